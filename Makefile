@@ -1,0 +1,53 @@
+# The one task runner. Every target sets up what it needs; only Python >= 3.11 and make must be present.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= $(TOCSIN_DATA)
+.DEFAULT_GOAL := help
+
+.PHONY: help setup setup-dev demo test check format gen clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed" >&2; echo "hint: make PYTHON=/path/to/python3.11 demo" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/.base: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+setup: $(VENV)/.base ## Install what a node needs into .venv
+setup-dev: $(VENV)/.dev ## Install what development needs into .venv
+
+demo: setup ## A whole federation on this machine (DATA=../shared/data for real indicators)
+	$(BIN)/tocsin demo $(if $(DATA),--data $(DATA))
+
+test: setup-dev ## Run every test
+	$(BIN)/python -m pytest
+
+check: setup-dev ## Format, lint, types, floors, contract
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint proto
+	@if git rev-parse --verify --quiet main >/dev/null && git ls-tree --name-only main proto/ | grep -q buf.yaml; \
+	  then $(BIN)/buf breaking proto --against '.git#branch=main,subdir=proto'; fi
+	$(BIN)/python -m pytest -q tests/contract/test_codegen.py
+
+format: setup-dev ## Rewrite the code in the house format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+gen: setup-dev ## Generate the stubs of the contract
+	$(BIN)/python -m tests.contract.codegen
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Floor 2: what members agree on and do together."""
