@@ -31,6 +31,10 @@ class Secret:
         """Return a copy of the bytes, which nothing can wipe: keep it short-lived."""
         return bytes(self._buffer)
 
+    def borrow(self) -> bytearray:
+        """Return the buffer itself for a library call: neither keep, change nor print it."""
+        return self._buffer
+
     def address(self) -> int:
         """Return the buffer's address for a library call, valid while this object lives."""
         return address_of(self._buffer)
