@@ -75,7 +75,8 @@ def is_valid(element: bytes) -> bool:
     """Tell whether the bytes are a canonical element other than the identity."""
     if len(element) != ELEMENT_BYTES or element == IDENTITY:
         return False
-    return bool(library().is_valid(address_of(bytearray(element))))
+    buffer = bytearray(element)  # named, so that it outlives the call
+    return bool(library().is_valid(address_of(buffer)))
 
 
 def require_element(element: bytes) -> bytes:
