@@ -3,7 +3,8 @@
 FederationError
 ├── PeerError       another member broke the protocol; its subclasses carry the evidence
 ├── PolicyError     the federation's rules say no to a request that is well formed
-└── ConfigError     this node's own configuration or data is wrong: its operator acts
+├── ConfigError     this node's own configuration or data is wrong: its operator acts
+└── IndicatorError  a text is no indicator of its kind: whoever wrote it acts
 """
 
 
