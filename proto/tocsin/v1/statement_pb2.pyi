@@ -682,7 +682,7 @@ class KeyJoin(_message.Message):
     ceremony_id: _builtins.bytes
     """Required. 16 bytes."""
     receiving_key: _builtins.bytes
-    """Required. 32 bytes, X25519."""
+    """Required. 1,216 bytes: ML-KEM-768 and X25519."""
     def __init__(
         self,
         *,
