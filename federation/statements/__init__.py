@@ -1,0 +1,55 @@
+"""Statements: everything that one member can say to the others.
+
+A frozen dataclass per body checks its own shape, so that holding one is proof that it is well
+formed and that no raw identifier is in it.
+"""
+
+from federation.statements.alarm import Alarm
+from federation.statements.ceremony import (
+    ClassDeal,
+    KeyComplaint,
+    KeyConfirm,
+    KeyDeal,
+    KeyJoin,
+    KeyOpen,
+    QuotaGrant,
+)
+from federation.statements.error import StatementError
+from federation.statements.evidence import (
+    Nomination,
+    Opinion,
+    ProtectedObject,
+    Reassigned,
+    Retraction,
+    Sighting,
+)
+from federation.statements.statement import (
+    WHOLE_COUNTRY,
+    Body,
+    Statement,
+    UnknownBody,
+    nomination_id,
+)
+
+__all__ = [
+    "WHOLE_COUNTRY",
+    "Alarm",
+    "Body",
+    "ClassDeal",
+    "KeyComplaint",
+    "KeyConfirm",
+    "KeyDeal",
+    "KeyJoin",
+    "KeyOpen",
+    "Nomination",
+    "Opinion",
+    "ProtectedObject",
+    "QuotaGrant",
+    "Reassigned",
+    "Retraction",
+    "Sighting",
+    "Statement",
+    "StatementError",
+    "UnknownBody",
+    "nomination_id",
+]

@@ -1,0 +1,160 @@
+"""Mirror the enumerations of the contract, so that floor 2 speaks them without the wire format.
+
+Names and numbers equal ``tocsin/v1``; ``federation.indicators`` holds ``Kind`` and ``KindClass``.
+A zero is a member here only where the contract gives it a meaning ("not known").
+"""
+
+import enum
+
+
+class Purpose(enum.IntEnum):
+    """Say why a value is processed."""
+
+    NOMINATION = 1
+    CHECK = 2
+    WATCH = 3
+    VERIFICATION = 4
+    PROTECTION = 5
+    OPERATION = 6
+
+
+class LegalBasis(enum.IntEnum):
+    """Name the rule of law that a statement rests on. Source: DOMAIN §6.8."""
+
+    ATNFL_10 = 1
+    ATNFL_16 = 2
+    ATNFL_22 = 3
+    ATNFL_32 = 4
+    CONSENT = 5
+    CHARTER = 6
+
+
+class TrafficLight(enum.IntEnum):
+    """Say how far a statement may travel. Source: TLP 2.0."""
+
+    CLEAR = 1
+    GREEN = 2
+    AMBER = 3
+    AMBER_STRICT = 4
+    RED = 5
+
+
+class PermissibleAction(enum.IntEnum):
+    """Say what may be done with a statement. Source: PAP."""
+
+    CLEAR = 1
+    GREEN = 2
+    AMBER = 3
+    RED = 4
+
+
+class FraudType(enum.IntEnum):
+    """Name a type of fraud. Source: DOMAIN §6.1."""
+
+    FAKE_TASK = 1
+    INVESTMENT = 2
+    SHOPPING = 3
+    CUSTOMER_SERVICE = 4
+    LOAN = 5
+    CREDIT_RECORD = 6
+    ACQUAINTANCE = 7
+    GOVERNMENT = 8
+    ROMANCE = 9
+    GAME_GOODS = 10
+    PROCUREMENT = 11
+    BLACK_INDUSTRY = 12
+    OTHER = 99
+
+
+class FraudStage(enum.IntEnum):
+    """Name a stage of a fraud; zero is not known. Source: DOMAIN §6.2."""
+
+    UNSPECIFIED = 0
+    TARGETING = 1
+    PREPARATION = 2
+    CONTACT = 3
+    PAYMENT = 4
+
+
+class SubjectRole(enum.IntEnum):
+    """Say what the subject of an indicator is in the fraud; zero is not known."""
+
+    UNSPECIFIED = 0
+    OFFENDER_RESOURCE = 1
+    MULE = 2
+    VICTIM = 3
+    SPOOFED = 4
+    IMPERSONATED_BRAND = 5
+    SHARED_INFRASTRUCTURE = 6
+
+
+class Band(enum.IntEnum):
+    """Name the bands of a verdict, weakest first, so that they compare."""
+
+    NONE = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    VERY_HIGH = 5
+
+
+class SightingKind(enum.IntEnum):
+    """Say what a sighting says."""
+
+    SEEN = 1
+    FALSE_POSITIVE = 2
+    EXPIRED = 3
+
+
+class OpinionValue(enum.IntEnum):
+    """Name the five steps of agreement. Source: STIX 2.1 section 10.6."""
+
+    STRONGLY_DISAGREE = 1
+    DISAGREE = 2
+    NEUTRAL = 3
+    AGREE = 4
+    STRONGLY_AGREE = 5
+
+
+class OpinionBasis(enum.IntEnum):
+    """Say what an opinion rests on."""
+
+    OWN_RECORDS = 1
+    COMPLAINT = 2
+    KNOWN_BENIGN = 3
+    EXAMINED = 4
+
+
+class RetractionReason(enum.IntEnum):
+    """Say why a statement is taken back."""
+
+    MISTAKEN = 1
+    OVER = 2
+    ERASURE = 3
+
+
+class ProtectionGround(enum.IntEnum):
+    """Say why an object is protected."""
+
+    EMERGENCY = 1
+    AUTHORITY = 2
+    HOTLINE = 3
+    SHARED_INFRASTRUCTURE = 4
+    DAILY_LIFE = 5
+
+
+class KeyAction(enum.IntEnum):
+    """Say what a key ceremony does."""
+
+    GENERATE = 1
+    REFRESH = 2
+    RESHARE = 3
+
+
+class AlarmKind(enum.IntEnum):
+    """Say what endangers the federation."""
+
+    QUOTA_EXCEEDED = 1
+    LOG_FORKED = 2
+    EVALUATION_WRONG = 3
+    STATEMENT_REFUSED = 4
