@@ -78,6 +78,15 @@ def test_batches_do_not_change_the_tiles(cuts):
     assert parts.tiles == whole.tiles
 
 
+def test_leaves_one_by_one_across_tile_boundaries_make_the_same_tiles():
+    whole, single = Shelf(), Shelf()
+    whole.append(LEAVES[:600])
+    for leaf in LEAVES[:600]:
+        single.append([leaf])
+
+    assert single.tiles == whole.tiles
+
+
 def test_every_tile_has_the_width_its_level_and_the_size_demand(large):
     widths = {key: len(hashes) // HASH_BYTES for key, hashes in large.tiles.items()}
 
