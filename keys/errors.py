@@ -128,7 +128,7 @@ class SignatureError(KeysError):
 class KeyStoreError(KeysError):
     """The key store cannot be opened or written.
 
-    Reasons: KEYSTORE_INVALID, KEYSTORE_PASSPHRASE, KEYSTORE_MODE, KEYSTORE_EXISTS.
+    Reasons: KEYSTORE_INVALID, KEYSTORE_PASSPHRASE, KEYSTORE_ENTRY_MISSING.
     """
 
     reason = "KEYSTORE_INVALID"
@@ -139,7 +139,7 @@ class CertificateError(KeysError):
     """A member's certificate is not acceptable.
 
     Reasons: CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
-    AUTHORITY_MISMATCH.
+    AUTHORITY_MISMATCH, IDENTITY_MISMATCH.
     """
 
     reason = "CERTIFICATE_INVALID"
