@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -11,6 +12,8 @@ from keys.group import IDENTITY, add, multiply, require_element
 from keys.scalar import encode_scalar, lagrange
 
 MAXIMUM_HOLDERS: Final = 255  # a holder's index is one byte on the wire, and zero is the key
+# A client meets five kind classes and a few holder sets; an entry is under 1 KiB, all public.
+CACHED_PARTIAL_KEYS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class PublicKey:
 
     def partial_key(self, index: int, subset: Sequence[int]) -> bytes:
         """Return the holder's public key times its Lagrange coefficient in ``subset``."""
-        return multiply(encode_scalar(lagrange(index, subset)), self.holder_key(index))
+        require_index(index)
+        return _partial_key(self.commitments, index, tuple(subset))
 
     def check_subset(self, subset: Sequence[int]) -> None:
         """Accept only a holder set of exactly the threshold's size, ascending.
@@ -62,6 +66,12 @@ class PublicKey:
     def digest(self) -> bytes:
         """Return SHA-256 over threshold and commitments, to bind stored shares to them."""
         return hashlib.sha256(bytes([self.threshold]) + b"".join(self.commitments)).digest()
+
+
+@lru_cache(maxsize=CACHED_PARTIAL_KEYS)
+def _partial_key(commitments: tuple[bytes, ...], index: int, subset: tuple[int, ...]) -> bytes:
+    own = evaluate_commitments(commitments, index)
+    return multiply(encode_scalar(lagrange(index, subset)), own)
 
 
 def require_index(index: int) -> None:
