@@ -133,8 +133,8 @@ def _synthetic(number: str) -> str:
 def _settled(number: str, region: str | None) -> str:
     """Return the form that reading it again no longer changes.
 
-    A plan may strip a trunk prefix from what is left after stripping one; two rounds are the
-    most that any plan is known to need.
+    A plan may strip a trunk prefix from what is left after stripping one. Texts that keep
+    changing, such as a row of zeros, are refused: members would stop at different rounds.
     """
     value = _e164(number, region)
     for _ in range(3):
