@@ -14,6 +14,12 @@ from federation.statements.ceremony import (
     KeyOpen,
     QuotaGrant,
 )
+from federation.statements.codec import (
+    BODY_NUMBERS,
+    MAX_STATEMENT_BYTES,
+    decode_statement,
+    encode_statement,
+)
 from federation.statements.error import StatementError
 from federation.statements.evidence import (
     Nomination,
@@ -32,6 +38,8 @@ from federation.statements.statement import (
 )
 
 __all__ = [
+    "BODY_NUMBERS",
+    "MAX_STATEMENT_BYTES",
     "WHOLE_COUNTRY",
     "Alarm",
     "Body",
@@ -51,5 +59,7 @@ __all__ = [
     "Statement",
     "StatementError",
     "UnknownBody",
+    "decode_statement",
+    "encode_statement",
     "nomination_id",
 ]

@@ -25,8 +25,8 @@ from federation.vocabulary import AlarmKind
 from keys.errors import NoteError
 from keys.note import parse_note
 
-# Bytes: an answer of 16,384 elements with its request, and room for their framing.
-MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
+# Bytes: an answer of 16,384 elements of 32 bytes with its proof and signature, and room for more.
+MAX_ANSWER_BYTES: Final = 640 * 1024
 # Hashes that connect two checkpoints: a consistency proof has at most 65 (RFC 9162 section 2.1.4).
 MAX_PATH_HASHES: Final = 65
 

@@ -78,7 +78,7 @@ class Statement:
     Attributes:
         id: 16 bytes, unique in the member's logs.
         expires_time: When it stops to count; None: not by itself.
-        region: GB/T 2260 code; empty is the whole country.
+        region: GB/T 2260 code, six digits; 000000 is the whole country.
 
     Raises:
         StatementError: A field breaks its shape.

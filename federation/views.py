@@ -1,0 +1,363 @@
+"""Fold statements into tables: what a node knows is nothing but its logs, read again.
+
+``fold`` is pure and writes only rows keyed with the member that speaks, so that
+
+- logs of different members may be folded in any order and give the same tables;
+- no member can touch what another has said;
+- deleting every table and folding the logs again gives the same rows.
+
+A caller writes, in the transaction that stores the entry::
+
+    for change in fold(member, position, body_bytes, decode_statement(body_bytes)):
+        ...  # Put: insert or replace the row; Drop: delete the row with that key, if any
+
+Within one log the order is that of the log. Source: DESIGN §7.
+"""
+
+import enum
+import hashlib
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from federation.statements import (
+    BODY_NUMBERS,
+    Alarm,
+    KeyComplaint,
+    KeyConfirm,
+    KeyDeal,
+    KeyJoin,
+    KeyOpen,
+    Nomination,
+    Opinion,
+    ProtectedObject,
+    QuotaGrant,
+    Reassigned,
+    Retraction,
+    Sighting,
+    Statement,
+)
+from federation.vocabulary import RetractionReason
+
+Row = tuple[Any, ...]
+
+
+class Outcome(enum.IntEnum):
+    """Say how a member's own statement ended; only OVERTURNED counts against its reliability."""
+
+    OVERTURNED = 1
+    OVER = 2
+    ERASED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the views.
+
+    Attributes:
+        columns: Name and SQLite type of each, in the order of a row.
+        key: Columns that identify a row.
+        indexes: Further columns to find rows by.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    key: tuple[str, ...]
+    indexes: tuple[tuple[str, ...], ...] = ()
+
+
+class Put(NamedTuple):
+    """Insert a row, or replace the one with its key."""
+
+    table: str
+    row: Row
+
+
+class Drop(NamedTuple):
+    """Delete the row with a key, if there is one."""
+
+    table: str
+    key: Row
+
+
+def _columns(text: str) -> tuple[tuple[str, str], ...]:
+    """Read ``name:type`` pairs, where B, T and I stand for BLOB, TEXT and INTEGER."""
+    types = {"B": "BLOB", "T": "TEXT", "I": "INTEGER"}
+    pairs = (word.split(":") for word in text.split())
+    return tuple((name, types[letter]) for name, letter in pairs)
+
+
+# ``body`` is the field number of the body in ``Statement``; ``detail`` the value of an opinion or
+# the kind of a sighting; a time of 0 in ``expires`` is none. Enumerations are their numbers.
+EVIDENCE: Final = Table(
+    "evidence",
+    _columns(
+        "token:B member:T statement:B kind:I body:I confidence:I detail:I fraud_type:I stage:I"
+        " subject_role:I count:I issued:I seen:I expires:I epoch:I position:I"
+    ),
+    key=("token", "member", "statement"),
+    indexes=(("expires",), ("member", "statement")),
+)
+CUTOFF: Final = Table(
+    "cutoff",
+    _columns("token:B member:T statement:B kind:I effective:I expires:I"),
+    key=("token", "member", "statement"),
+)
+PROTECTION: Final = Table(
+    "protection",
+    _columns("token:B member:T statement:B kind:I ground:I expires:I"),
+    key=("token", "member", "statement"),
+)
+RETRACTION: Final = Table(
+    "retraction",
+    _columns("member:T statement:B reason:I issued:I"),
+    key=("member", "statement"),
+)
+OUTCOME: Final = Table(
+    "outcome",
+    _columns("member:T statement:B outcome:I"),
+    key=("member", "statement"),
+)
+# The place in the log is part of the key: the first statement of a member and body counts, and
+# none replaces it.
+CEREMONY: Final = Table(
+    "ceremony",
+    _columns("ceremony:B member:T body:I statement:B bytes:B position:I"),
+    key=("ceremony", "member", "position"),
+)
+# All that holders must say alike is the key, so that a changed grant is another row.
+GRANT: Final = Table(
+    "grant",
+    _columns("grant_id:B holder:T member:T kind_class:I amount:I issued:I"),
+    key=("grant_id", "holder", "member", "kind_class", "amount"),
+    indexes=(("member", "kind_class"),),
+)
+ALARM: Final = Table(
+    "alarm",
+    _columns("member:T statement:B issued:I bytes:B"),
+    key=("member", "statement"),
+    indexes=(("issued",),),
+)
+TABLES: Final = (EVIDENCE, CUTOFF, PROTECTION, RETRACTION, OUTCOME, CEREMONY, GRANT, ALARM)
+
+_NOMINATION: Final = BODY_NUMBERS[Nomination]
+_SIGHTING: Final = BODY_NUMBERS[Sighting]
+_OPINION: Final = BODY_NUMBERS[Opinion]
+
+_OUTCOME_OF: Final = {
+    RetractionReason.MISTAKEN: Outcome.OVERTURNED,
+    RetractionReason.OVER: Outcome.OVER,
+    RetractionReason.ERASURE: Outcome.ERASED,
+}
+
+_Changes = list[Put | Drop]
+
+
+def fold(member: str, position: int, body_bytes: bytes, statement: Statement) -> _Changes:
+    """Return what one entry of a member's log changes in the tables.
+
+    Args:
+        member: Whose log it is.
+        position: Place of the entry in it, from 0.
+        body_bytes: The entry, exactly as written.
+        statement: The same entry, decoded.
+
+    Returns:
+        Changes to apply in order; none for a body from a newer node.
+    """
+    folder = _FOLDERS.get(type(statement.body))
+    return folder(member, position, body_bytes, statement) if folder else []
+
+
+def _fold_nomination(member: str, position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    issued = statement.issued_time
+    row = (
+        body.token,
+        member,
+        statement.id,
+        int(body.kind),
+        _NOMINATION,
+        body.confidence,
+        0,
+        int(body.fraud_type),
+        int(body.stage),
+        int(body.subject_role),
+        1,
+        issued,
+        body.last_seen_time or issued,
+        statement.expires_time or 0,
+        body.epoch,
+        position,
+    )
+    return [Put("evidence", row)]
+
+
+def _fold_sighting(member: str, position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    row = (
+        body.token,
+        member,
+        statement.id,
+        int(body.kind),
+        _SIGHTING,
+        0,
+        int(body.sighting_kind),
+        0,
+        0,
+        0,
+        body.count,
+        statement.issued_time,
+        body.seen_time,
+        statement.expires_time or 0,
+        body.epoch,
+        position,
+    )
+    return [Put("evidence", row)]
+
+
+def _fold_opinion(member: str, position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    row = (
+        body.token,
+        member,
+        statement.id,
+        int(body.kind),
+        _OPINION,
+        body.confidence,
+        int(body.value),
+        0,
+        0,
+        0,
+        1,
+        statement.issued_time,
+        statement.issued_time,
+        statement.expires_time or 0,
+        body.epoch,
+        position,
+    )
+    return [Put("evidence", row)]
+
+
+def _fold_retraction(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    key = (body.token, member, body.target_id)
+    taken_back = (member, body.target_id, int(body.reason), statement.issued_time)
+    outcome = (member, body.target_id, int(_OUTCOME_OF[body.reason]))
+    return [
+        Drop("evidence", key),
+        Drop("cutoff", key),
+        Drop("protection", key),
+        Put("retraction", taken_back),
+        Put("outcome", outcome),
+    ]
+
+
+def _fold_reassigned(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    expires = statement.expires_time or 0
+    row = (body.token, member, statement.id, int(body.kind), body.effective_time, expires)
+    return [Put("cutoff", row)]
+
+
+def _fold_protection(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    expires = statement.expires_time or 0
+    row = (body.token, member, statement.id, int(body.kind), int(body.ground), expires)
+    return [Put("protection", row)]
+
+
+def _fold_ceremony(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    number = BODY_NUMBERS[type(body)]
+    return [Put("ceremony", (body.ceremony_id, member, number, statement.id, entry, position))]
+
+
+def _fold_grant(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    row = (
+        body.grant_id,
+        member,
+        str(body.member),
+        int(body.kind_class),
+        body.amount,
+        statement.issued_time,
+    )
+    return [Put("grant", row)]
+
+
+def _fold_alarm(member: str, _position: int, entry: bytes, statement: Statement) -> _Changes:
+    return [Put("alarm", (member, statement.id, statement.issued_time, entry))]
+
+
+_FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]]] = {
+    Nomination: _fold_nomination,
+    Sighting: _fold_sighting,
+    Opinion: _fold_opinion,
+    Retraction: _fold_retraction,
+    Reassigned: _fold_reassigned,
+    ProtectedObject: _fold_protection,
+    KeyOpen: _fold_ceremony,
+    KeyJoin: _fold_ceremony,
+    KeyDeal: _fold_ceremony,
+    KeyConfirm: _fold_ceremony,
+    KeyComplaint: _fold_ceremony,
+    QuotaGrant: _fold_grant,
+    Alarm: _fold_alarm,
+}
+
+_ROOT_LABEL: Final = b"tocsin catalogue root v1\n"
+
+
+def catalogue_root(
+    evidence: Iterable[Row], cutoffs: Iterable[Row], protections: Iterable[Row], as_of: int
+) -> bytes:
+    """Digest all that verdicts rest on, so that nodes can see that they know the same (R01).
+
+    SHA-256 over the label line, ``as_of`` and the SHA-256 of each table's rows that have not
+    expired at ``as_of``. A row is the number of its values and its values, each preceded by its
+    length in 4 bytes: a BLOB as it is, a TEXT in UTF-8, an INTEGER in 8 bytes; all numbers are
+    big-endian. Streams: no row is kept.
+
+    Args:
+        evidence: Rows in ascending order of their key, as ``ORDER BY token, member, statement``
+            gives them.
+        cutoffs: Likewise.
+        protections: Likewise.
+        as_of: Second at which a row must not have expired.
+
+    Returns:
+        32 bytes.
+
+    Raises:
+        ValueError: Rows are not in strictly ascending order.
+    """
+    digest = hashlib.sha256(_ROOT_LABEL + struct.pack(">q", as_of))
+    for table, rows in ((EVIDENCE, evidence), (CUTOFF, cutoffs), (PROTECTION, protections)):
+        digest.update(_digest_rows(rows, _place(table, "expires"), as_of))
+    return digest.digest()
+
+
+def _place(table: Table, name: str) -> int:
+    return [column for column, _type in table.columns].index(name)
+
+
+def _digest_rows(rows: Iterable[Row], expires: int, as_of: int) -> bytes:
+    digest = hashlib.sha256()
+    before: Row = (b"", "", b"")
+    for row in rows:
+        key = tuple(row[:3])
+        if key <= before:
+            raise ValueError("the rows are not in ascending order of their key")
+        before = key
+        if not row[expires] or row[expires] > as_of:
+            digest.update(b"".join((struct.pack(">I", len(row)), *map(_encode_value, row))))
+    return digest.digest()
+
+
+def _encode_value(value: bytes | str | int) -> bytes:
+    if isinstance(value, int):
+        return struct.pack(">Iq", 8, value)
+    raw = value.encode() if isinstance(value, str) else value
+    return struct.pack(">I", len(raw)) + raw
