@@ -24,10 +24,11 @@ from federation.statements.shape import (
     refuse,
 )
 from federation.vocabulary import KeyAction
+from keys.group import SCALAR_BYTES
+from keys.sealing import MEMBER_OVERHEAD_BYTES, PUBLIC_KEY_BYTES
 
-# Bytes of a sealed share: an encapsulated key and a tag at least, two headers more at most.
-MIN_SEALED_SHARE_BYTES: Final = 48
-MAX_SEALED_SHARE_BYTES: Final = 256
+# Bytes: a scalar and what sealing adds.
+SEALED_SHARE_BYTES: Final = SCALAR_BYTES + MEMBER_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ class KeyOpen:
 
 @dataclass(frozen=True, slots=True)
 class KeyJoin:
-    """A holder joins with a receiving key, 32 bytes, X25519."""
+    """A holder joins with a receiving key, 1,216 bytes (ML-KEM-768 and X25519)."""
 
     ceremony_id: bytes
     receiving_key: bytes
 
     def __post_init__(self) -> None:
         check_opaque("ceremony_id", self.ceremony_id, IDENTIFIER_BYTES)
-        check_opaque("receiving_key", self.receiving_key, DIGEST_BYTES)
+        check_opaque("receiving_key", self.receiving_key, PUBLIC_KEY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class ClassDeal:
         if not 1 <= len(self.sealed_shares) <= MAX_HOLDERS:
             refuse("LIST_INVALID", "sealed_shares", "is not one for each holder")
         for share in self.sealed_shares:
-            check_sealed("sealed_shares", share, MIN_SEALED_SHARE_BYTES, MAX_SEALED_SHARE_BYTES)
+            check_sealed("sealed_shares", share, SEALED_SHARE_BYTES, SEALED_SHARE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
