@@ -46,9 +46,11 @@ from node.log.state import (
     extended,
     grown,
     held_log,
+    latest_of,
     new_log,
     node_reader,
     note_at,
+    refuse_damaged,
     refuse_stopped,
 )
 from node.store.protocol import LogState, PublicReader, PublicStore
@@ -166,6 +168,8 @@ class Ledger:
             if folded.refused:
                 raise LogError("an own entry is no statement", reason="ENTRY_INVALID")
             frontier = extended(state, leaves)
+            # Never sign on top of a state that the last checkpoint does not vouch for.
+            refuse_damaged(writer, state)
             signed = self._sign(grown(state, frontier), self._key)
             batch = Batch(leaves, bodies, folded.changes)
             commit(writer, state, frontier, signed, self._key.public, batch)
@@ -220,6 +224,21 @@ class Ledger:
         with self._store.read() as reader:
             state = reader.log(str(origin))
             return 0 if state is None else state.size
+
+    def states(self) -> list[LogState]:
+        """Return the state of each log, by origin."""
+        with self._store.read() as reader:
+            return reader.logs()
+
+    def entry(self, origin: Origin, position: int) -> bytes | None:
+        """Return the body of one entry; None where it was removed or never was."""
+        with self._store.read() as reader:
+            state = reader.log(str(origin))
+            if state is None or not 0 <= position < state.size:
+                return None
+            return next(
+                (e.body for e in reader.entries(state.number, position, position + 1)), None
+            )
 
     def origins(self) -> list[Origin]:
         """Return the logs that are held."""
@@ -388,7 +407,9 @@ class Ledger:
         self, reader: PublicReader, state: LogState, offered: SignedCheckpoint
     ) -> ForkEvidence | None:
         try:
-            return compare_checkpoints(_latest(reader, state), offered, node_reader(reader, state))
+            return compare_checkpoints(
+                latest_of(reader, state), offered, node_reader(reader, state)
+            )
         except UndecidedError as error:
             raise damaged_log() from error
 
@@ -402,6 +423,8 @@ class Ledger:
     def _mismatch(
         self, reader: PublicReader, state: LogState, offered: SignedCheckpoint
     ) -> RootMismatchError:
+        # Damage of the own disk is no fault of the peer.
+        refuse_damaged(reader, state)
         evidence = None
         if state.checkpoint and offered.checkpoint.size <= state.size:
             evidence = self._compare(reader, state, offered)
@@ -447,16 +470,6 @@ def _is_newer(state: LogState, offered: SignedCheckpoint, public: bytes) -> bool
     except CheckpointError:
         return True
     return held.checkpoint.time < offered.checkpoint.time
-
-
-def _latest(reader: PublicReader, state: LogState) -> SignedCheckpoint:
-    """Return the held checkpoint as verified, under the key that it was stored with."""
-    for stored in reader.checkpoints(state.number, state.size, state.size):
-        try:
-            return verify_checkpoint(stored.note, Origin.parse(state.origin), stored.public)
-        except CheckpointError as error:
-            raise damaged_log() from error
-    raise damaged_log()
 
 
 def _without(bodies: Sequence[bytes], compacted: Sequence[int]) -> list[bytes | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from federation.checkpoint import SignedCheckpoint
+from federation.checkpoint import CheckpointError, SignedCheckpoint, verify_checkpoint
 from federation.merkle import EMPTY_ROOT, CompactRange
 from federation.names import Origin
 from federation.tiles import ReadTile, TileReader, append_leaves
@@ -93,6 +93,32 @@ def refuse_stopped(state: LogState) -> None:
             reason="ORIGIN_STOPPED",
             hint="look at the evidence; an operator may resume the log",
         )
+
+
+def latest_of(reader: PublicReader, state: LogState) -> SignedCheckpoint:
+    """Return the latest checkpoint as verified, under the key that it was stored with.
+
+    Raises:
+        LogError: LOG_DAMAGED.
+    """
+    for stored in reader.checkpoints(state.number, state.size, state.size):
+        try:
+            return verify_checkpoint(stored.note, Origin.parse(state.origin), stored.public)
+        except CheckpointError as error:
+            raise damaged_log() from error
+    raise damaged_log()
+
+
+def refuse_damaged(reader: PublicReader, state: LogState) -> None:
+    """Refuse a state that its own latest checkpoint contradicts.
+
+    Raises:
+        LogError: LOG_DAMAGED.
+    """
+    if not state.checkpoint and not state.size:
+        return
+    if latest_of(reader, state).checkpoint.root != extended(state, ()).root():
+        raise damaged_log()
 
 
 def node_reader(reader: PublicReader, state: LogState) -> TileReader:

@@ -6,34 +6,45 @@ Every method is safe to repeat: what is there already stays as it is.
 
 # ruff: noqa: S608 - names come from constants of the code, values only by parameter
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from node.errors import RequestError
 from node.store.database import BUSY_TIMEOUT_MS, DatabaseFile
 from node.store.schema import PRIVATE_APPLICATION_ID, PRIVATE_MIGRATIONS
 
 # Parameters of one IN list; one text only, so that it is compiled once.
 ITEMS_PER_QUERY: Final = 512
 
+# Seconds: after every time that a signed 64-bit column holds.
+_EVER: Final = 2**63 - 1
 
-class Watch(NamedTuple):
+
+class WatchEntry(NamedTuple):
     """A watchlist row: a token and the member's own reference for it, such as a line number."""
 
     token: bytes
     kind: int
     reference: str
+    cursor: str
 
     def __repr__(self) -> str:
-        return f"Watch(token={self.token.hex()}, kind={self.kind})"
+        return f"WatchEntry(token={self.token.hex()}, kind={self.kind})"
 
 
-class Hit(NamedTuple):
-    """A watchlist token that a view speaks about, and when this node first noticed."""
+class HitEntry(NamedTuple):
+    """A watchlist row that a view speaks about, and when this node first noticed."""
 
     token: bytes
-    first_seen_time: int
+    kind: int
+    reference: str
+    first_seen: int
+    cursor: str
+
+    def __repr__(self) -> str:
+        return f"HitEntry(token={self.token.hex()}, kind={self.kind})"
 
 
 class OwnValue(NamedTuple):
@@ -80,41 +91,70 @@ class PrivateStore:
         """Close the file."""
         self.file.close()
 
-    def add_watches(self, watches: Iterable[Watch]) -> int:
-        """Add watchlist rows and return how many are new."""
-        return self._change("INSERT OR IGNORE INTO watch VALUES (?, ?, ?)", watches)
+    def add_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> list[bool]:
+        """Add watchlist rows (token, kind number, reference) and say of each whether it is new."""
+        query = "INSERT OR IGNORE INTO watch VALUES (?, ?, ?)"
+        with self.file.write() as connection:
+            return [connection.execute(query, row).rowcount == 1 for row in rows]
 
-    def remove_watches(self, watches: Iterable[Watch]) -> int:
+    def remove_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> int:
         """Remove watchlist rows and return how many there were; hits without a row go too."""
         query = "DELETE FROM watch WHERE token = ? AND kind = ? AND reference = ?"
         with self.file.write() as connection:
-            removed = connection.executemany(query, watches).rowcount
+            removed = connection.executemany(query, rows).rowcount
             connection.execute("DELETE FROM hit WHERE token NOT IN (SELECT token FROM watch)")
             return max(0, removed)
 
-    def watches(self) -> list[Watch]:
-        """Return the whole watchlist, by token."""
-        return [Watch(*row) for row in self._select("SELECT * FROM watch ORDER BY token")]
+    def watched(self, tokens: Iterable[bytes]) -> set[bytes]:
+        """Return those of the tokens that are on the watchlist."""
+        return {row[0] for row in self._select_in("watch", "token", tokens)}
 
-    def watched(self, tokens: Sequence[bytes]) -> list[Watch]:
-        """Return the watchlist rows of these tokens, by token."""
-        return [Watch(*row) for row in self._select_in("watch", "token", tokens)]
+    def list_watch(self, after: str, limit: int) -> list[WatchEntry]:
+        """Return watchlist rows by token, from behind a cursor; the empty one is the start.
 
-    def add_hits(self, tokens: Iterable[bytes], now: int) -> list[bytes]:
-        """Record tokens as hits and return those that were none before."""
+        Raises:
+            RequestError: PAGE_TOKEN_INVALID.
+        """
+        query = (
+            "SELECT token, kind, reference FROM watch"
+            " WHERE (token, kind, reference) > (?, ?, ?) ORDER BY token, kind, reference LIMIT ?"
+        )
+        _, *key = _parse_cursor(after) if after else (0, b"", 0, "")
+        found = self._select(query, (*key, limit))
+        return [WatchEntry(t, kind, text, _cursor(0, t, kind, text)) for t, kind, text in found]
+
+    def watch_count(self) -> int:
+        """Return how many watchlist rows there are."""
+        return int(self._select("SELECT COUNT(*) FROM watch")[0][0])
+
+    def add_hits(self, hits: Iterable[tuple[bytes, int]]) -> list[bytes]:
+        """Record tokens as hits, seen at a time, and return those that were none before."""
         query = "INSERT OR IGNORE INTO hit VALUES (?, ?)"
         with self.file.write() as connection:
-            wanted = sorted(set(tokens))
-            return [t for t in wanted if connection.execute(query, (t, now)).rowcount]
+            return [hit[0] for hit in hits if connection.execute(query, hit).rowcount]
 
-    def hits(self) -> list[Hit]:
-        """Return all hits, the newest first."""
-        query = "SELECT * FROM hit ORDER BY first_seen_time DESC, token"
-        return [Hit(*row) for row in self._select(query)]
+    def list_hits(self, after: str, limit: int) -> list[HitEntry]:
+        """Return hits with their references, newest first, from behind a cursor.
 
-    def remove_hits(self, tokens: Iterable[bytes]) -> int:
-        """Forget hits and return how many there were."""
-        return self._change("DELETE FROM hit WHERE token = ?", ((token,) for token in tokens))
+        Raises:
+            RequestError: PAGE_TOKEN_INVALID.
+        """
+        query = (
+            "SELECT token, kind, reference, first_seen FROM hit JOIN watch USING (token)"
+            " WHERE (-first_seen, token, kind, reference) > (?, ?, ?, ?)"
+            " ORDER BY -first_seen, token, kind, reference LIMIT ?"
+        )
+        first_seen, *key = _parse_cursor(after) if after else (_EVER, b"", 0, "")
+        found = self._select(query, (-first_seen, *key, limit))
+        return [
+            HitEntry(token, kind, text, seen, _cursor(seen, token, kind, text))
+            for token, kind, text, seen in found
+        ]
+
+    def hit_count(self) -> int:
+        """Return how many watchlist rows are hits."""
+        query = "SELECT COUNT(*) FROM hit JOIN watch USING (token)"
+        return int(self._select(query)[0][0])
 
     def charge(self, key: str, amount: int, limit: int) -> Charge:
         """Add to a counter, durably, unless it would pass the limit; then change nothing.
@@ -154,21 +194,22 @@ class PrivateStore:
         query = "DELETE FROM quota WHERE substr(key, 1, ?) = ?"
         return self._change(query, [(len(prefix), prefix)])
 
-    def add_own_values(self, values: Iterable[tuple[bytes, int, str]]) -> None:
+    def put_values(self, values: Iterable[tuple[bytes, int, str]]) -> None:
         """Remember own raw values: token, kind number, canonical value."""
         self._change("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", values)
 
-    def own_values(self, tokens: Sequence[bytes]) -> dict[bytes, OwnValue]:
+    def values(self, tokens: Iterable[bytes]) -> dict[bytes, OwnValue]:
         """Return the raw values of those of the tokens that this member computed."""
         found = self._select_in("own_value", "token", tokens)
         return {token: OwnValue(kind, value) for token, kind, value in found}
 
-    def all_own_values(self) -> dict[bytes, OwnValue]:
-        """Return every own raw value; an owner publishes them again in a new epoch."""
-        found = self._select("SELECT * FROM own_value ORDER BY token")
-        return {token: OwnValue(kind, value) for token, kind, value in found}
+    def list_values(self, after: bytes, limit: int) -> list[tuple[bytes, OwnValue]]:
+        """Return own raw values by token, behind a token; in a new epoch all are said again."""
+        query = "SELECT * FROM own_value WHERE token > ? ORDER BY token LIMIT ?"
+        found = self._select(query, (after, limit))
+        return [(token, OwnValue(kind, value)) for token, kind, value in found]
 
-    def remove_own_values(self, tokens: Iterable[bytes]) -> int:
+    def remove_values(self, tokens: Iterable[bytes]) -> int:
         """Forget own raw values and return how many there were."""
         return self._change("DELETE FROM own_value WHERE token = ?", ((t,) for t in tokens))
 
@@ -180,16 +221,11 @@ class PrivateStore:
         """Remove protected raw values and return how many there were."""
         return self._change("DELETE FROM protected WHERE kind = ? AND value = ?", values)
 
-    def protected_among(self, values: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    def protected_values(self, values: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
         """Return those of the values (kind number, canonical value) that are protected."""
-        by_kind: dict[int, list[str]] = {}
-        for kind, value in values:
-            by_kind.setdefault(kind, []).append(value)
-        return {
-            (kind, row[1])
-            for kind, texts in by_kind.items()
-            for row in self._select_in("protected", "value", texts, f"kind = {int(kind)} AND ")
-        }
+        wanted = set(values)
+        found = self._select_in("protected", "value", (value for _, value in wanted))
+        return wanted.intersection(found)
 
     def get(self, key: str) -> bytes | None:
         """Return one setting, or None."""
@@ -213,13 +249,27 @@ class PrivateStore:
         with self.file.read() as connection:
             return connection.execute(query, values).fetchall()
 
-    def _select_in(
-        self, table: str, column: str, items: Sequence[Any], condition: str = ""
-    ) -> Iterator[Any]:
-        """Yield the rows whose column is among the items, in few statements."""
+    def _select_in(self, table: str, column: str, items: Iterable[Any]) -> list[Any]:
+        """Return the rows whose column is among the items, in few statements."""
         marks = ", ".join("?" * ITEMS_PER_QUERY)
-        query = f"SELECT * FROM {table} WHERE {condition}{column} IN ({marks}) ORDER BY {column}"
+        query = f"SELECT * FROM {table} WHERE {column} IN ({marks})"
         wanted = sorted(set(items))
+        found: list[Any] = []
         for begin in range(0, len(wanted), ITEMS_PER_QUERY):
             part = wanted[begin : begin + ITEMS_PER_QUERY]
-            yield from self._select(query, part + part[-1:] * (ITEMS_PER_QUERY - len(part)))
+            # A list is a set to SQLite: repeating an item fills it up without a second text.
+            found += self._select(query, part + part[-1:] * (ITEMS_PER_QUERY - len(part)))
+        return found
+
+
+def _cursor(first_seen: int, token: bytes, kind: int, reference: str) -> str:
+    return f"{first_seen}.{token.hex()}.{kind}.{reference.encode().hex()}"
+
+
+def _parse_cursor(cursor: str) -> tuple[int, bytes, int, str]:
+    try:
+        first_seen, token, kind, reference = cursor.split(".")
+        key = (bytes.fromhex(token), int(kind), bytes.fromhex(reference).decode())
+        return (min(int(first_seen), _EVER), *key)
+    except ValueError as error:
+        raise RequestError("the page token is not ours", reason="PAGE_TOKEN_INVALID") from error

@@ -60,13 +60,12 @@ def m001_private(database: Database) -> None:
     for statement in (
         "CREATE TABLE watch (token BLOB NOT NULL, kind INTEGER NOT NULL, reference TEXT NOT NULL,"
         " PRIMARY KEY (token, kind, reference)) WITHOUT ROWID",
-        "CREATE INDEX watch_reference ON watch (reference)",
-        "CREATE TABLE hit (token BLOB PRIMARY KEY, first_seen_time INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE hit (token BLOB PRIMARY KEY, first_seen INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE TABLE quota (key TEXT PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE TABLE own_value (token BLOB PRIMARY KEY, kind INTEGER NOT NULL,"
         " value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE protected (kind INTEGER NOT NULL, value TEXT NOT NULL,"
-        " PRIMARY KEY (kind, value)) WITHOUT ROWID",
+        " PRIMARY KEY (value, kind)) WITHOUT ROWID",
     ):
         database.execute(statement)
     database.table("setting").create({"key": str, "value": bytes}, pk="key", not_null=("value",))

@@ -1,0 +1,181 @@
+"""Read what the federation knows: the view tables, by token, by prefix, as a whole."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from federation.statements import BODY_NUMBERS, Nomination
+from federation.views import (
+    ALARM,
+    CEREMONY,
+    CUTOFF,
+    EVIDENCE,
+    GRANT,
+    OUTCOME,
+    PROTECTION,
+    Outcome,
+    Table,
+    catalogue_root,
+)
+from node.store.protocol import PublicReader, PublicStore, Row
+
+TOKEN_BYTES: Final = 16
+
+# Tokens of one look-up: a second or so of one reader, and a few megabytes of rows.
+MAX_TOKENS: Final = 4_096
+
+
+MAX_PREFIX_BITS: Final = TOKEN_BYTES * 8
+
+_NOMINATION: Final = BODY_NUMBERS[Nomination]
+
+
+def _place(table: Table, name: str) -> int:
+    return [column for column, _ in table.columns].index(name)
+
+
+_MEMBER: Final = _place(EVIDENCE, "member")
+_STATEMENT: Final = _place(EVIDENCE, "statement")
+_BODY: Final = _place(EVIDENCE, "body")
+_CONFIDENCE: Final = _place(EVIDENCE, "confidence")
+_EXPIRES: Final = _place(EVIDENCE, "expires")
+_POSITION: Final = _place(EVIDENCE, "position")
+
+
+class TokenRows(NamedTuple):
+    """All that stands in the views about one token, each table sorted by its key."""
+
+    evidence: tuple[Row, ...]
+    cutoffs: tuple[Row, ...]
+    protections: tuple[Row, ...]
+
+
+class AlarmRow(NamedTuple):
+    """One alarm: who raised it, when, and the statement's bytes."""
+
+    member: str
+    issued: int
+    body: bytes
+
+
+class Catalogue:
+    """The views of one store. Every method is one consistent look."""
+
+    def __init__(self, store: PublicStore) -> None:
+        self._store = store
+
+    def evidence(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
+        """Return the rows of at most 4,096 tokens; a token without any is left out.
+
+        Raises:
+            ValueError: There are more tokens.
+            StoreError: The store cannot be used.
+        """
+        if len(tokens) > MAX_TOKENS:
+            raise ValueError(f"at most {MAX_TOKENS} tokens at a time")
+        with self._store.read() as reader:
+            tables = [_by_token(reader, table, tokens) for table in (EVIDENCE, CUTOFF, PROTECTION)]
+        evidence, cutoffs, protections = tables
+        return {
+            token: TokenRows(
+                evidence.get(token, ()), cutoffs.get(token, ()), protections.get(token, ())
+            )
+            for token in sorted(evidence.keys() | cutoffs.keys() | protections.keys())
+        }
+
+    def bucket(self, prefix: int, bits: int) -> list[bytes]:
+        """Return the tokens with evidence whose first ``bits`` bits are ``prefix``, sorted.
+
+        Raises:
+            ValueError: The prefix does not fit the bits, or these the token.
+            StoreError: The store cannot be used.
+        """
+        if not 0 <= bits <= MAX_PREFIX_BITS or not 0 <= prefix < 1 << bits:
+            raise ValueError("the prefix is not one of that many bits")
+        free = TOKEN_BYTES * 8 - bits
+        low = (prefix << free).to_bytes(TOKEN_BYTES)
+        high = ((prefix + 1 << free) - 1).to_bytes(TOKEN_BYTES)
+        with self._store.read() as reader:
+            return list(reader.tokens(EVIDENCE, low, high))
+
+    def root(self, as_of: int) -> bytes:
+        """Return the catalogue root: the same on every node that holds the same logs."""
+        with self._store.read() as reader:
+            evidence, cutoffs = reader.rows(EVIDENCE), reader.rows(CUTOFF)
+            return catalogue_root(evidence, cutoffs, reader.rows(PROTECTION), as_of)
+
+    def token_count(self) -> int:
+        """Return how many tokens there is evidence about."""
+        with self._store.read() as reader:
+            return reader.token_count(EVIDENCE)
+
+    def positions(self, token: bytes) -> list[tuple[str, int]]:
+        """Return member and position in its log of each piece of evidence about a token."""
+        with self._store.read() as reader:
+            return [(row[_MEMBER], row[_POSITION]) for row in reader.rows_of(EVIDENCE, [token])]
+
+    def nominations(self, member: str, tokens: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+        """Return a member's nominations of these tokens: id to confidence and expiry (0: none)."""
+        return {
+            row[_STATEMENT]: (row[_CONFIDENCE], row[_EXPIRES])
+            for row in self._nominations(member, tokens)
+        }
+
+    def nominations_by_token(
+        self, member: str, tokens: Sequence[bytes]
+    ) -> dict[bytes, tuple[bytes, ...]]:
+        """Return the ids of a member's nominations of these tokens, by token."""
+        grouped = groupby(self._nominations(member, tokens), itemgetter(0))
+        return {token: tuple(row[_STATEMENT] for row in rows) for token, rows in grouped}
+
+    def outcomes(self) -> dict[str, tuple[int, int]]:
+        """Return, by member, how many of its statements were upheld and how many overturned."""
+        with self._store.read() as reader:
+            counts = {(m, o): n for m, o, n in reader.count(OUTCOME, ("member", "outcome"))}
+        return {
+            member: (
+                counts.get((member, Outcome.OVER), 0),
+                counts.get((member, Outcome.OVERTURNED), 0),
+            )
+            for member in sorted({member for member, _ in counts})
+        }
+
+    def alarms(self, limit: int) -> list[AlarmRow]:
+        """Return alarms, the newest first."""
+        with self._store.read() as reader:
+            found = reader.find(ALARM, {}, newest="issued", limit=limit)
+        return [AlarmRow(member, issued, body) for member, _, issued, body in found]
+
+    def ceremony_statements(self, ceremony: bytes | None = None) -> list[tuple[str, bytes]]:
+        """Return speaker and bytes of ceremony statements, by ceremony, member and position."""
+        equal = {} if ceremony is None else {"ceremony": ceremony}
+        member, body = _place(CEREMONY, "member"), _place(CEREMONY, "bytes")
+        with self._store.read() as reader:
+            return [(row[member], row[body]) for row in reader.find(CEREMONY, equal)]
+
+    def grants(self, member: str, kind_class: int) -> list[tuple[bytes, str, int]]:
+        """Return the grants to a member for a kind class: grant id, holder, amount."""
+        equal = {"member": member, "kind_class": int(kind_class)}
+        places = [_place(GRANT, name) for name in ("grant_id", "holder", "amount")]
+        with self._store.read() as reader:
+            return [itemgetter(*places)(row) for row in reader.find(GRANT, equal)]
+
+    def dump(self) -> Iterator[tuple[str, Row]]:
+        """Yield table name and row of every view, to compare stores byte by byte."""
+        with self._store.read() as reader:
+            for table in self._store.tables:
+                for row in reader.rows(table):
+                    yield table.name, row
+
+    def _nominations(self, member: str, tokens: Sequence[bytes]) -> list[Row]:
+        with self._store.read() as reader:
+            rows: Iterable[Any] = reader.rows_of(EVIDENCE, tokens)
+            return [row for row in rows if row[_MEMBER] == member and row[_BODY] == _NOMINATION]
+
+
+def _by_token(
+    reader: PublicReader, table: Table, tokens: Sequence[bytes]
+) -> dict[bytes, tuple[Row, ...]]:
+    grouped = groupby(reader.rows_of(table, tokens), itemgetter(0))
+    return {token: tuple(rows) for token, rows in grouped}
