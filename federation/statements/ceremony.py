@@ -92,7 +92,11 @@ class ClassDeal:
         if len(self.commitments) > MAX_HOLDERS * DIGEST_BYTES:
             refuse("LENGTH_INVALID", "commitments", f"has more than {MAX_HOLDERS} elements")
         check_packed(
-            "commitments", self.commitments.removeprefix(bytes(DIGEST_BYTES)), DIGEST_BYTES, 0, 255
+            "commitments",
+            self.commitments.removeprefix(bytes(DIGEST_BYTES)),
+            DIGEST_BYTES,
+            0,
+            MAX_HOLDERS,
         )
         check_packed("proof", self.proof, SIGNATURE_BYTES, 0, 1)
         if not 1 <= len(self.sealed_shares) <= MAX_HOLDERS:

@@ -32,8 +32,8 @@ MAX_COUNT: Final = 1_000_000
 MAX_AMOUNT: Final = 9_999_999_999
 # Key epochs: one a day for more than a century.
 MAX_EPOCH: Final = 65_535
-# Members in a key ceremony: RFC 9591 and our deals stay small (DESIGN §5).
-MAX_HOLDERS: Final = 255
+# Members in a key ceremony: a deal of all classes then has 600,000 bytes and fits into an entry.
+MAX_HOLDERS: Final = 100
 # Digits in a member's name: enough for "bank-2026", too few for a number or a card.
 MAX_MEMBER_DIGITS: Final = 6
 # Characters of a reason code.
@@ -127,7 +127,7 @@ def check_member(field: str, value: str) -> None:
 
 
 def check_members(field: str, values: tuple[str, ...], least: int) -> None:
-    """Accept ``least`` to 255 distinct member ids."""
+    """Accept ``least`` to 100 distinct member ids."""
     if not least <= len(values) <= MAX_HOLDERS or len(set(values)) != len(values):
         refuse("LIST_INVALID", field, f"does not name {least} to {MAX_HOLDERS} distinct members")
     for value in values:

@@ -1,0 +1,276 @@
+"""Judge a token: one band from all that members have said about it (rules ``verdict-1``).
+
+1. *Protection first.* An object that a coordinator or a regulator, or two members together, call
+   protected is NONE, whatever the evidence (R69).
+2. *A term* is reliability(member) · confidence · decay(kind, age). A nomination has its own
+   confidence; an opinion that agrees has half or four fifths of its own, a sighting a fixed low
+   one. A sighting also renews the age of the same member's nomination.
+3. *One member, one term*: its strongest. The others are shown as WEAKER_TERM.
+4. *Disputes* of members (an opinion that disagrees, a false positive) multiply the score by
+   1 - reliability · strength, the strongest of each member. They do not fade: a person who was
+   cleared stays cleared, and a score never rises by waiting.
+5. *A member's later word takes back its earlier one*: what it disputed or saw end withdraws what
+   it said before, and new support withdraws its dispute.
+6. *Reassigned*: what was seen before a carrier says that a number changed hands does not count
+   against the new owner (R68). Disputes stay.
+7. Victims, spoofed numbers, impersonated brands and shared infrastructure are no offenders: a
+   nomination that says so does not raise the band.
+8. Whatever has expired, was said by a revoked member or by one whose roles have no say is out.
+
+Score = (1 - Π(1 - term)) · Π(1 - dispute), to six places so that nodes agree in spite of their
+arithmetic. Nothing here reads a clock. Source: DESIGN §7; DOMAIN §6.4, R15, R65.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from federation.decay import decay, default_term_seconds, lifetime_seconds
+from federation.roles import Role
+from federation.statements.shape import MAX_SKEW_SECONDS
+from federation.views import Row
+from federation.vocabulary import Band, SubjectRole
+from federation.weighing import (
+    NEWCOMER,
+    NOMINATION,
+    NOT_OFFENDERS,
+    OPINION,
+    SIGHTING,
+    Standing,
+    Weighed,
+    has_say,
+    is_protected,
+    reliability,
+    weigh,
+)
+
+__all__ = [
+    "DISPLAY_CODES",
+    "RULES",
+    "Standing",
+    "Term",
+    "Verdict",
+    "band_of",
+    "band_of_score",
+    "code_bits",
+    "default_term_seconds",
+    "is_protected",
+    "judge",
+    "reliability",
+]
+
+RULES: Final = "verdict-1"
+
+# Scores from which a band begins. MEDIUM is MISP's threshold of 30; one fresh nomination of a
+# member of ordinary reliability reaches HIGH at most, so VERY_HIGH needs a second one.
+LOW_SCORE: Final = 0.10
+MEDIUM_SCORE: Final = 0.30
+HIGH_SCORE: Final = 0.60
+VERY_HIGH_SCORE: Final = 0.85
+
+DISPLAY_CODES: Final = (
+    "PROTECTED",
+    "REASSIGNED",
+    "DISPUTED",
+    "REPORTED",
+    "SEVERAL_MEMBERS",
+    "POLICE",
+    "MULE",
+    "OVERSEAS",
+)
+"""All codes of verdicts; the place is the bit in a packed record. OVERSEAS is the node's to set."""
+
+# Seconds to which the time of a weaker band is worked out.
+_DROP_RESOLUTION: Final = 60
+_SCORE_PLACES: Final = 6
+
+_BODY_NAMES: Final = {NOMINATION: "NOMINATION", SIGHTING: "SIGHTING", OPINION: "OPINION"}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One row of evidence and what it adds.
+
+    Attributes:
+        statement: Its id, 16 bytes.
+        body: NOMINATION, SIGHTING or OPINION.
+        confidence: As it counts, 0 to 1.
+        weight: What the term adds: the product; below zero for a dispute, zero if excluded.
+        excluded: Why it does not count, or empty: PROTECTED, MEMBER_REVOKED, ROLE_NOT_ALLOWED,
+            NOT_YET_VALID, EXPIRED, NO_WEIGHT, NOT_OFFENDER, WITHDRAWN, REASSIGNED, DECAYED or
+            WEAKER_TERM.
+    """
+
+    member: str
+    statement: bytes
+    body: str
+    reliability: float
+    confidence: float
+    decay: float
+    weight: float
+    excluded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the federation knows about a token at one time.
+
+    Attributes:
+        score: 0 to 1.
+        codes: Some of ``DISPLAY_CODES``, in their order.
+        expires: Second by which the band is weaker at the latest if nothing new is said;
+            0 for NONE. At most a minute after the band really falls, unless a dispute or a
+            protection ends by its own term before.
+        sources: Members whose terms count.
+        terms: All, in the order of member and statement.
+        rules: Version of these rules.
+    """
+
+    band: Band
+    score: float
+    codes: tuple[str, ...]
+    expires: int
+    sources: int
+    terms: tuple[Term, ...]
+    rules: str = RULES
+
+
+def judge(
+    evidence: Iterable[Row],
+    cutoffs: Sequence[Row],
+    protections: Sequence[Row],
+    standing: Standing,
+    now: int,
+) -> Verdict:
+    """Judge one token from its rows (``federation.views``), in any order, and explain it."""
+    weighed = weigh(evidence, cutoffs, protections, standing, now)
+    score = _score(weighed)
+    band = band_of_score(score)
+    if is_protected(protections, standing, now):
+        codes: tuple[str, ...] = ("PROTECTED",)
+    else:
+        codes = _codes(weighed, standing)
+    return Verdict(
+        band=band,
+        score=score,
+        codes=codes,
+        expires=_drop_time(weighed, band, now),
+        sources=sum(item.weight > 0 for item in weighed),
+        terms=tuple(_term(item) for item in weighed),
+    )
+
+
+def band_of(
+    evidence: Sequence[Row],
+    cutoffs: Sequence[Row],
+    protections: Sequence[Row],
+    standing: Standing,
+    now: int,
+) -> Band:
+    """Return ``judge(...).band`` without the explanation, for batches.
+
+    Most tokens have a single nomination and nothing else: that case is worked out at once.
+    """
+    if not evidence:
+        return Band.NONE
+    if len(evidence) > 1 or cutoffs or protections or evidence[0][4] != NOMINATION:
+        return band_of_score(_score(weigh(evidence, cutoffs, protections, standing, now)))
+    (_, member, _, kind, _, stated, _, _, _, role, _, issued, seen, expires, _, _) = evidence[0]
+    if 0 < expires <= now or issued > now + MAX_SKEW_SECONDS or role in NOT_OFFENDERS:
+        return Band.NONE
+    if not has_say(member, "nomination", standing):
+        return Band.NONE
+    trust = standing.reliability.get(member, NEWCOMER)
+    weight = trust * (stated / 100) * decay(kind, now - seen)
+    # In the same steps as ``_score``, so that not even the last place differs.
+    return band_of_score(round(1 - (1 - weight), _SCORE_PLACES))
+
+
+def band_of_score(score: float) -> Band:
+    """Return the band in which a score lies."""
+    if score < LOW_SCORE:
+        return Band.NONE
+    if score < MEDIUM_SCORE:
+        return Band.LOW
+    if score < HIGH_SCORE:
+        return Band.MEDIUM
+    return Band.HIGH if score < VERY_HIGH_SCORE else Band.VERY_HIGH
+
+
+def code_bits(codes: Iterable[str]) -> int:
+    """Return the codes of a verdict as the bit field of a packed record, 0 to 255."""
+    return sum(1 << DISPLAY_CODES.index(code) for code in set(codes))
+
+
+def _score(weighed: Sequence[Weighed]) -> float:
+    unsupported = math.prod(1 - item.weight for item in weighed if item.weight > 0)
+    undisputed = math.prod(1 + item.weight for item in weighed if item.weight < 0)
+    return round((1 - unsupported) * undisputed, _SCORE_PLACES)
+
+
+def _codes(weighed: Sequence[Weighed], standing: Standing) -> tuple[str, ...]:
+    supports = [item.row for item in weighed if item.weight > 0]
+    found = {
+        "REASSIGNED": any(item.excluded == "REASSIGNED" for item in weighed),
+        "DISPUTED": any(item.weight < 0 for item in weighed),
+        "REPORTED": bool(supports),
+        "SEVERAL_MEMBERS": len(supports) > 1,
+        "POLICE": any(Role.POLICE in standing.roles[row[1]] for row in supports),
+        "MULE": any(row[9] == SubjectRole.MULE for row in supports),
+    }
+    return tuple(code for code in DISPLAY_CODES if found.get(code))
+
+
+def _term(item: Weighed) -> Term:
+    return Term(
+        member=item.row[1],
+        statement=item.row[2],
+        body=_BODY_NAMES[item.row[4]],
+        reliability=item.reliability,
+        confidence=item.confidence,
+        decay=item.decay,
+        weight=item.weight,
+        excluded=item.excluded,
+    )
+
+
+def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
+    """Return a time by which the band is weaker: bisect the score, which only falls.
+
+    Disputes that end by their own term are left out: without them the score is higher, so the
+    time found is not too early.
+    """
+    if band is Band.NONE:
+        return 0
+    alive = [item for item in weighed if item.excluded in ("", "WEAKER_TERM")]
+    supports = [item for item in alive if item.amplitude > 0]
+    lasting = [item for item in alive if item.amplitude < 0 and not item.row[13]]
+    undisputed = math.prod(1 - amount for amount in _strongest(lasting, now).values())
+    low, high = now, max(_end(item) for item in supports)
+    while high - low > _DROP_RESOLUTION:
+        middle = (low + high) // 2
+        terms = _strongest(supports, middle).values()
+        score = (1 - math.prod(1 - amount for amount in terms)) * undisputed
+        if band_of_score(round(score, _SCORE_PLACES)) < band:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _end(item: Weighed) -> int:
+    """Return when nothing is left of a term: its life or its own end, whichever is first."""
+    end = item.seen + lifetime_seconds(item.row[3])
+    return min(end, item.row[13]) if item.row[13] else end
+
+
+def _strongest(items: Iterable[Weighed], time: int) -> dict[str, float]:
+    """Return by member the strongest amount at a time."""
+    amounts: dict[str, float] = {}
+    for item in items:
+        member, expires = item.row[1], item.row[13]
+        left = 1.0 if item.amplitude < 0 else decay(item.row[3], time - item.seen)
+        amount = 0.0 if 0 < expires <= time else abs(item.amplitude) * left
+        amounts[member] = max(amount, amounts.get(member, 0.0))
+    return amounts

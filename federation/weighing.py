@@ -1,0 +1,247 @@
+"""Weigh the rows of evidence on one token: what each adds, or why it does not count.
+
+The rules are those of ``federation.verdict``, which says them in words.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from federation.authorisation import PROTECTION_QUORUM, STATEMENTS, protects_alone
+from federation.decay import decay
+from federation.roles import Role
+from federation.statements import BODY_NUMBERS, Nomination, Opinion, Sighting
+from federation.statements.shape import MAX_SKEW_SECONDS
+from federation.views import Row
+from federation.vocabulary import OpinionValue, SightingKind, SubjectRole
+
+# A member starts as if 8 of 10 statements had been upheld: trusted, and ten real ones outweigh it.
+PRIOR_UPHELD: Final = 8.0
+PRIOR_OVERTURNED: Final = 2.0
+
+# A sighting repeats what others said; alone it reaches LOW.
+SIGHTING_CONFIDENCE: Final = 0.30
+# A false positive was found in own records.
+FALSE_POSITIVE_CONFIDENCE: Final = 0.80
+# How much of its confidence an opinion gives; agreeing adds no observation of its own.
+OPINION_WEIGHT: Final = {
+    OpinionValue.STRONGLY_DISAGREE: -1.0,
+    OpinionValue.DISAGREE: -0.5,
+    OpinionValue.NEUTRAL: 0.0,
+    OpinionValue.AGREE: 0.5,
+    OpinionValue.STRONGLY_AGREE: 0.8,
+}
+
+NOT_OFFENDERS: Final = frozenset(
+    {
+        int(SubjectRole.VICTIM),
+        int(SubjectRole.SPOOFED),
+        int(SubjectRole.IMPERSONATED_BRAND),
+        int(SubjectRole.SHARED_INFRASTRUCTURE),
+    }
+)
+NOMINATION: Final = BODY_NUMBERS[Nomination]
+SIGHTING: Final = BODY_NUMBERS[Sighting]
+OPINION: Final = BODY_NUMBERS[Opinion]
+_FIELDS: Final = {NOMINATION: "nomination", SIGHTING: "sighting", OPINION: "opinion"}
+
+# (body, detail) -> share of the stated confidence, fixed confidence; below zero it disputes.
+_EFFECTS: Final[dict[tuple[int, int], tuple[float, float]]] = {
+    (NOMINATION, 0): (1.0, 0.0),
+    (SIGHTING, int(SightingKind.SEEN)): (0.0, SIGHTING_CONFIDENCE),
+    (SIGHTING, int(SightingKind.FALSE_POSITIVE)): (0.0, -FALSE_POSITIVE_CONFIDENCE),
+    (SIGHTING, int(SightingKind.EXPIRED)): (0.0, 0.0),
+    **{(OPINION, int(value)): (weight, 0.0) for value, weight in OPINION_WEIGHT.items()},
+}
+_SEEN: Final = (SIGHTING, int(SightingKind.SEEN))
+_SEEN_EXPIRED: Final = (SIGHTING, int(SightingKind.EXPIRED))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the charter and past outcomes say about members, at the time of judging.
+
+    Attributes:
+        roles: By member; a member that is not here has no say.
+        reliability: By member, 0 to 1; who is not here has that of a newcomer.
+        revoked: Members whose statements do not count any more.
+    """
+
+    roles: Mapping[str, frozenset[Role]]
+    reliability: Mapping[str, float]
+    revoked: frozenset[str] = frozenset()
+
+
+def reliability(upheld: int, overturned: int) -> float:
+    """Estimate how often a member is right: the mean of a Beta distribution with a prior of 8:2."""
+    return (PRIOR_UPHELD + upheld) / (PRIOR_UPHELD + PRIOR_OVERTURNED + upheld + overturned)
+
+
+NEWCOMER: Final = reliability(0, 0)
+"""Reliability of a member of whom nothing is known."""
+
+
+class Weighed(NamedTuple):
+    """One row of evidence, weighed.
+
+    ``amplitude`` is reliability · confidence, below zero for a dispute; ``weight`` is what it
+    adds now. ``seen`` is renewed by the member's sightings. ``excluded`` is empty if it counts.
+    """
+
+    row: Row
+    reliability: float
+    confidence: float
+    decay: float
+    amplitude: float
+    seen: int
+    excluded: str
+
+    @property
+    def weight(self) -> float:
+        """What the row adds: zero if it does not count."""
+        return 0.0 if self.excluded else self.amplitude * self.decay
+
+
+class _History(NamedTuple):
+    """What members said last: later words take back earlier ones. Times by member."""
+
+    withdrawn: dict[str, int]
+    supported: dict[str, int]
+    sighted: dict[str, int]
+
+
+def weigh(
+    evidence: Iterable[Row],
+    cutoffs: Sequence[Row],
+    protections: Sequence[Row],
+    standing: Standing,
+    now: int,
+) -> list[Weighed]:
+    """Weigh all rows of one token; the result is in the order of member and statement."""
+    rows = sorted(evidence, key=_by_member)
+    if is_protected(protections, standing, now):
+        return [_exclude(row, standing, "PROTECTED") for row in rows]
+    cutoff = _cutoff_time(cutoffs, standing, now)
+    refused = [_refuse(row, standing, now) for row in rows]
+    history = _history(rows, refused, cutoff)
+    weighed = [
+        _exclude(row, standing, code) if code else _weigh_row(row, history, cutoff, standing, now)
+        for row, code in zip(rows, refused, strict=True)
+    ]
+    return _keep_strongest(weighed)
+
+
+def has_say(member: str, body: str, standing: Standing) -> bool:
+    """Say whether a member's statements with this body count."""
+    roles = standing.roles.get(member)
+    return bool(roles and member not in standing.revoked and roles & STATEMENTS[body])
+
+
+def is_protected(protections: Iterable[Row], standing: Standing, now: int = 0) -> bool:
+    """Say whether one member that may do so alone, or enough together, protect the object.
+
+    Without ``now`` no protection has expired: in doubt for the object.
+    """
+    speakers = {
+        member
+        for _token, member, _statement, _kind, _ground, expires in protections
+        if not 0 < expires <= now and has_say(member, "protected_object", standing)
+    }
+    if len(speakers) >= PROTECTION_QUORUM:
+        return True
+    return any(protects_alone(standing.roles[member]) for member in speakers)
+
+
+def _cutoff_time(cutoffs: Sequence[Row], standing: Standing, now: int) -> int:
+    """Return the latest change of hands up to now, or 0."""
+    return max(
+        (
+            effective
+            for _token, member, _statement, _kind, effective, expires in cutoffs
+            if effective <= now
+            and not 0 < expires <= now
+            and has_say(member, "reassigned", standing)
+        ),
+        default=0,
+    )
+
+
+def _by_member(row: Row) -> tuple[str, bytes]:
+    return row[1], row[2]
+
+
+def _refuse(row: Row, standing: Standing, now: int) -> str:
+    """Return why a row does not count whatever the others say, or nothing."""
+    _, member, _, _, body, _, detail, _, _, role, _, issued, _, expires, _, _ = row
+    if member in standing.revoked:
+        return "MEMBER_REVOKED"
+    if not has_say(member, _FIELDS[body], standing):
+        return "ROLE_NOT_ALLOWED"
+    if issued > now + MAX_SKEW_SECONDS:
+        return "NOT_YET_VALID"
+    if 0 < expires <= now:
+        return "EXPIRED"
+    if role in NOT_OFFENDERS:
+        return "NOT_OFFENDER"
+    return "" if any(_EFFECTS[body, detail]) else "NO_WEIGHT"
+
+
+def _history(rows: Sequence[Row], refused: Sequence[str], cutoff: int) -> _History:
+    history = _History({}, {}, {})
+    for row, code in zip(rows, refused, strict=True):
+        _, member, _, _, body, _, detail, _, _, _, _, issued, seen, _, _, _ = row
+        sign = sum(_EFFECTS[body, detail])
+        # A word that has expired still took back what came before it: nothing rises by waiting.
+        if sign < 0 or (body, detail) == _SEEN_EXPIRED:
+            if code in ("", "EXPIRED", "NO_WEIGHT"):
+                _raise(history.withdrawn, member, issued)
+        elif sign > 0 and not code and seen >= cutoff:
+            _raise(history.supported, member, issued)
+            if (body, detail) == _SEEN:
+                _raise(history.sighted, member, seen)
+    return history
+
+
+def _raise(times: dict[str, int], member: str, time: int) -> None:
+    times[member] = max(time, times.get(member, 0))
+
+
+def _weigh_row(row: Row, history: _History, cutoff: int, standing: Standing, now: int) -> Weighed:
+    _, member, _, kind, body, stated, detail, _, _, _, _, issued, seen, _, _, _ = row
+    share, fixed = _EFFECTS[body, detail]
+    effect = share * (stated / 100) + fixed
+    trust = standing.reliability.get(member, NEWCOMER)
+    if effect < 0:
+        code = "WITHDRAWN" if issued < history.supported.get(member, 0) else ""
+        return Weighed(row, trust, -effect, 1.0, trust * effect, seen, code)
+    code = ""
+    if seen < cutoff:
+        code = "REASSIGNED"
+    elif issued <= history.withdrawn.get(member, 0):
+        code = "WITHDRAWN"
+    elif body == NOMINATION:
+        seen = max(seen, history.sighted.get(member, 0))
+    left = decay(kind, now - seen)
+    return Weighed(
+        row, trust, effect, left, trust * effect, seen, code or ("" if left else "DECAYED")
+    )
+
+
+def _exclude(row: Row, standing: Standing, code: str) -> Weighed:
+    share, fixed = _EFFECTS[row[4], row[6]]
+    trust = standing.reliability.get(row[1], NEWCOMER)
+    return Weighed(row, trust, abs(share * (row[5] / 100) + fixed), 0.0, 0.0, row[12], code)
+
+
+def _keep_strongest(weighed: list[Weighed]) -> list[Weighed]:
+    """Leave one term and one dispute to each member; of equals the first statement id."""
+    best: dict[tuple[str, bool], tuple[float, int]] = {}
+    for place, item in enumerate(weighed):
+        key = (item.row[1], item.amplitude > 0)
+        if not item.excluded and abs(item.weight) > best.get(key, (0.0, 0))[0]:
+            best[key] = (abs(item.weight), place)
+    kept = {place for _weight, place in best.values()}
+    return [
+        item if item.excluded or place in kept else item._replace(excluded="WEAKER_TERM")
+        for place, item in enumerate(weighed)
+    ]
