@@ -45,7 +45,8 @@ class Equipment:
     """What all followers of a node share.
 
     Attributes:
-        examine: Looks for a fork behind a checkpoint that a peer showed.
+        examine: Looks for a fork behind a checkpoint that a peer showed, and says whether there
+            is one; then the log is stopped.
         ingesting: One at a time, as in the store, so that waiting writers hold no threads.
         slots: How many logs are read at once; bounds memory.
     """
@@ -56,7 +57,7 @@ class Equipment:
     board: PeerBoard
     claims: Claims
     listeners: Listeners
-    examine: Callable[[MemberId, bytes], Awaitable[None]]
+    examine: Callable[[MemberId, bytes], Awaitable[bool]]
     ingesting: asyncio.Lock
     slots: asyncio.Semaphore
 
@@ -166,7 +167,8 @@ class LogFollower:
         except _RefusedError as error:
             board.reached(peer)
             done.reason = error.reason
-            await self._refuse(peer, error)
+            if await self._refuse(peer, error):
+                done.reason = STOPPED
         except TransferError as error:
             board.reached(peer)
             done.reason = error.reason
@@ -232,8 +234,8 @@ class LogFollower:
             await kit.listeners.on_refused(owner, taken.refused, "STATEMENT_INVALID")
         return taken.count
 
-    async def _refuse(self, peer: MemberId, refused: _RefusedError) -> None:
-        """Note that a peer sent what is not the log, and look whether the log was forked."""
+    async def _refuse(self, peer: MemberId, refused: _RefusedError) -> bool:
+        """Note that a peer sent what is not the log, and say whether the log was forked."""
         get_log().warning(
             "replication.refused",
             peer=peer,
@@ -244,8 +246,7 @@ class LogFollower:
         self._kit.board.remark(peer, Topic.LOG, refused.reason)
         self._postpone(peer)
         await self._kit.listeners.on_refused(peer, refused.count, refused.reason)
-        if refused.note:
-            await self._kit.examine(peer, refused.note)
+        return bool(refused.note) and await self._kit.examine(peer, refused.note)
 
     def _note_failure(self, peer: MemberId, error: NodeError, done: LogPass) -> None:
         board = self._kit.board
