@@ -143,7 +143,7 @@ def create_member(
             directory cannot be written; CONFIG_INVALID, a setting is not one.
         CharterError: CHARTER_INVALID, what the applicant says cannot stand in a charter.
     """
-    _check_absent(home)
+    check_absent(home)
     settings = encode_settings(applicant.settings)
     signing, sealing = SigningKey.generate(), SealingKey.generate()
     authority = Authority.create(applicant.federation, applicant.member, now)
@@ -186,7 +186,12 @@ def encode_settings(values: Mapping[str, Value]) -> str:
     return "".join(lines)
 
 
-def _check_absent(home: Home) -> None:
+def check_absent(home: Home) -> None:
+    """Make sure that there is no member in a home, nor a part of one.
+
+    Raises:
+        ConfigError: HOME_EXISTS.
+    """
     for path in (home.card, home.keys, home.config):
         if path.exists() or path.is_symlink():
             raise ConfigError(

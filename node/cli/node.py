@@ -1,0 +1,101 @@
+"""``tocsin node``: run a node, ask whether it is ready, and what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node.cli.option import json_option, pass_home, passphrase_options
+from node.cli.output import json_object, say
+from node.config import load_config
+from node.errors import EXIT_FAILED
+from node.home import Home
+
+
+@click.group(
+    epilog="""\b
+EXAMPLES
+  tocsin --home ./bank-x node run
+  tocsin --home ./bank-x node status
+  tocsin --home ./bank-x node doctor
+"""
+)
+def node_command() -> None:
+    """Run a node, and ask how it is."""
+
+
+@node_command.command(
+    epilog="""\b
+EXAMPLES
+  tocsin --home ./bank-x node run
+  tocsin --home ./bank-x node run --passphrase-file ./passphrase
+  tocsin --home ./bank-x node run --passphrase-descriptor 3 3< <(pass show tocsin)
+"""
+)
+@passphrase_options
+@pass_home
+def run(home: Home, passphrase_file: Path | None, passphrase_descriptor: int | None) -> int:
+    """Run the node until it is told to stop (SIGTERM or Ctrl-C)."""
+    from node.cli.unlock import read_passphrase
+    from node.runtime import run_node
+
+    config = load_config(home.require().config)
+    passphrase = read_passphrase(passphrase_file, passphrase_descriptor)
+    return run_node(home, config, passphrase)
+
+
+@node_command.command(
+    epilog="""\b
+Exit codes: 0 ready, 2 not initialised or not ready yet, 1 cannot tell.
+
+\b
+EXAMPLES
+  tocsin --home ./bank-x node status
+  tocsin --home ./bank-x node status --json
+"""
+)
+@json_option
+@pass_home
+def status(home: Home, as_json: bool) -> int:
+    """Tell whether the node is ready."""
+    from node.cli.status import exit_code, read_status, write_summary
+
+    found = read_status(home)
+    if as_json:
+        json_object(found)
+    else:
+        write_summary(found)
+    return exit_code(found)
+
+
+@node_command.command(
+    epilog="""\b
+With a passphrase the key file is opened too, and every peer is asked for its clock.
+
+\b
+EXAMPLES
+  tocsin --home ./bank-x node doctor
+  tocsin --home ./bank-x node doctor --passphrase-file ./passphrase --json
+"""
+)
+@passphrase_options
+@json_option
+@pass_home
+def doctor(
+    home: Home, passphrase_file: Path | None, passphrase_descriptor: int | None, as_json: bool
+) -> int:
+    """Check settings, keys, charter, clock, database and peers, with a hint for each failure."""
+    from node.cli.doctor import examine
+    from node.cli.finding import write_finding
+    from node.cli.unlock import read_passphrase
+
+    given = passphrase_file is not None or passphrase_descriptor is not None
+    passphrase = read_passphrase(passphrase_file, passphrase_descriptor) if given else None
+    failed = 0
+    for finding in examine(home, passphrase):
+        failed += finding.is_failure
+        write_finding(finding, as_json=as_json)
+    if failed:
+        say(f"{failed} checks failed")
+    return EXIT_FAILED if failed else 0

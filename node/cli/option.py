@@ -1,0 +1,52 @@
+"""Options and arguments that many commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from node.home import Home
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def pass_home(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the home directory of ``--home``, as its first argument."""
+
+    @click.pass_obj
+    @functools.wraps(command)
+    def with_home(root: Path, /, *arguments: Any, **options: Any) -> Any:
+        return command(Home(root), *arguments, **options)
+
+    return with_home
+
+
+def json_option(command: _Command) -> _Command:
+    """Give a command the option --json, as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")(command)
+
+
+def strict_option(command: _Command) -> _Command:
+    """Give a command the option --strict."""
+    text = "Fail if a row of the file was refused."
+    return click.option("--strict", is_flag=True, help=text)(command)
+
+
+def passphrase_options(command: _Command) -> _Command:
+    """Give a command the ways to hand in a passphrase, for ``read_passphrase``."""
+    from_file = click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Read the passphrase from this file of mode 0600.",
+    )
+    from_descriptor = click.option(
+        "--passphrase-descriptor",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Read the passphrase from this open descriptor.",
+    )
+    return from_file(from_descriptor(command))
