@@ -8,6 +8,7 @@ Reasons of ``LogError``:
     RUN_INVALID: The entries do not lead from what is held to the checkpoint's size.
     ENTRY_INVALID: An own entry is no statement, or a removed one has no leaf hash.
     KEY_MISSING: This node has no signing key, so it can only read.
+    LOG_DAMAGED: What is stored contradicts itself; ``verify`` says where.
 """
 
 from enum import StrEnum
