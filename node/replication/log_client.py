@@ -1,5 +1,7 @@
 """Ask peers for their logs, with a bound on time and size for every call."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass

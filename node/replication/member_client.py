@@ -1,5 +1,7 @@
 """Ask peers who they are and which charter they follow."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import grpc
