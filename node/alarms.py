@@ -1,0 +1,92 @@
+"""Raise alarms: statements that tell everyone what one member saw, each once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from federation.fork import ForkEvidence
+from federation.names import MemberId
+from federation.statements import Alarm
+from federation.vocabulary import AlarmKind
+from node.doors.caller import caller
+from node.metering import SECONDS_A_DAY, Excess
+from node.speaker import Speaker
+from node.store.private import PrivateStore
+from node.telemetry import get_log
+from node.tokens.tokeniser import Blame
+
+
+class Alarms:
+    """Says alarms into the own log; the same one is not said twice."""
+
+    def __init__(self, speaker: Speaker, private: PrivateStore, clock: Callable[[], int]) -> None:
+        self._speaker = speaker
+        self._private = private
+        self._clock = clock
+
+    async def quota_exceeded(self, excess: Excess) -> None:
+        """Tell that a member went over a quota: once a day, member and kind class."""
+        of_class = excess.kind_class.name if excess.kind_class else "ALL"
+        day = self._clock() // SECONDS_A_DAY
+        who = caller.get(None)
+        await self._raise(
+            f"quota/{excess.member}/{of_class}/{day}",
+            Alarm(
+                alarm_kind=AlarmKind.QUOTA_EXCEEDED,
+                member=excess.member,
+                certificate_digest=bytes.fromhex(who.certificate_digest) if who else b"",
+                kind_class=excess.kind_class,
+                observed=excess.limit + excess.asked,
+                limit=excess.limit,
+                reason="QUOTA_EXCEEDED",
+            ),
+        )
+
+    async def log_forked(self, member: MemberId, evidence: ForkEvidence) -> None:
+        """Tell that a member signed two histories, with both signed checkpoints.
+
+        For checkpoints of different sizes the path begins with the prefix root.
+        """
+        await self._raise(
+            f"fork/{member}",
+            Alarm(
+                alarm_kind=AlarmKind.LOG_FORKED,
+                member=member,
+                first_evidence=evidence.first,
+                second_evidence=evidence.second,
+                evidence_path=(evidence.prefix_root or b"") + b"".join(evidence.path),
+                reason="LOG_FORKED",
+            ),
+        )
+
+    async def evaluation_wrong(self, blame: Blame) -> None:
+        """Tell that a key holder answered wrongly, with its signed answer."""
+        day = self._clock() // SECONDS_A_DAY
+        await self._raise(
+            f"evaluation/{blame.holder}/{day}",
+            Alarm(
+                alarm_kind=AlarmKind.EVALUATION_WRONG,
+                member=blame.holder,
+                kind_class=blame.kind_class,
+                first_evidence=blame.response.SerializeToString(),
+                second_evidence=blame.request_digest + blame.response.signature,
+                reason="EVALUATION_WRONG",
+            ),
+        )
+
+    async def statement_refused(self, member: MemberId, reason: str) -> None:
+        """Tell that a log holds a statement that its member may not say."""
+        day = self._clock() // SECONDS_A_DAY
+        alarm = Alarm(
+            alarm_kind=AlarmKind.STATEMENT_REFUSED, member=member, observed=1, reason=reason
+        )
+        await self._raise(f"statement/{member}/{reason}/{day}", alarm)
+
+    async def _raise(self, key: str, alarm: Alarm) -> None:
+        get_log().warning("alarm.raised", member=alarm.member, reason=alarm.reason)
+        async with self._speaker.lock:
+            if await asyncio.to_thread(self._private.get, f"alarm/{key}"):
+                return
+            await self._speaker.say([self._speaker.statement(alarm)])
+            await asyncio.to_thread(self._private.put, f"alarm/{key}", b"1")

@@ -1,0 +1,242 @@
+"""Put a node together: every part made once, with what it needs handed to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from federation.authorisation import Request
+from federation.charter import Charter
+from federation.names import MemberId
+from federation.roles import REPLICATING, SPEAKING
+from federation.vocabulary import Purpose
+from keys.evaluation import CheckMode
+from keys.signing import verify_signature
+from node.alarms import Alarms
+from node.charter_book import CharterBook
+from node.config import Config
+from node.desk.check import Checker, ReplicaSource
+from node.desk.explain import Explainer
+from node.desk.intake import Intake
+from node.desk.nominate import Nominator, Stores
+from node.desk.say import Sayings
+from node.desk.service import DeskService, Replica
+from node.desk.watch import WatchDesk
+from node.home import Home
+from node.identity import Identity
+from node.log.ledger import Ledger
+from node.lookup.prefix_source import PrefixSource
+from node.member import MemberKeys
+from node.metering import Metering
+from node.peers import Peers
+from node.remote import Remote
+from node.speaker import Speaker
+from node.store.catalogue import Catalogue
+from node.store.private import PrivateStore
+from node.store.sqlite import SqliteStore
+from node.tokens.ceremonies import Ceremonies
+from node.tokens.grants import Grants
+from node.tokens.holder import EVALUATION_CONTEXT, Holder
+from node.tokens.key_ring import KeyRing
+from node.tokens.public_keys import PublicKeys
+from node.tokens.tokeniser import Holders, Tokeniser
+from node.traffic import Capture, Traffic
+from node.verdicts import Verdicts
+from node.workers import Workers
+
+
+def wall_clock() -> int:
+    """Return whole seconds since 1970 UTC."""
+    return int(time.time())
+
+
+@dataclass(slots=True)
+class Core:
+    """What every node has: identity, charter, keys, peers, workers, traffic."""
+
+    home: Home
+    config: Config
+    keys: MemberKeys
+    charter: CharterBook
+    identity: Identity
+    traffic: Traffic
+    peers: Peers
+    workers: Workers
+    key_ring: KeyRing
+    private: PrivateStore
+
+    @property
+    def me(self) -> MemberId:
+        """This node's member."""
+        return self.keys.card.member.member
+
+    def now_charter(self) -> Charter:
+        """Return the charter in force."""
+        return self.charter.charter
+
+    def pad(self) -> int:
+        """Return the least number of points that this member shows a holder."""
+        return self.now_charter().quota(self.me).pad
+
+    def epoch(self) -> int:
+        """Return the epoch of the token keys in use."""
+        return self.key_ring.require_current().epoch
+
+    def replicating(self) -> list[MemberId]:
+        """Return the other members whose nodes hold logs, in the charter's order."""
+        return [
+            one.member
+            for one in self.now_charter().active(wall_clock())
+            if one.roles & REPLICATING and one.member != self.me
+        ]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this member has a log; a query partner has none."""
+        return bool(self.now_charter().member(self.me).roles & SPEAKING)
+
+
+@dataclass(slots=True)
+class LogSide:
+    """What only a node with a log has."""
+
+    store: SqliteStore
+    ledger: Ledger
+    catalogue: Catalogue
+    verdicts: Verdicts
+    speaker: Speaker
+    alarms: Alarms
+    metering: Metering
+    holder: Holder
+    ceremonies: Ceremonies
+
+
+def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
+    """Open identity, stores and workers; nothing listens yet.
+
+    Raises:
+        ConfigError: What the operator has to mend, with a hint.
+    """
+    charter = CharterBook(home.charter)
+    identity = Identity(
+        keys.authority,
+        charter.charter,
+        keys.card.member.member,
+        wall_clock,
+        timedelta(hours=config.leaf_hours),
+    )
+    charter.subscribe(identity.adopt)
+    capture = Capture(Path(config.capture)) if config.capture else None
+    traffic = Traffic(capture)
+    home.data.mkdir(mode=0o700, exist_ok=True)
+    return Core(
+        home=home,
+        config=config,
+        keys=keys,
+        charter=charter,
+        identity=identity,
+        traffic=traffic,
+        peers=Peers(identity, traffic),
+        workers=Workers(config.workers, config.libsodium),
+        key_ring=KeyRing(),
+        private=PrivateStore(home.data / "private.db"),
+    )
+
+
+def build_log_side(core: Core) -> LogSide:
+    """Open the logs and what works on them."""
+    store = SqliteStore(core.home.data / "public.db")
+    federation = core.now_charter().federation
+    ledger = Ledger(
+        store,
+        federation,
+        core.me,
+        core.keys.signing,
+        lambda member: core.now_charter().member(MemberId(member)).signing_key,
+        wall_clock,
+    )
+    catalogue = Catalogue(store)
+    speaker = Speaker(ledger, wall_clock)
+    alarms = Alarms(speaker, core.private, wall_clock)
+    grants = Grants(catalogue, core.now_charter)
+    metering = Metering(
+        core.now_charter, core.private, grants.granted, wall_clock, alarms.quota_exceeded
+    )
+    return LogSide(
+        store=store,
+        ledger=ledger,
+        catalogue=catalogue,
+        verdicts=Verdicts(catalogue, core.now_charter, wall_clock),
+        speaker=speaker,
+        alarms=alarms,
+        metering=metering,
+        holder=Holder(federation, core.keys.signing, core.key_ring, core.workers, metering),
+        ceremonies=Ceremonies(
+            core.keys, core.key_ring, catalogue, speaker, lambda: core.charter.versions
+        ),
+    )
+
+
+def build_tokeniser(core: Core, log: LogSide | None) -> Tokeniser:
+    """Make the client of the key holders."""
+    remote = Remote(core.me, core.peers, log.holder if log else None)
+
+    def verify(member: MemberId, message: bytes, signature: bytes) -> None:
+        public = core.now_charter().member(member).signing_key
+        verify_signature(public, EVALUATION_CONTEXT, message, signature)
+
+    async def ignore(_blame: object) -> None:
+        """Do nothing: a partner has no log in which it could name the liar."""
+
+    return Tokeniser(
+        core.now_charter().federation,
+        core.key_ring,
+        core.workers,
+        Holders(
+            ask=remote.evaluate,
+            ask_proof=remote.prove,
+            verify=verify,
+            on_blame=log.alarms.evaluation_wrong if log else ignore,
+        ),
+        CheckMode[core.config.evaluation_check.upper()],
+    )
+
+
+def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskService:
+    """Make the fraud desk."""
+    intake = Intake(tokeniser)
+    if log is None:
+        remote = Remote(core.me, core.peers, None)
+        source = PrefixSource(core.replicating, remote.lookup_prefix)
+        return DeskService(Checker(intake, source, core.pad), None)
+    stores = Stores(log.catalogue, core.private, log.verdicts)
+    common = (core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
+    replica = Replica(
+        nominator=Nominator(*common),
+        sayings=Sayings(*common),
+        watch=WatchDesk(intake, core.private, log.verdicts, core.pad, wall_clock),
+        explainer=Explainer(
+            core.now_charter().federation,
+            intake,
+            log.verdicts,
+            log.catalogue,
+            log.ledger,
+            core.pad,
+        ),
+    )
+    return DeskService(Checker(intake, ReplicaSource(log.verdicts), core.pad), replica)
+
+
+def build_public_keys(core: Core) -> PublicKeys:
+    """Make what a partner learns the public keys with."""
+    remote = Remote(core.me, core.peers, None)
+    return PublicKeys(core.now_charter, core.key_ring, core.replicating, remote.public_keys)
+
+
+async def meter_lookup(
+    metering: Metering, member: MemberId, method: str, purpose: Purpose, amount: int
+) -> None:
+    """Charge a look-up."""
+    await metering.charge(Request(member, method, purpose, None, amount))

@@ -1,0 +1,108 @@
+"""Keep the charter in force: from the home's file, from the operator, from peers that are ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from federation.charter import Charter, CharterError, parse_charter, verify_charter
+from node.errors import ConfigError
+from node.keyfile import replace_secret_file
+
+EARLIER = "charter-{}.note"  # what an old key ceremony was agreed under stays provable
+
+Listener = Callable[[Charter], None]
+
+
+class CharterBook:
+    """The charter that this node follows, and the file it stands in.
+
+    The file in the home was verified when it was installed; every later version is verified
+    against the one before, whoever brings it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._note, self._charter = _read(path)
+        self._earlier = _read_earlier(path.parent)
+        self._listeners: list[Listener] = []
+
+    @property
+    def charter(self) -> Charter:
+        """The charter in force."""
+        return self._charter
+
+    @property
+    def versions(self) -> tuple[Charter, ...]:
+        """The charter in force, then the versions before it that this node followed."""
+        return (self._charter, *self._earlier)
+
+    @property
+    def note(self) -> bytes:
+        """The signed note, as peers may have it."""
+        return self._note
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with every charter adopted from now on."""
+        self._listeners.append(listener)
+
+    def adopt(self, note: bytes) -> Charter:
+        """Follow the next version.
+
+        Returns:
+            The charter in force afterwards; the same version again changes nothing.
+
+        Raises:
+            CharterError: It does not follow from the one in force.
+        """
+        if parse_charter(note).charter.digest() == self.charter.digest():
+            return self.charter
+        charter = verify_charter(note, self.charter)
+        self._install(note, charter)
+        replace_secret_file(self._path, note)
+        return charter
+
+    def reload(self) -> None:
+        """Look at the file again; what does not follow from the charter in force is refused.
+
+        Raises:
+            ConfigError, CharterError: The file is not a version that may follow.
+        """
+        note, found = _read(self._path)
+        if found.digest() != self.charter.digest():
+            self._install(note, verify_charter(note, self.charter))
+
+    def _install(self, note: bytes, charter: Charter) -> None:
+        old = self._path.parent / EARLIER.format(self._charter.version)
+        replace_secret_file(old, self._note)
+        self._earlier = (self._charter, *self._earlier)
+        self._note, self._charter = note, charter
+        for listener in self._listeners:
+            listener(charter)
+
+
+def _read(path: Path) -> tuple[bytes, Charter]:
+    try:
+        note = path.read_bytes()
+        return note, parse_charter(note).charter
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "this home has no charter yet",
+            reason="CHARTER_MISSING",
+            hint="tocsin --home DIR charter adopt FILE",
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"the charter cannot be read: {error.strerror}", reason="CHARTER_UNREADABLE"
+        ) from error
+    except CharterError as error:
+        raise ConfigError(
+            f"the charter in this home is not valid: {error}",
+            reason="CHARTER_INVALID",
+            hint="tocsin charter verify FILE",
+        ) from error
+
+
+def _read_earlier(directory: Path) -> tuple[Charter, ...]:
+    notes = [_read(path)[1] for path in directory.glob(EARLIER.format("*"))]
+    return tuple(sorted(notes, key=lambda charter: charter.version, reverse=True))

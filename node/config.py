@@ -1,0 +1,119 @@
+"""Read a node's settings: one table of name, default, unit and sentence; unknown keys are errors."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from node.errors import ConfigError
+
+Value: TypeAlias = str | int | bool
+
+
+class Setting(NamedTuple):
+    """One row of the settings table."""
+
+    name: str
+    default: Value
+    unit: str
+    sentence: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("listen", "", "host:port", "Where the outside door listens; empty: as in the charter."),
+    Setting("workers", 0, "processes", "Worker processes for group operations; 0: one a core."),
+    Setting("poll_seconds", 20, "seconds", "How often logs are read when no hint came."),
+    Setting("gossip_seconds", 10, "seconds", "How often checkpoints are exchanged with each peer."),
+    Setting(
+        "charter_seconds", 5, "seconds", "How often the charter file is looked at for a change."
+    ),
+    Setting("leaf_hours", 24, "hours", "Life of a TLS leaf; a new one is issued after two thirds."),
+    Setting("evaluation_check", "sum", "sum|strict|rfc", "How key holders are checked."),
+    Setting(
+        "libsodium", "", "path", "A libsodium of the operator's choice; empty: the best found."
+    ),
+    Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
+    Setting("log_level", "info", "level", "debug, info, warning or error."),
+)
+_DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+_SECONDS = ("poll_seconds", "gossip_seconds", "charter_seconds", "leaf_hours")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A node's settings; the table SETTINGS says what each means."""
+
+    listen: str
+    workers: int
+    poll_seconds: int
+    gossip_seconds: int
+    charter_seconds: int
+    leaf_hours: int
+    evaluation_check: str
+    libsodium: str
+    capture: str
+    log_level: str
+
+
+def parse_config(text: str) -> Config:
+    """Parse the text of a node.toml.
+
+    Raises:
+        ConfigError: CONFIG_INVALID, naming the key and the nearest known one.
+    """
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(f"node.toml is not TOML: {error}") from error
+    for name, value in found.items():
+        _check(name, value)
+    merged = {**_DEFAULTS, **found}
+    return Config(**merged)
+
+
+def load_config(path: Path) -> Config:
+    """Read a node.toml; a missing file means the defaults."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _invalid(f"node.toml cannot be read: {type(error).__name__}") from error
+    return parse_config(text)
+
+
+def encode_config(values: dict[str, Value]) -> str:
+    """Write settings as the text of a node.toml."""
+    lines = []
+    for name, value in values.items():
+        _check(name, value)
+        lines.append(f"{name} = {_literal(value)}\n")
+    return "".join(lines)
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _check(name: str, value: object) -> None:
+    if name not in _DEFAULTS:
+        near = difflib.get_close_matches(name, _DEFAULTS, n=1)
+        raise _invalid(f"unknown setting {name!r}", f"did you mean {near[0]!r}?" if near else None)
+    if type(value) is not type(_DEFAULTS[name]):
+        raise _invalid(f"setting {name!r} must be a {type(_DEFAULTS[name]).__name__}")
+    if name in _SECONDS and isinstance(value, int) and value < 1:
+        raise _invalid(f"setting {name!r} must be at least 1")
+    if name == "evaluation_check" and value not in ("sum", "strict", "rfc"):
+        raise _invalid("setting 'evaluation_check' must be sum, strict or rfc")
+
+
+def _invalid(message: str, hint: str | None = None) -> ConfigError:
+    return ConfigError(message, reason="CONFIG_INVALID", hint=hint or "tocsin config show")

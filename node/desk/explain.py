@@ -1,0 +1,78 @@
+"""Explain a verdict to the member's own people: every term, and the details that can be opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from federation.names import EVERYONE, FederationName, MemberId, Origin
+from federation.statements import Nomination
+from federation.statements.codec import decode_statement
+from federation.vocabulary import Purpose
+from keys.errors import SealError
+from keys.sealing import open_from_indicator
+from node.desk.intake import Intake, Known
+from node.desk.nominate import DETAILS_CONTEXT
+from node.errors import RequestError
+from node.log.ledger import Ledger
+from node.lookup.service import explanation
+from node.store.catalogue import Catalogue
+from node.verdicts import Verdicts
+from tocsin.desk.v1 import desk_service_pb2 as wire
+
+
+class Explainer:
+    """Explains raw values from the replica."""
+
+    def __init__(
+        self,
+        federation: FederationName,
+        intake: Intake,
+        verdicts: Verdicts,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        pad: Callable[[], int],
+    ) -> None:
+        self._federation = federation
+        self._intake = intake
+        self._verdicts = verdicts
+        self._catalogue = catalogue
+        self._ledger = ledger
+        self._pad = pad
+
+    async def explain(self, request: wire.ExplainRequest) -> wire.ExplainResponse:
+        """Explain one value.
+
+        Raises:
+            RequestError: The value is no indicator; the reason names the rule.
+        """
+        taken = await self._intake.take([request.value], Purpose.CHECK, self._pad())
+        for why in taken.refused.values():
+            raise RequestError(why.message, reason=why.reason)
+        (known,) = taken.known
+        return await asyncio.to_thread(self._explain, known)
+
+    def _explain(self, known: Known) -> wire.ExplainResponse:
+        verdict = self._verdicts.judge([known.token])[known.token]
+        response = wire.ExplainResponse(explanation=explanation(known.token, verdict))
+        for member, position in self._catalogue.positions(known.token):
+            text = self._details(MemberId(member), position, known)
+            if text:
+                response.details.add(member=member, text=text)
+        return response
+
+    def _details(self, member: MemberId, position: int, known: Known) -> str:
+        origin = Origin(self._federation, member, EVERYONE)
+        body = self._ledger.entry(origin, position)
+        statement = decode_statement(body) if body is not None else None
+        if statement is None or not isinstance(statement.body, Nomination):
+            return ""
+        if not statement.body.sealed_details:
+            return ""
+        try:
+            opened = open_from_indicator(
+                known.content_key, statement.body.sealed_details, DETAILS_CONTEXT
+            )
+        except SealError:
+            return ""  # sealed by a member that did not hold the key: nothing to show
+        return opened.decode(errors="replace")

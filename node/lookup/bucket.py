@@ -1,0 +1,94 @@
+"""Pack the verdicts below a prefix into buckets of one size, and read them again.
+
+A record is 24 bytes: token 16, band 1, display codes as a bit field 1, expiry as unsigned days
+since 1970 2 (big-endian), and four zero bytes. A record of zeros is padding.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from federation.verdict import DISPLAY_CODES
+from federation.vocabulary import Band
+from node.errors import PeerError
+
+MAX_PREFIX_BITS = 13  # a bucket keeps at least 1,221 numbers of a list of 10^7 (CRYPTO section 5)
+TARGET_BUCKET_TOKENS = 16  # below this a longer prefix shows more than it saves
+MIN_RECORDS = 32  # buckets are padded to a power of two from here: their size says little
+SECONDS_A_DAY = 86_400
+
+_RECORD = struct.Struct(">16sBBH4x")
+RECORD_BYTES = _RECORD.size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a bucket tells about one token."""
+
+    token: bytes
+    band: Band
+    codes: tuple[str, ...]
+    expires_time: int
+
+
+def recommended_bits(token_count: int) -> int:
+    """Return the prefix length: buckets of about sixteen tokens, and 13 bits at most."""
+    bits = 0
+    while bits < MAX_PREFIX_BITS and token_count >> (bits + 1) >= TARGET_BUCKET_TOKENS:
+        bits += 1
+    return bits
+
+
+def prefix_of(token: bytes, bits: int) -> int:
+    """Return the first ``bits`` bits of a token as a number."""
+    return int.from_bytes(token[:2], "big") >> (16 - bits)
+
+
+def pack(buckets: Sequence[Sequence[Record]]) -> list[bytes]:
+    """Pack buckets, all padded to the size of the largest, rounded up to a power of two."""
+    largest = max((len(bucket) for bucket in buckets), default=0)
+    size = MIN_RECORDS
+    while size < largest:
+        size *= 2
+    return [
+        b"".join(map(_pack_record, bucket)).ljust(size * RECORD_BYTES, b"\0") for bucket in buckets
+    ]
+
+
+def unpack(packed: bytes) -> dict[bytes, Record]:
+    """Read a bucket.
+
+    Raises:
+        PeerError: BUCKET_INVALID.
+    """
+    if len(packed) % RECORD_BYTES:
+        raise _invalid()
+    found = {}
+    for token, band, codes, days in _RECORD.iter_unpack(packed):
+        if band == 0:
+            continue
+        try:
+            known = Band(band)
+        except ValueError as error:
+            raise _invalid() from error
+        found[token] = Record(token, known, _codes(codes), days * SECONDS_A_DAY)
+    return found
+
+
+def _pack_record(record: Record) -> bytes:
+    days = min(-(-record.expires_time // SECONDS_A_DAY), 0xFFFF)
+    return _RECORD.pack(record.token, record.band.value, _bits(record.codes), days)
+
+
+def _bits(codes: Iterable[str]) -> int:
+    return sum(1 << DISPLAY_CODES.index(code) for code in set(codes))
+
+
+def _codes(bits: int) -> tuple[str, ...]:
+    return tuple(code for place, code in enumerate(DISPLAY_CODES) if bits >> place & 1)
+
+
+def _invalid() -> PeerError:
+    return PeerError("a bucket is not made of records", reason="BUCKET_INVALID")

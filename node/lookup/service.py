@@ -1,0 +1,137 @@
+"""Serve look-ups: quota first, then the replica, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from federation.names import MemberId
+from federation.verdict import RULES, Verdict
+from federation.vocabulary import Band, Purpose
+from node.doors.caller import current_caller
+from node.errors import RequestError
+from node.lookup.bucket import MAX_PREFIX_BITS, Record, pack, recommended_bits
+from node.store.catalogue import Catalogue
+from node.verdicts import MAX_TOKENS, Verdicts
+from tocsin.v1 import lookup_service_pb2 as wire
+from tocsin.v1 import lookup_service_pb2_grpc as stubs
+
+TOKEN_BYTES = 16
+MAX_PREFIXES = 256
+
+Meter = Callable[[MemberId, str, Purpose, int], Awaitable[None]]
+"""Charges a look-up of some size to a member, or raises PolicyError."""
+
+Quotas = Callable[[MemberId], list[wire.QuotaState]]
+
+
+class LookupService(stubs.LookupServiceServicer):
+    """What other nodes may ask this one about tokens."""
+
+    def __init__(
+        self, verdicts: Verdicts, catalogue: Catalogue, meter: Meter, quotas: Quotas
+    ) -> None:
+        self._verdicts = verdicts
+        self._catalogue = catalogue
+        self._meter = meter
+        self._quotas = quotas
+
+    async def Lookup(self, request: wire.LookupRequest, context: Any) -> wire.LookupResponse:  # noqa: N802  # the contract's name
+        """Answer exact tokens, in the order asked."""
+        tokens = _require_tokens(request.tokens)
+        await self._charge("LookupService.Lookup", request.purpose, len(tokens))
+        judged = await asyncio.to_thread(self._verdicts.judge, tokens)
+        return wire.LookupResponse(verdicts=[verdict_message(t, judged[t]) for t in tokens])
+
+    async def LookupPrefix(  # noqa: N802  # the contract's name
+        self, request: wire.LookupPrefixRequest, context: Any
+    ) -> wire.LookupPrefixResponse:
+        """Answer every token below each prefix, padded to one size."""
+        bits, prefixes = request.prefix_bits, list(request.prefixes)
+        if bits > MAX_PREFIX_BITS or any(prefix >> bits for prefix in prefixes):
+            raise RequestError("a prefix has 0 to 13 bits", reason="PREFIX_INVALID")
+        if not 0 < len(prefixes) <= MAX_PREFIXES:
+            raise RequestError("1 to 256 prefixes a call", reason="BATCH_INVALID")
+        await self._charge("LookupService.LookupPrefix", request.purpose, len(prefixes))
+        return await asyncio.to_thread(self._buckets, bits, prefixes)
+
+    async def Explain(self, request: wire.ExplainRequest, context: Any) -> wire.ExplainResponse:  # noqa: N802  # the contract's name
+        """Explain one verdict, term by term."""
+        (token,) = _require_tokens([request.token])
+        judged = await asyncio.to_thread(self._verdicts.judge, [token])
+        return explanation(token, judged[token])
+
+    async def GetQuota(self, request: wire.GetQuotaRequest, context: Any) -> wire.GetQuotaResponse:  # noqa: N802  # the contract's name
+        """Tell what is left of the caller's quotas here."""
+        member = current_caller().member
+        return wire.GetQuotaResponse(quotas=await asyncio.to_thread(self._quotas, member))
+
+    async def _charge(self, method: str, purpose: int, amount: int) -> None:
+        await self._meter(current_caller().member, method, _purpose(purpose), amount)
+
+    def _buckets(self, bits: int, prefixes: Sequence[int]) -> wire.LookupPrefixResponse:
+        tokens = {prefix: self._catalogue.bucket(prefix, bits) for prefix in set(prefixes)}
+        judged: dict[bytes, Verdict] = {}
+        for bucket in tokens.values():
+            judged.update(self._verdicts.judge(bucket))
+        packed = pack([[_record(t, judged[t]) for t in tokens[p]] for p in prefixes])
+        return wire.LookupPrefixResponse(
+            buckets=[wire.TokenBucket(records=records) for records in packed],
+            recommended_bits=recommended_bits(self._catalogue.token_count()),
+        )
+
+
+def verdict_message(token: bytes, verdict: Verdict) -> wire.TokenVerdict:
+    """Return what may be told about a token to other nodes: no source, no detail."""
+    message = wire.TokenVerdict(
+        token=token,
+        band=verdict.band.value,  # type: ignore[arg-type]  # equal numbers, tested
+        display_codes=verdict.codes,
+    )
+    if verdict.expires:
+        message.expires_time.CopyFrom(Timestamp(seconds=verdict.expires))
+    return message
+
+
+def explanation(token: bytes, verdict: Verdict) -> wire.ExplainResponse:
+    """Return a verdict with every term, also those that do not count (R65)."""
+    return wire.ExplainResponse(
+        verdict=verdict_message(token, verdict),
+        score=verdict.score,
+        rules=RULES,
+        terms=[
+            wire.ScoreTerm(
+                member=term.member,
+                statement_id=term.statement,
+                body=term.body,
+                reliability=term.reliability,
+                confidence=term.confidence,
+                decay=term.decay,
+                weight=term.weight,
+                excluded=term.excluded,
+            )
+            for term in verdict.terms
+        ],
+    )
+
+
+def _record(token: bytes, verdict: Verdict) -> Record:
+    return Record(token, Band(verdict.band), verdict.codes, verdict.expires)
+
+
+def _require_tokens(tokens: Sequence[bytes]) -> list[bytes]:
+    if not 0 < len(tokens) <= MAX_TOKENS:
+        raise RequestError(f"1 to {MAX_TOKENS} tokens a call", reason="BATCH_INVALID")
+    if any(len(token) != TOKEN_BYTES for token in tokens):
+        raise RequestError("a token is 16 bytes", reason="TOKEN_INVALID")
+    return list(tokens)
+
+
+def _purpose(number: int) -> Purpose:
+    try:
+        return Purpose(number)
+    except ValueError as error:
+        raise RequestError("the purpose is missing", reason="PURPOSE_MISSING") from error

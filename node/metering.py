@@ -1,0 +1,117 @@
+"""Meter what members ask of this node: who may ask for what purpose, and how much.
+
+Counters are durable and charged before any work is done, so a crash never gives work away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from federation.authorisation import (
+    QuotaState,
+    Reason,
+    Request,
+    daily_limit,
+    decide,
+    epoch_limit,
+)
+from federation.charter import Charter
+from federation.indicators import KindClass
+from federation.names import MemberId
+from node.errors import PolicyError
+from node.store.private import PrivateStore
+
+SECONDS_A_DAY = 86_400
+
+_UNMETERED = QuotaState(limit=1, used=0, granted=0)  # asks decide() for everything but the amount
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A request that went over a limit."""
+
+    member: MemberId
+    kind_class: KindClass | None
+    asked: int
+    limit: int
+
+
+class Metering:
+    """The quotas of every member at this node."""
+
+    def __init__(
+        self,
+        charter: Callable[[], Charter],
+        private: PrivateStore,
+        granted: Callable[[MemberId, KindClass], int],
+        clock: Callable[[], int],
+        on_exceeded: Callable[[Excess], Awaitable[None]],
+    ) -> None:
+        self._charter = charter
+        self._private = private
+        self._granted = granted
+        self._clock = clock
+        self._on_exceeded = on_exceeded
+
+    async def charge(self, request: Request, epoch: int = 0) -> int:
+        """Charge a request, or refuse it.
+
+        Args:
+            request: Who asks for what, with purpose and amount.
+            epoch: Of the token key, for evaluations: a second counter runs over the whole epoch.
+
+        Returns:
+            What is left of the day's limit.
+
+        Raises:
+            PolicyError: With the reason that ``decide`` gives.
+        """
+        charter, now = self._charter(), self._clock()
+        asked = Request(request.member, request.method, request.purpose, request.kind_class, 0)
+        decision = decide(charter, asked, _UNMETERED, now)
+        if not decision.allowed:
+            raise PolicyError(f"the charter's rules say {decision.reason}", reason=decision.reason)
+        if (left := await self._use_grant(request, epoch)) is not None:
+            return left
+        if epoch:
+            limit = epoch_limit(charter, request)
+            await self._pay(request, f"{_name(request)}/epoch-{epoch}", limit)
+        return await self._pay(request, counter_of(request, now), daily_limit(charter, request))
+
+    async def _use_grant(self, request: Request, epoch: int) -> int | None:
+        """Take the amount from what was granted once, if there is enough; a grant goes first."""
+        if request.kind_class is None:
+            return None
+        granted = await asyncio.to_thread(self._granted, request.member, request.kind_class)
+        if not granted:
+            return None
+        counter = f"{_name(request)}/granted-{epoch}"
+        charge = await asyncio.to_thread(self._private.charge, counter, request.amount, granted)
+        return charge.remaining if charge.granted else None
+
+    async def _pay(self, request: Request, counter: str, limit: int) -> int:
+        charge = await asyncio.to_thread(self._private.charge, counter, request.amount, limit)
+        if charge.granted:
+            return charge.remaining
+        excess = Excess(request.member, request.kind_class, request.amount, limit)
+        await self._on_exceeded(excess)
+        of_class = f" for class {request.kind_class.name}" if request.kind_class else ""
+        raise PolicyError(
+            f"the quota{of_class} is used up: {charge.remaining} of {limit} left,"
+            f" {request.amount} asked",
+            reason=Reason.QUOTA_EXCEEDED,
+            hint="the day's quota starts again at 00:00 UTC; key holders can grant more once",
+        )
+
+
+def counter_of(request: Request, now: int) -> str:
+    """Return the name of the day's counter that a request counts against."""
+    purpose = request.purpose.name if request.purpose else "NONE"
+    return f"{_name(request)}/{purpose}/day-{now // SECONDS_A_DAY}"
+
+
+def _name(request: Request) -> str:
+    of_class = request.kind_class.name if request.kind_class else "ALL"
+    return f"{request.method}/{request.member}/{of_class}"

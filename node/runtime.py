@@ -1,0 +1,316 @@
+"""Run a node: open both doors, keep replicas, keys and leaf current, stop gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from federation.charter import Charter
+from federation.errors import FederationError
+from federation.fork import ForkEvidence
+from federation.names import MemberId
+from keys.library import set_library_path
+from keys.secret import Secret
+from node import __version__
+from node.assembly import (
+    Core,
+    LogSide,
+    build_core,
+    build_desk,
+    build_log_side,
+    build_public_keys,
+    build_tokeniser,
+    meter_lookup,
+    wall_clock,
+)
+from node.config import Config
+from node.desk.operation import LogParts, OperationService
+from node.desk.service import DeskService
+from node.doors.inside import InsideDoor
+from node.doors.member_service import MemberService
+from node.doors.outside import OutsideDoor, Registration
+from node.errors import NodeError
+from node.home import Home
+from node.lookup.quota import quota_states
+from node.lookup.service import LookupService
+from node.member import MemberKeys
+from node.replication.follower import Listeners
+from node.replication.replication import Hooks, Replication, Timing
+from node.replication.roster import Roster
+from node.status import StatusReporter, StatusSources
+from node.telemetry import describe_error, get_log, start_telemetry
+from node.tokens.service import TokenService
+from tocsin.desk.v1 import desk_service_pb2_grpc, operation_service_pb2, operation_service_pb2_grpc
+from tocsin.v1 import (
+    log_service_pb2_grpc,
+    lookup_service_pb2_grpc,
+    member_service_pb2_grpc,
+    token_service_pb2_grpc,
+)
+
+CEREMONY_SECONDS = 1.0  # how often ceremonies are looked at when no log grew
+PARTNER_KEYS_SECONDS = 60.0  # how often a partner asks whether the shares were refreshed
+FIRST_KEYS_SECONDS = 1.0  # the same before it has any keys
+STOP_SECONDS = 10.0
+
+INSIDE_NAMES = ("tocsin.desk.v1.DeskService", "tocsin.desk.v1.OperationService")
+
+
+def run_node(home: Home, config: Config, passphrase: Secret) -> int:
+    """Run until SIGTERM or Ctrl-C.
+
+    Returns:
+        0 after a graceful stop.
+
+    Raises:
+        NodeError: The node cannot start; nothing was changed.
+    """
+    start_telemetry(None)
+    if config.libsodium:
+        set_library_path(config.libsodium)
+    keys = MemberKeys.open(home, passphrase)
+    passphrase.wipe()
+    return asyncio.run(_run(home, config, keys))
+
+
+async def _run(home: Home, config: Config, keys: MemberKeys) -> int:
+    node = RunningNode(build_core(home, config, keys))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await node.start()
+        await stopping.wait()
+    finally:
+        await node.stop()
+    return 0
+
+
+class RunningNode:
+    """The parts of one node while it runs; used from the event loop alone."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._log: LogSide | None = build_log_side(core) if core.speaks else None
+        self._tokeniser = build_tokeniser(core, self._log)
+        self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
+        self._replication = self._build_replication() if self._log else None
+        self._status = StatusReporter(self._sources())
+        self._outside = OutsideDoor(core.identity, self._outside_services(), core.traffic)
+        self._inside = InsideDoor(core.home.socket, self._inside_services(), INSIDE_NAMES)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._grown = asyncio.Event()
+        self._address = ""
+        core.charter.subscribe(self._follow)
+
+    async def start(self) -> None:
+        """Open the doors and start everything that runs by itself."""
+        core = self._core
+        await core.workers.warm_up()
+        if self._log is not None:
+            await self._log.ceremonies.advance()
+            self._wake_on_growth(self._log)
+            if self._desk.watch is not None:
+                await asyncio.to_thread(self._desk.watch.match_all)
+        listen = core.config.listen or core.now_charter().member(core.me).address
+        port = await self._outside.start(listen)
+        self._address = f"{listen.rpartition(':')[0]}:{port}"
+        await self._inside.start()
+        core.home.process_id.write_text(f"{os.getpid()}\n")
+        self._start_tasks()
+        if self._replication is not None:
+            self._replication.start()
+        await self._inside.set_ready(ready=True)
+        get_log().info(
+            "node.started", member=core.me, address=self._address, software_version=__version__
+        )
+
+    async def stop(self) -> None:
+        """Take no new calls, let those under way end, close everything."""
+        await self._inside.set_ready(ready=False)
+        await asyncio.gather(self._inside.stop(STOP_SECONDS), self._outside.stop(STOP_SECONDS))
+        if self._replication is not None:
+            await self._replication.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._core.peers.close()
+        await asyncio.to_thread(self._core.workers.close)
+        self._core.private.close()
+        if self._log is not None:
+            self._log.store.close()
+        self._core.home.process_id.unlink(missing_ok=True)
+        get_log().info("node.stopped", member=self._core.me)
+
+    def _build_replication(self) -> Replication:
+        core, log = self._core, self._require_log()
+        config = core.config
+        hooks = Hooks(
+            listeners=Listeners(on_new_tokens=self._match, on_refused=self._refused),
+            on_fork=self._forked,
+            adopt=core.charter.adopt,
+        )
+        return Replication(
+            Roster(core.me, core.now_charter, wall_clock),
+            log.ledger,
+            core.peers,
+            hooks,
+            Timing(
+                poll_seconds=config.poll_seconds,
+                gossip_seconds=config.gossip_seconds,
+                charter_seconds=config.charter_seconds,
+            ),
+        )
+
+    def _require_log(self) -> LogSide:
+        if self._log is None:
+            raise RuntimeError("only a node with a log has this part")
+        return self._log
+
+    def _sources(self) -> StatusSources:
+        core, log = self._core, self._log
+        return StatusSources(
+            identity=core.identity,
+            key_ring=core.key_ring,
+            traffic=core.traffic,
+            peers=self._peer_states,
+            address=lambda: self._address,
+            clock=wall_clock,
+            ledger=log.ledger if log else None,
+            catalogue=log.catalogue if log else None,
+            private=core.private,
+        )
+
+    def _peer_states(self) -> list[operation_service_pb2.PeerStatus]:
+        if self._replication is None:
+            return []
+        return [
+            operation_service_pb2.PeerStatus(
+                member=peer.member,
+                reachable=peer.reachable,
+                reason=peer.reason,
+                last_contact_time=Timestamp(seconds=peer.last_contact),
+            )
+            for peer in self._replication.peers()
+        ]
+
+    def _outside_services(self) -> list[Registration]:
+        core = self._core
+
+        async def root() -> bytes:
+            return await asyncio.to_thread(self._status.catalogue_root)
+
+        member = MemberService(core.identity, lambda: core.charter.note, root)
+        services: list[Registration] = [
+            (member_service_pb2_grpc.add_MemberServiceServicer_to_server, member)
+        ]
+        if self._log is None or self._replication is None:
+            return services
+        log = self._log
+        quotas = partial(quota_states, core.now_charter, core.private, wall_clock)
+        lookup = LookupService(
+            log.verdicts, log.catalogue, partial(meter_lookup, log.metering), quotas
+        )
+        token = TokenService(log.holder, log.ceremonies.signed_key_sets)
+        return [
+            *services,
+            (log_service_pb2_grpc.add_LogServiceServicer_to_server, self._replication.service),
+            (lookup_service_pb2_grpc.add_LookupServiceServicer_to_server, lookup),
+            (token_service_pb2_grpc.add_TokenServiceServicer_to_server, token),
+        ]
+
+    def _inside_services(self) -> list[Registration]:
+        parts = None
+        if self._log is not None:
+            log = self._log
+            parts = LogParts(
+                own=log.ledger.own,
+                ledger=log.ledger,
+                speaker=log.speaker,
+                ceremonies=log.ceremonies,
+                synchronise=self._synchronise,
+            )
+        operation = OperationService(self._status, self._core.charter, parts)
+        return [
+            (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
+            (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
+        ]
+
+    async def _synchronise(self) -> tuple[int, list[str]]:
+        if self._replication is None:
+            return 0, []
+        done = await self._replication.synchronise()
+        return done.count, list(done.unreachable)
+
+    def _start_tasks(self) -> None:
+        self._spawn("leaf", self._core.identity.keep_fresh)
+        self._spawn("charter", self._watch_charter)
+        self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
+
+    def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.create_task(_supervised(name, work), name=name)
+        self._tasks.add(task)
+
+    def _wake_on_growth(self, log: LogSide) -> None:
+        loop = asyncio.get_running_loop()
+
+        def wake(_origin: object, _size: int) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the node is stopping
+                loop.call_soon_threadsafe(self._grown.set)
+
+        log.ledger.subscribe(wake)
+
+    async def _hold_ceremonies(self) -> None:
+        log = self._require_log()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CEREMONY_SECONDS):
+                    await self._grown.wait()
+            self._grown.clear()
+            await log.ceremonies.advance_if_changed()
+
+    async def _keep_keys(self) -> None:
+        public_keys = build_public_keys(self._core)
+        while True:
+            known = await public_keys.refresh()
+            await asyncio.sleep(PARTNER_KEYS_SECONDS if known else FIRST_KEYS_SECONDS)
+
+    async def _watch_charter(self) -> None:
+        while True:
+            await asyncio.sleep(self._core.config.charter_seconds)
+            try:
+                self._core.charter.reload()
+            except (NodeError, FederationError) as error:
+                get_log().warning("charter.refused", reason=error.reason)
+
+    def _follow(self, _charter: Charter) -> None:
+        if self._replication is not None:
+            self._replication.refresh()
+
+    async def _match(self, tokens: frozenset[bytes]) -> None:
+        if self._desk.watch is not None and tokens:
+            await asyncio.to_thread(self._desk.watch.match, tokens)
+
+    async def _refused(self, member: MemberId, count: int, reason: str) -> None:
+        get_log().warning("entries.refused", member=member, count=count, reason=reason)
+        await self._require_log().alarms.statement_refused(member, reason)
+
+    async def _forked(self, evidence: ForkEvidence) -> None:
+        await self._require_log().alarms.log_forked(evidence.origin.member, evidence)
+
+
+async def _supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run a task for ever; one that fails is logged and started again a second later."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # the supervisor: the node outlives its tasks
+            get_log().error("task.failed", body=name, **describe_error(error))
+            await asyncio.sleep(1.0)

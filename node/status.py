@@ -1,0 +1,146 @@
+"""Tell how the node is, in one message for people and programs."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from federation.checkpoint import parse_checkpoint
+from keys.note import parse_note
+from node import __version__
+from node.identity import Identity
+from node.log.ledger import Ledger
+from node.store.catalogue import Catalogue
+from node.store.private import PrivateStore
+from node.store.protocol import LogState
+from node.tokens.key_ring import KeyRing
+from node.traffic import Traffic
+from tocsin.desk.v1 import operation_service_pb2 as wire
+from tocsin.v1 import statement_pb2
+
+SECONDS_AN_HOUR = 3_600
+MAX_ALARMS = 100
+_STATM = Path("/proc/self/statm")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSources:
+    """Where the parts of a status come from; a query partner has no ledger and no catalogue."""
+
+    identity: Identity
+    key_ring: KeyRing
+    traffic: Traffic
+    peers: Callable[[], list[wire.PeerStatus]]
+    address: Callable[[], str]
+    clock: Callable[[], int]
+    ledger: Ledger | None = None
+    catalogue: Catalogue | None = None
+    private: PrivateStore | None = None
+
+
+class StatusReporter:
+    """Collects a node's status off the event loop."""
+
+    def __init__(self, sources: StatusSources) -> None:
+        self._from = sources
+
+    def catalogue_root(self, as_of: int | None = None) -> bytes:
+        """Return the catalogue root, by default for the start of the current hour; blocking."""
+        if self._from.catalogue is None:
+            return b""
+        return self._from.catalogue.root(self._moment(as_of))
+
+    async def report(self, as_of: int | None) -> wire.GetStatusResponse:
+        """Return the whole status."""
+        response = self._about_node()
+        await asyncio.to_thread(self._add_stored, response, self._moment(as_of))
+        return response
+
+    def _moment(self, as_of: int | None) -> int:
+        now = self._from.clock()
+        return as_of if as_of is not None else now - now % SECONDS_AN_HOUR
+
+    def _about_node(self) -> wire.GetStatusResponse:
+        sources = self._from
+        charter, member = sources.identity.charter, sources.identity.member
+        current = sources.key_ring.current
+        return wire.GetStatusResponse(
+            member=member,
+            federation=charter.federation,
+            roles=sorted(charter.member(member).roles),
+            software_version=__version__,
+            charter_version=charter.version,
+            ready=current is not None,
+            epoch=current.epoch if current else 0,
+            share_epoch=current.share_epoch if current else 0,
+            peers=sources.peers(),
+            traffic=[
+                wire.TrafficStatus(
+                    method=one.method,
+                    sent_count=one.sent_count,
+                    sent_bytes=one.sent_bytes,
+                    received_count=one.received_count,
+                    received_bytes=one.received_bytes,
+                )
+                for one in sources.traffic.snapshot()
+            ],
+            resident_bytes=resident_bytes(),
+            address=sources.address(),
+            leaf_expires_time=Timestamp(seconds=int(sources.identity.leaf.not_after.timestamp())),
+        )
+
+    def _add_stored(self, response: wire.GetStatusResponse, as_of: int) -> None:
+        sources = self._from
+        response.as_of_time.seconds = as_of
+        if sources.private is not None:
+            response.watch_count = sources.private.watch_count()
+            response.hit_count = sources.private.hit_count()
+        if sources.catalogue is None or sources.ledger is None:
+            return
+        response.catalogue_root = sources.catalogue.root(as_of)
+        response.token_count = sources.catalogue.token_count()
+        for state in sources.ledger.states():
+            response.statement_count += state.size
+            response.logs.append(_log_status(state))
+        response.alarms.extend(_alarms(sources.catalogue))
+
+
+def _log_status(state: LogState) -> wire.LogStatus:
+    status = wire.LogStatus(
+        origin=state.origin,
+        size=state.size,
+        root=state.root,
+        stopped=state.stopped is not None,
+    )
+    if state.checkpoint:
+        checkpoint = parse_checkpoint(parse_note(state.checkpoint).text)
+        status.checkpoint_time.seconds = int(checkpoint.time.timestamp())
+    return status
+
+
+def _alarms(catalogue: Catalogue) -> list[wire.AlarmStatus]:
+    found = []
+    for row in catalogue.alarms(MAX_ALARMS):
+        statement = statement_pb2.Statement.FromString(row.body)
+        found.append(
+            wire.AlarmStatus(
+                raised_by=row.member,
+                issued_time=statement.issued_time,
+                alarm=statement.alarm,
+            )
+        )
+    return found
+
+
+def resident_bytes() -> int:
+    """Return this process's resident memory, or 0 where the system does not tell."""
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * resource.getpagesize()

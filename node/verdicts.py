@@ -1,0 +1,70 @@
+"""Say what the federation knows about tokens: the replica's rows, judged by the charter's roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from federation.charter import Charter
+from federation.names import MemberId
+from federation.verdict import Standing, Verdict, is_protected, judge, reliability
+from node.store.catalogue import Catalogue, TokenRows
+
+NOTHING = TokenRows((), (), ())
+MAX_TOKENS = 4_096  # one look-up in the store
+
+
+class Verdicts:
+    """Judges tokens from this node's own replicas; every method blocks on a database."""
+
+    def __init__(
+        self, catalogue: Catalogue, charter: Callable[[], Charter], clock: Callable[[], int]
+    ) -> None:
+        self._catalogue = catalogue
+        self._charter = charter
+        self._clock = clock
+
+    def judge(self, tokens: Sequence[bytes]) -> dict[bytes, Verdict]:
+        """Return the verdict of each token, also of those nobody spoke about."""
+        standing, now = self.standing(), self._clock()
+        rows = self._rows(tokens)
+        return {
+            token: judge(found.evidence, found.cutoffs, found.protections, standing, now)
+            for token in tokens
+            for found in (rows.get(token, NOTHING),)
+        }
+
+    def protected(self, tokens: Sequence[bytes]) -> set[bytes]:
+        """Return those of the tokens that the federation protects."""
+        standing, now = self.standing(), self._clock()
+        return {
+            token
+            for token, found in self._rows(tokens).items()
+            if is_protected(found.protections, standing, now)
+        }
+
+    def standing(self) -> Standing:
+        """Return what counts about the members now: roles, revocations, reliability."""
+        charter = self._charter()
+        outcomes = self._catalogue.outcomes()
+        now = self._clock()
+        return Standing(
+            roles={one.member: one.roles for one in charter.members},
+            reliability={
+                one.member: reliability(*outcomes.get(one.member, (0, 0)))
+                for one in charter.members
+            },
+            revoked=frozenset(revoked_members(charter, now)),
+        )
+
+    def _rows(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
+        found: dict[bytes, TokenRows] = {}
+        for start in range(0, len(tokens), MAX_TOKENS):
+            found.update(self._catalogue.evidence(tokens[start : start + MAX_TOKENS]))
+        return found
+
+
+def revoked_members(charter: Charter, now: int) -> Iterable[MemberId]:
+    """Yield the members whose revocation is in force."""
+    for one in charter.members:
+        if one.revoked_time is not None and one.revoked_time <= now:
+            yield one.member

@@ -1,0 +1,68 @@
+"""Run group operations in worker processes, so that they never block the event loop.
+
+Processes are spawned, never forked: gRPC does not survive a fork. A worker ends by itself when its
+node is killed, because it watches for a new parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import ParamSpec, Self, TypeVar
+
+from keys.library import describe_library, set_library_path
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PARENT_WATCH_SECONDS = 1.0  # how long an orphaned worker may outlive a killed node
+
+
+class Workers:
+    """A pool of worker processes for pure functions of floor 1.
+
+    Arguments and results are pickled through a pipe between parent and child: secrets stay in
+    this machine's memory, never in arguments of a command line or in the environment.
+    """
+
+    def __init__(self, count: int, library_path: str = "") -> None:
+        self.count = count or os.cpu_count() or 1
+        self._pool = ProcessPoolExecutor(
+            self.count,
+            mp_context=get_context("spawn"),
+            initializer=_start,
+            initargs=(os.getpid(), library_path),
+        )
+
+    async def warm_up(self) -> Self:
+        """Start every process now, so that the first batch does not wait for it."""
+        await asyncio.gather(*(self.run(describe_library) for _ in range(self.count)))
+        return self
+
+    async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a top-level function in a worker and return its result or raise its error."""
+        return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+
+    def close(self) -> None:
+        """End the processes; batches under way are finished, waiting ones dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(parent: int, library_path: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node decides when workers end
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    if library_path:
+        set_library_path(library_path)
+    describe_library()
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_WATCH_SECONDS)
+    os._exit(1)  # the node is gone; nothing here is worth keeping
