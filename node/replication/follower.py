@@ -252,7 +252,7 @@ class LogFollower:
         board = self._kit.board
         if error.reason in _NOTHING_THERE:
             board.reached(peer)
-            self._kit.claims.correct(peer, self._origin, 0)
+            self._settle_claim(peer, 0)
             # A member that shows less than it once signed lost its log, or hides it.
             shorter = error.reason == "POSITION_INVALID" and peer == self._origin.member
             done.reason = "LOG_SHORTENED" if shorter else ""
