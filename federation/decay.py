@@ -115,3 +115,9 @@ def default_term_seconds(kind: Kind) -> int:
 def lifetime_seconds(kind: int) -> int:
     """Return the age at which nothing is left of evidence on ``kind`` (its number)."""
     return _BY_NUMBER[kind][0]
+
+
+def age_at(kind: int, left: float) -> int:
+    """Return an age in seconds at which at most ``left`` (0 to 1) remains: decay turned around."""
+    lifetime, exponent = _BY_NUMBER[kind]
+    return min(lifetime, int(lifetime * (1.0 - left) ** (1.0 / exponent)) + 1)

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from federation.decay import decay, default_term_seconds, lifetime_seconds
+from federation.decay import age_at, decay, default_term_seconds, lifetime_seconds
 from federation.roles import Role
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
@@ -68,6 +68,13 @@ LOW_SCORE: Final = 0.10
 MEDIUM_SCORE: Final = 0.30
 HIGH_SCORE: Final = 0.60
 VERY_HIGH_SCORE: Final = 0.85
+_BAND_SCORES: Final = {
+    Band.VERY_HIGH: VERY_HIGH_SCORE,
+    Band.HIGH: HIGH_SCORE,
+    Band.MEDIUM: MEDIUM_SCORE,
+    Band.LOW: LOW_SCORE,
+}
+_FROM_STRONGEST: Final = tuple(_BAND_SCORES.items())
 
 DISPLAY_CODES: Final = (
     "PROTECTED",
@@ -189,13 +196,10 @@ def band_of(
 
 def band_of_score(score: float) -> Band:
     """Return the band in which a score lies."""
-    if score < LOW_SCORE:
-        return Band.NONE
-    if score < MEDIUM_SCORE:
-        return Band.LOW
-    if score < HIGH_SCORE:
-        return Band.MEDIUM
-    return Band.HIGH if score < VERY_HIGH_SCORE else Band.VERY_HIGH
+    for band, least in _FROM_STRONGEST:
+        if score >= least:
+            return band
+    return Band.NONE
 
 
 def code_bits(codes: Iterable[str]) -> int:
@@ -236,7 +240,10 @@ def _term(item: Weighed) -> Term:
 
 
 def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
-    """Return a time by which the band is weaker: bisect the score, which only falls.
+    """Return a time by which the band is weaker.
+
+    Of one term it is closed form; of several it is bisected, since their score only falls and is
+    zero when the last of them has ended.
 
     Disputes that end by their own term are left out: without them the score is higher, so the
     time found is not too early.
@@ -247,6 +254,8 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
     supports = [item for item in alive if item.amplitude > 0]
     lasting = [item for item in alive if item.amplitude < 0 and not item.row[13]]
     undisputed = math.prod(1 - amount for amount in _strongest(lasting, now).values())
+    if len(supports) == 1:
+        return _single_drop_time(supports[0], undisputed, band)
     low, high = now, max(_end(item) for item in supports)
     while high - low > _DROP_RESOLUTION:
         middle = (low + high) // 2
@@ -257,6 +266,13 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
         else:
             low = middle
     return high
+
+
+def _single_drop_time(item: Weighed, undisputed: float, band: Band) -> int:
+    # Below the band by more than rounding could lift it back.
+    score = _BAND_SCORES[band] - 10**-_SCORE_PLACES
+    left = score / (item.amplitude * undisputed)
+    return min(_end(item), item.seen + age_at(item.row[3], min(1.0, left)))
 
 
 def _end(item: Weighed) -> int:
