@@ -1,0 +1,186 @@
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.errors import RequestError
+from node.store.private import PrivateStore
+from tests.node.log_samples import token
+
+PHONE, DOMAIN = 1, 2
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[PrivateStore]:
+    store = PrivateStore(tmp_path / "node" / "private.db")
+    yield store
+    store.close()
+
+
+def test_the_file_is_for_its_owner_alone(private: PrivateStore) -> None:
+    assert stat.S_IMODE(private.file.path.stat().st_mode) == 0o600
+
+
+def test_a_watch_row_is_new_once(private: PrivateStore) -> None:
+    rows = [(token(1), PHONE, "line-1"), (token(1), PHONE, "line-2"), (token(2), DOMAIN, "shop")]
+
+    assert private.add_watch(rows) == [True, True, True]
+    assert private.add_watch([rows[0], (token(3), PHONE, "line-3")]) == [False, True]
+    assert private.watch_count() == 4
+
+
+def test_watched_tokens_are_found_in_large_batches(private: PrivateStore) -> None:
+    private.add_watch((token(number), PHONE, f"line-{number}") for number in range(0, 3_000, 3))
+    found = private.watched([token(number) for number in range(2_000)])
+
+    assert found == {token(number) for number in range(0, 2_000, 3)}
+    assert private.watched([]) == set()
+
+
+def test_paging_the_watchlist_gives_every_row_once(private: PrivateStore) -> None:
+    rows = sorted((token(number % 7), PHONE, f"line.{number}") for number in range(40))
+    private.add_watch(rows)
+    seen, after = [], ""
+    while page := private.list_watch(after, 6):
+        seen += [(entry.token, entry.kind, entry.reference) for entry in page]
+        after = page[-1].cursor
+
+    assert seen == rows
+
+
+def test_hits_are_listed_newest_first_with_their_references(private: PrivateStore) -> None:
+    private.add_watch((token(number), PHONE, f"line-{number}") for number in range(5))
+    private.add_watch([(token(2), PHONE, "second")])
+    private.add_hits([(token(1), 100), (token(2), 300), (token(3), 200)])
+    seen, after = [], ""
+    while page := private.list_hits(after, 1):
+        seen += [(hit.reference, hit.first_seen) for hit in page]
+        after = page[-1].cursor
+
+    assert seen == [("line-2", 300), ("second", 300), ("line-3", 200), ("line-1", 100)]
+    assert private.hit_count() == 4
+
+
+def test_a_hit_keeps_the_time_it_was_first_seen(private: PrivateStore) -> None:
+    private.add_watch([(token(1), PHONE, "line-1")])
+
+    assert private.add_hits([(token(1), 100)]) == [token(1)]
+    assert private.add_hits([(token(1), 900)]) == []
+    assert private.list_hits("", 10)[0].first_seen == 100
+
+
+def test_hits_go_with_their_last_watch_row(private: PrivateStore) -> None:
+    rows = [(token(1), PHONE, "line-1"), (token(1), PHONE, "line-2")]
+    private.add_watch(rows)
+    private.add_hits([(token(1), 100)])
+
+    assert private.remove_watch(rows[:1]) == 1
+    assert private.hit_count() == 1
+    assert private.remove_watch(rows) == 1
+    assert private.hit_count() == 0
+    private.add_watch(rows)
+    assert private.hit_count() == 0
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "1.2.3", "1.zz.1.aa", "x.aa.1.aa", "1.aa.1.ff"])
+def test_a_foreign_cursor_is_refused(private: PrivateStore, cursor: str) -> None:
+    for page in (private.list_watch, private.list_hits):
+        with pytest.raises(RequestError) as caught:
+            page(cursor, 10)
+
+        assert caught.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def test_a_charge_is_taken_whole_or_not_at_all(private: PrivateStore) -> None:
+    charges = [private.charge("a/phone/1", amount, 10) for amount in (4, 7, 6, 1, 0)]
+
+    assert [charge.granted for charge in charges] == [True, False, True, False, True]
+    assert [charge.used for charge in charges] == [4, 4, 10, 10, 10]
+    assert [charge.remaining for charge in charges] == [6, 6, 0, 0, 0]
+    assert private.used("a/phone/1") == 10
+    assert private.used("b/phone/1") == 0
+
+
+def test_a_charge_is_never_negative(private: PrivateStore) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        private.charge("a", -1, 10)
+
+
+def test_a_charge_is_durable(private: PrivateStore) -> None:
+    private.charge("a", 3, 10)
+    again = PrivateStore(private.file.path)
+
+    assert again.used("a") == 3
+    again.close()
+
+
+def test_threads_never_charge_more_than_the_limit(private: PrivateStore) -> None:
+    granted: list[bool] = []
+
+    def charge() -> None:
+        granted.extend(private.charge("a", 1, 50).granted for _ in range(20))
+
+    threads = [threading.Thread(target=charge) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (granted.count(True), private.used("a")) == (50, 50)
+
+
+def test_counters_of_a_prefix_are_listed_and_removed(private: PrivateStore) -> None:
+    for key in ("1/a", "1/b", "2/a", "%"):
+        private.charge(key, 1, 10)
+
+    assert private.quotas("1/") == {"1/a": 1, "1/b": 1}
+    assert private.remove_quotas("1/") == 2
+    assert private.quotas() == {"2/a": 1, "%": 1}
+
+
+def test_own_values_are_found_by_token_and_paged(private: PrivateStore) -> None:
+    values = [(token(number), PHONE, f"+8613800{number:06}") for number in range(900)]
+    private.put_values(values)
+    private.put_values(values[:10])
+    seen, after = [], b""
+    while page := private.list_values(after, 250):
+        seen += [(one, value.kind, value.value) for one, value in page]
+        after = page[-1][0]
+
+    assert private.values([token(5), token(9_999)])[token(5)].value == "+8613800000005"
+    assert len(private.values([token(5), token(9_999)])) == 1
+    assert seen == sorted(values)
+    assert private.remove_values([token(5)]) == 1
+    assert private.values([token(5)]) == {}
+
+
+def test_protected_values_are_found_with_their_kind(private: PrivateStore) -> None:
+    private.add_protected([(PHONE, "110"), (PHONE, "119"), (DOMAIN, "police.example")])
+    asked = {(PHONE, "110"), (DOMAIN, "110"), (DOMAIN, "police.example"), (PHONE, "12345")}
+
+    assert private.add_protected([(PHONE, "110")]) == 0
+    assert private.protected_values(asked) == {(PHONE, "110"), (DOMAIN, "police.example")}
+    assert private.remove_protected([(PHONE, "110")]) == 1
+    assert private.protected_values({(PHONE, "110")}) == set()
+
+
+def test_settings_are_put_got_and_deleted(private: PrivateStore) -> None:
+    private.put("a", b"1")
+    private.put("a", b"2")
+
+    assert private.get("a") == b"2"
+    private.delete("a")
+    private.delete("a")
+    assert private.get("a") is None
+
+
+def test_no_repr_shows_a_raw_value_or_reference(private: PrivateStore) -> None:
+    private.add_watch([(token(1), PHONE, "customer-77")])
+    private.put_values([(token(1), PHONE, "+8613800000000")])
+    private.add_hits([(token(1), 1)])
+    shown = repr([private.list_watch("", 1), private.list_hits("", 1), private.values([token(1)])])
+
+    assert "customer" not in shown
+    assert "13800" not in shown
