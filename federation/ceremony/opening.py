@@ -132,9 +132,10 @@ def _check_parties(setting: Setting, opener: MemberId, opening: KeyOpen) -> None
     named = {(version.holders, version.threshold) for version in setting.charters}
     if (opening.holders, opening.threshold) not in named:
         _refuse("the charter names other key holders or another threshold")
-    member = setting.charter.find(opener)
+    listed = (version.find(opener) for version in setting.charters)
+    roles = frozenset[Role]().union(*(member.roles for member in listed if member is not None))
     is_party = opener in opening.holders or opener in dealers_of(opening)
-    if member is None or not (is_party or Role.COORDINATOR in member.roles):
+    if not (is_party or Role.COORDINATOR in roles):
         _refuse("a ceremony is opened by a holder, a dealer or a coordinator")
 
 

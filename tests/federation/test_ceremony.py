@@ -32,7 +32,7 @@ from federation.ceremony import (
 )
 from federation.ceremony.dealing import _deal_context, _share_context
 from federation.ceremony.opening import opening_id
-from federation.charter import revoke_member, with_holders
+from federation.charter import add_member, change_member, revoke_member, with_holders
 from federation.indicators.kind import KindClass
 from federation.key_set import (
     KeySetError,
@@ -42,6 +42,7 @@ from federation.key_set import (
     verify_public_key_set,
 )
 from federation.names import MemberId
+from federation.roles import Role
 from federation.statements import (
     KeyComplaint,
     KeyConfirm,
@@ -65,7 +66,7 @@ from tests.federation.ceremony_world import (
     state_something,
     world,
 )
-from tests.federation.organisations import PARTNER, START
+from tests.federation.organisations import PARTNER, START, organisation
 
 A, B, C, D, E, F, G = (each.name for each in HOLDERS)
 GENERATE, REFRESH, RESHARE = KeyAction.GENERATE, KeyAction.REFRESH, KeyAction.RESHARE
@@ -667,6 +668,36 @@ def test_nobody_joins_a_ceremony_for_holders_of_an_earlier_charter() -> None:
     with pytest.raises(CeremonyError):
         join(opened, now, A, SealingKey.generate())
     assert conclude(RUN_STATE, now) == RUN_KEYS
+
+
+def test_a_coordinator_without_a_share_opens_and_calls_off_a_ceremony() -> None:
+    federation = world(3, 2)
+    coordinator = organisation("coord", Role.COORDINATOR, Role.REGULATOR)
+    federation.charter = add_member(federation.charter, coordinator.member, time=START)
+
+    federation.complete(coordinator.name, GENERATE)
+    called_off = federation.open(coordinator.name, REFRESH)
+    federation.say(coordinator.name, give_up(federation.fold(called_off), coordinator.name))
+    state = federation.run(called_off)
+
+    assert federation.tokens((1, 2)) == federation.tokens((2, 3))
+    assert state.blame is not None
+    assert (state.blame.fault, state.blame.accused) == (Fault.GAVE_UP, coordinator.name)
+    assert any(holder in state.complaints for holder in state.holders)
+
+
+def test_a_coordinator_that_changed_its_role_leaves_its_ceremonies_valid() -> None:
+    federation = world(3, 2)
+    coordinator = organisation("coord", Role.COORDINATOR, Role.REGULATOR)
+    before = add_member(federation.charter, coordinator.member, time=START)
+    federation.charter = before
+    state = federation.run(federation.open(coordinator.name, GENERATE))
+    plain = replace(coordinator.member, roles=frozenset({Role.REGULATOR}))
+    after = change_member(before, plain, time=START)
+
+    assert conclude(state, Setting(after, None, (before,))).key_set.epoch == 1
+    with pytest.raises(CeremonyError):
+        conclude(state, Setting(after, None))
 
 
 def test_an_id_is_a_digest_of_the_opening() -> None:
