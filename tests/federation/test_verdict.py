@@ -462,3 +462,39 @@ def test_decay_falls_from_one_to_nothing_within_its_lifetime(kind):
 def test_decay_is_the_published_one(kind, days):
     """MISP: of base score 80 the threshold 30 is left after 3.4 days (vishing), 1.0 (phishing)."""
     assert 80 * decay(kind, int(days * DAY)) == pytest.approx(30, abs=0.1)
+
+
+def test_support_that_is_cut_off_does_not_withdraw_the_members_dispute():
+    dispute = row("bank-a", Opinion, detail=OpinionValue.STRONGLY_DISAGREE, issued=NOW - 3 * DAY)
+    old = row("bank-a", issued=NOW - DAY)
+    change = [cutoff(effective=NOW - 60)]
+    with_old = verdict_of(dispute, old, row("bank-b"), cutoffs=change)
+
+    assert "DISPUTED" in with_old.codes
+    assert with_old.score == verdict_of(dispute, row("bank-b"), cutoffs=change).score
+
+
+def test_of_support_and_dispute_in_one_second_the_dispute_stands():
+    dispute = row("bank-a", Opinion, detail=OpinionValue.DISAGREE)
+    verdict = verdict_of(dispute, row("bank-a"), row("bank-b"))
+
+    assert sorted(exclusions(verdict)) == ["", "", "WITHDRAWN"]
+    assert "DISPUTED" in verdict.codes
+
+
+def test_what_a_dispute_withdrew_does_not_come_back_when_the_dispute_ends():
+    dispute = row("bank-a", Opinion, detail=OpinionValue.DISAGREE, issued=NOW - 60, expires=NOW)
+    verdict = verdict_of(row("bank-a", issued=NOW - 90), dispute)
+
+    assert verdict.band is Band.NONE
+    assert sorted(exclusions(verdict)) == ["EXPIRED", "WITHDRAWN"]
+
+
+@pytest.mark.parametrize("members", [["bank-a"], ["bank-a", "carrier-c"]])
+def test_the_time_of_a_weaker_band_allows_for_a_dispute_that_ends(members):
+    dispute = row("bank-b", Opinion, detail=OpinionValue.DISAGREE, expires=NOW + 600)
+    rows = [*(row(member, confidence=95) for member in members), dispute]
+    verdict = verdict_of(*rows)
+
+    assert verdict.expires > NOW + 600
+    assert verdict_of(*rows, now=verdict.expires).band < verdict.band
