@@ -32,8 +32,8 @@ class Listeners:
 
     Attributes:
         on_new_tokens: Tokens that new evidence speaks about, after each commit.
-        on_refused: The peer that sent them, how many entries, and why they were refused; or the
-            log's member, and how many of its entries are no statement.
+        on_refused: A log's member, how many new entries of its log fold to nothing, and why: its
+            signature stands under them, whoever relayed them.
     """
 
     on_new_tokens: Callable[[frozenset[bytes]], Awaitable[None]]
@@ -245,7 +245,6 @@ class LogFollower:
         )
         self._kit.board.remark(peer, Topic.LOG, refused.reason)
         self._postpone(peer)
-        await self._kit.listeners.on_refused(peer, refused.count, refused.reason)
         return bool(refused.note) and await self._kit.examine(peer, refused.note)
 
     def _note_failure(self, peer: MemberId, error: NodeError, done: LogPass) -> None:

@@ -10,6 +10,7 @@ import grpc.aio
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
+from federation.charter import verify_charter
 from federation.indicators import Kind
 from federation.names import MemberId, Origin
 from federation.statements import Nomination, Statement
@@ -240,7 +241,10 @@ class Node:
         return self.now
 
     def adopt(self, note):
-        raise NotImplementedError
+        """Follow a newer charter, as the node's charter book does."""
+        self.charter = verify_charter(note, self.charter)
+        self.charter_note = note
+        self.replication.refresh()
 
     async def serve(self, service=None):
         """Start the server; ``service`` answers in place of the node's own LogService."""

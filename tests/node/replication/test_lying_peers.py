@@ -1,6 +1,7 @@
 """A peer that lies changes nothing here, is named, and does not keep the truth away."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from node.replication.error import TransferError
 from node.replication.transfer import RunCollector
 from tests.node.replication import liar
 from tests.node.replication.liar import Liar
-from tests.node.replication.nodes import ALPHA, BETA, GAMMA, origin_of
+from tests.node.replication.nodes import ALPHA, BETA, GAMMA, NOW, nominations, origin_of
 from tocsin.v1 import log_service_pb2 as wire
 
 LIES = [
@@ -70,8 +71,25 @@ async def test_a_relay_that_edits_is_named_and_the_member_is_not(federation):
     await gamma.replication.synchronise()
 
     assert gamma.size(ALPHA) == 0
-    assert gamma.heard.refused == [(BETA, 3, "ROOT_MISMATCH")]
+    assert gamma.replication.board.state(BETA).reason == "ROOT_MISMATCH"
+    assert not gamma.heard.refused
     assert not gamma.heard.forks
+
+
+async def test_entries_that_are_no_statement_are_kept_and_their_member_is_named(federation):
+    beta = await federation(BETA)
+    bodies = [*nominations(2), b"no statement", b""]
+    time = datetime.fromtimestamp(NOW, UTC)
+    signed = liar.signed_over(bodies, ALPHA, origin_of(ALPHA), time)
+    beta.ledger.ingest(origin_of(ALPHA), bodies, (), signed.note)
+    gamma = await federation(GAMMA)
+    gamma.replication.replicator.refresh()
+    await gamma.replication.gossip.exchange(BETA)
+    await gamma.replication.synchronise()
+
+    assert gamma.size(ALPHA) == 4
+    assert len(gamma.heard.tokens) == 2
+    assert gamma.heard.refused == [(ALPHA, 2, "STATEMENT_INVALID")]
 
 
 async def test_an_old_checkpoint_shown_again_takes_nothing_back(federation):
