@@ -38,6 +38,8 @@ SETTLED_NOTES: Final = 4_096
 """Digests of checkpoints found to agree: some for each log, so that showing one again costs
 neither a signature check nor a read."""
 
+_PEER_AT_FAULT = frozenset({"CHECKPOINT_INVALID", "CHECKPOINT_FROM_FUTURE"})
+
 Hint = Callable[[MemberId, Origin, int], None]
 """Told that a peer holds a log of some size, by a checkpoint that its member signed."""
 
@@ -47,7 +49,8 @@ OnFork = Callable[[ForkEvidence], Awaitable[None]]
 class Examiner:
     """The judge of checkpoints; used from the event loop alone.
 
-    ``on_fork`` is told of each fork once, after the log was stopped.
+    ``on_fork`` is told of each fork after the log was stopped: once in the life of the process,
+    and perhaps again in the next, since a crash may have kept it from being told.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Examiner:
         self._board = board
         self._on_fork = on_fork
         self._settled: OrderedDict[bytes, None] = OrderedDict()
+        self._told: set[Origin] = set()
         self._reporting = asyncio.Lock()
         self.hint: Hint | None = None
 
@@ -78,6 +82,8 @@ class Examiner:
             try:
                 await self._compare(peer, origin, note)
             except LogError as error:
+                if error.reason not in _PEER_AT_FAULT:
+                    raise
                 reason = error.reason
         self._board.remark(peer, Topic.CHECKPOINT, reason)
 
@@ -179,14 +185,16 @@ class Examiner:
         return evidence
 
     async def _report(self, evidence: ForkEvidence) -> None:
-        """Stop a forked log and tell, once for each log."""
+        """Stop a forked log and tell; a failure to tell is made up for when it shows again."""
         origin = evidence.origin
         async with self._reporting:
-            if origin in await asyncio.to_thread(self._ledger.stopped):
+            if origin in self._told:
                 return
-            await asyncio.to_thread(self._ledger.stop, origin, evidence)
-            get_log().error("replication.fork_found", member=origin.member, origin=str(origin))
+            if origin not in await asyncio.to_thread(self._ledger.stopped):
+                await asyncio.to_thread(self._ledger.stop, origin, evidence)
+                get_log().error("replication.fork_found", member=origin.member, origin=str(origin))
             await self._on_fork(evidence)
+            self._told.add(origin)
 
 
 def _claimed_origin(note: bytes) -> Origin | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from federation.names import MemberId, Origin
 from node.errors import NodeError, UnavailableError
 from node.log.error import LogError
-from node.log.ledger import Ledger
+from node.log.ledger import Ingested, Ledger
 from node.replication.backoff import Backoff
 from node.replication.board import PeerBoard, Topic
 from node.replication.claims import Claims
@@ -15,7 +15,8 @@ from node.replication.error import TransferError
 from node.replication.log_client import LogClient
 from node.replication.roster import Roster
 from node.replication.transfer import FetchedRun
-from node.telemetry import get_log
+from node.store.error import StoreError
+from node.telemetry import describe_error, get_log
 
 STOPPED = "ORIGIN_STOPPED"
 
@@ -111,10 +112,11 @@ class LogFollower:
         return self._reason
 
     @property
-    def retry_seconds(self) -> float:
-        """Seconds until the first peer that failed is due again; 0 where none failed."""
-        waits = [backoff.remaining for backoff in self._backoffs.values()]
-        return min((wait for wait in waits if wait), default=0.0)
+    def retry_seconds(self) -> float | None:
+        """Seconds until the log's member is due again; None where it did not fail."""
+        owner = self._origin.member
+        failed = owner in self._backoffs and owner in self._kit.roster.peers()
+        return self._backoffs[owner].remaining if failed else None
 
     def encourage(self, peer: MemberId) -> None:
         """Ask a peer without delay next time: it was just reached."""
@@ -143,6 +145,8 @@ class LogFollower:
         peers, owner = self._kit.roster.peers(), self._origin.member
         if owner in peers and (insist or self.is_due(owner)):
             await self._try(owner, done)
+        elif owner in peers:
+            done.reason = self._reason
         for peer in self._kit.claims.holders(self._origin, await self._size()):
             if peer == owner or peer not in peers or not (insist or self.is_due(peer)):
                 continue
@@ -173,7 +177,7 @@ class LogFollower:
             board.reached(peer)
             done.reason = error.reason
             await self._refuse(peer, _RefusedError(error.reason))
-        except LogError as error:  # of this node: stopped, or damaged
+        except (LogError, StoreError) as error:  # of this node: stopped, damaged, disk full
             done.reason = error.reason
             self._postpone(peer)
         except NodeError as error:
@@ -227,12 +231,19 @@ class LogFollower:
             if error.reason not in _PEER_AT_FAULT:
                 raise
             raise _RefusedError(error.reason, len(run.bodies), run.checkpoint) from error
-        if taken.tokens:
-            await kit.listeners.on_new_tokens(taken.tokens)
-        if taken.refused:
-            owner = self._origin.member
-            await kit.listeners.on_refused(owner, taken.refused, "STATEMENT_INVALID")
+        await self._tell(taken)
         return taken.count
+
+    async def _tell(self, taken: Ingested) -> None:
+        """Tell the listeners; the entries are on disk, so a failure there ends nothing here."""
+        listeners, owner = self._kit.listeners, self._origin.member
+        try:
+            if taken.tokens:
+                await listeners.on_new_tokens(taken.tokens)
+            if taken.refused:
+                await listeners.on_refused(owner, taken.refused, "STATEMENT_INVALID")
+        except Exception as error:
+            get_log().error("replication.listener_failed", **describe_error(error))
 
     async def _refuse(self, peer: MemberId, refused: _RefusedError) -> bool:
         """Note that a peer sent what is not the log, and say whether the log was forked."""

@@ -9,6 +9,7 @@ import random
 
 from federation.names import MemberId
 from node.errors import NodeError, UnavailableError
+from node.log.error import LogError
 from node.log.ledger import Ledger
 from node.replication.board import PeerBoard, Topic
 from node.replication.examiner import Examiner
@@ -16,6 +17,8 @@ from node.replication.log_client import LogClient
 from node.replication.log_service import MAX_CHECKPOINTS
 from node.replication.roster import Roster
 from node.replication.supervision import TaskSet
+from node.store.error import StoreError
+from node.telemetry import get_log
 
 
 class Gossip:
@@ -61,6 +64,8 @@ class Gossip:
         while True:
             try:
                 await self.exchange(peer)
+            except (LogError, StoreError) as error:  # of this node
+                get_log().error("gossip.failed", peer=peer, reason=error.reason)
             except UnavailableError as error:
                 self._board.failed(peer, error.reason)
             except NodeError as error:

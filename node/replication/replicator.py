@@ -156,7 +156,8 @@ class Replicator:
             wake.clear()
             await follower.synchronise()
             await asyncio.sleep(SPACING_SECONDS)
-            wait = min(self._poll_seconds, follower.retry_seconds or self._poll_seconds)
+            retry = follower.retry_seconds
+            wait = self._poll_seconds if retry is None else min(retry, self._poll_seconds)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await wake.wait()

@@ -172,3 +172,20 @@ async def test_gossip_of_more_than_a_thousand_checkpoints_is_refused(federation)
         await client.gossip(BETA, [b"x"] * 1_001)
 
     assert refused.value.reason == "CHECKPOINT_INVALID"
+
+
+async def test_a_fork_that_could_not_be_told_is_told_when_it_shows_again(federation):
+    gamma = await federation(GAMMA)
+    tell(gamma, [*COMMON, *nominations(1, "one")])
+    time = datetime.fromtimestamp(NOW, UTC)
+    other = liar.signed_over([*COMMON, *nominations(1, "two")], ALPHA, FORKER, time).note
+    told, gamma.heard.forks = gamma.heard.forks, None
+    with pytest.raises(AttributeError):
+        await gamma.replication.examiner.receive(BETA, [other])
+    gamma.heard.forks = told
+
+    assert FORKER in gamma.ledger.stopped()
+    for _ in range(2):
+        await gamma.replication.examiner.receive(BETA, [other])
+
+    assert len(told) == 1

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from federation.charter import revoke_member
+from node.store.error import StoreError
 from tests.node.replication.nodes import ALPHA, BETA, GAMMA, NOW, nominations, origin_of
 
 
@@ -186,3 +187,33 @@ async def test_twenty_thousand_nominations_are_replicated_and_verified(federatio
 
     assert done.count == 20_000
     assert beta.ledger.views_digest() == alpha.ledger.views_digest()
+
+
+async def test_a_full_disk_blames_no_peer_and_replication_goes_on_afterwards(
+    federation, wait_for, monkeypatch
+):
+    alpha, beta = await federation(ALPHA), await federation(BETA)
+    alpha.say(2)
+    ingest = beta.ledger.ingest
+
+    def fail(*_arguments):
+        raise StoreError("no space", reason="STORE_FULL")
+
+    monkeypatch.setattr(beta.ledger, "ingest", fail)
+    beta.replication.start()
+    follower = beta.replication.replicator._followers[origin_of(ALPHA)]
+    await wait_for(lambda: follower.reason == "STORE_FULL")
+
+    assert beta.replication.board.state(ALPHA).reason == ""
+    monkeypatch.setattr(beta.ledger, "ingest", ingest)
+    await wait_for(lambda: beta.size(ALPHA) == 2)
+    await wait_for(lambda: follower.reason == "")
+
+
+async def test_a_listener_that_fails_does_not_hold_up_replication(federation):
+    alpha, beta = await federation(ALPHA), await federation(BETA)
+    alpha.say(2)
+    beta.heard.tokens = None  # the listener's own fault
+    done = await beta.replication.synchronise()
+
+    assert done.count == beta.size(ALPHA) == 2
