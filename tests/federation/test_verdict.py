@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.decay import CURVES, decay, default_term_seconds, lifetime_seconds
@@ -104,6 +104,25 @@ def unique(rows):
 
 ROWS = st.lists(_row(), max_size=7).map(unique)
 ENDLESS = st.lists(_row(endless=True), max_size=7).map(unique)
+NOMINATIONS = _row(bodies=(BODY_NUMBERS[Nomination],))
+AGREEING = st.one_of(
+    NOMINATIONS,
+    st.builds(
+        row,
+        st.sampled_from(sorted(ROLES)),
+        st.sampled_from([Sighting]),
+        detail=st.just(SightingKind.SEEN),
+        issued=st.integers(NOW - 20 * DAY, NOW),
+    ),
+    st.builds(
+        row,
+        st.sampled_from(sorted(ROLES)),
+        st.sampled_from([Opinion]),
+        detail=st.sampled_from([OpinionValue.AGREE, OpinionValue.STRONGLY_AGREE]),
+        confidence=st.integers(1, 100),
+        issued=st.integers(NOW - 20 * DAY, NOW),
+    ),
+)
 MEMBERS = st.sampled_from(sorted(ROLES))
 CUTOFFS = st.lists(
     st.builds(cutoff, MEMBERS, st.integers(NOW - 20 * DAY, NOW + 5 * DAY)), max_size=2
@@ -134,7 +153,7 @@ def test_the_fast_path_gives_the_same_band(rows, cutoffs, protections, standing)
     assert band_of(rows, cutoffs, protections, standing, NOW) is verdict.band
 
 
-@given(_row(bodies=(BODY_NUMBERS[Nomination],)), STANDINGS, st.integers(0, 30 * DAY))
+@given(NOMINATIONS, STANDINGS, st.integers(0, 30 * DAY))
 def test_the_fast_path_gives_the_same_band_of_one_nomination(one, standing, later):
     verdict = judge([one], [], [], standing, NOW + later)
 
@@ -159,29 +178,17 @@ def test_the_score_is_that_of_the_terms(rows, cutoffs, standing):
         assert len(members) == len(set(members))
 
 
-@given(ROWS, CUTOFFS, STANDINGS, st.data())
-def test_more_confidence_in_a_nomination_never_lowers_the_score(rows, cutoffs, standing, data):
-    nominations = [i for i, one in enumerate(rows) if one[4] == BODY_NUMBERS[Nomination]]
-    assume(nominations)
-    place = data.draw(st.sampled_from(nominations))
-    more = data.draw(st.integers(rows[place][5], 100))
-    surer = list(rows)
-    surer[place] = (*rows[place][:5], more, *rows[place][6:])
-    before, after = (judge(each, cutoffs, [], standing, NOW) for each in (rows, surer))
+@given(ROWS, NOMINATIONS, CUTOFFS, STANDINGS, st.data())
+def test_more_confidence_in_a_nomination_never_lowers_the_score(rows, one, cutoffs, standing, data):
+    surer = (*one[:5], data.draw(st.integers(one[5], 100)), *one[6:])
+    before = judge([*rows, one], cutoffs, [], standing, NOW)
+    after = judge([*rows, surer], cutoffs, [], standing, NOW)
 
     assert after.score >= before.score
 
 
-@given(ROWS, CUTOFFS, STANDINGS, _row())
+@given(ROWS, CUTOFFS, STANDINGS, AGREEING)
 def test_evidence_that_agrees_never_lowers_the_score(rows, cutoffs, standing, one):
-    agrees = {
-        (BODY_NUMBERS[Nomination], 0),
-        (BODY_NUMBERS[Sighting], int(SightingKind.SEEN)),
-        (BODY_NUMBERS[Opinion], int(OpinionValue.AGREE)),
-        (BODY_NUMBERS[Opinion], int(OpinionValue.STRONGLY_AGREE)),
-    }
-    assume((one[4], one[6]) in agrees)
-    assume((one[1], one[2]) not in {(each[1], each[2]) for each in rows})
     before, after = (judge(each, cutoffs, [], standing, NOW) for each in (rows, [*rows, one]))
 
     assert after.score >= before.score
@@ -219,15 +226,15 @@ def test_the_band_is_weaker_when_the_verdict_says_so(rows, cutoffs, standing, mo
 def test_supporting_rows_that_end_are_weaker_when_the_verdict_says_so(rows, standing):
     supports = [one for one in rows if one[4] == BODY_NUMBERS[Nomination]]
     verdict = judge(supports, [], [], standing, NOW)
-    assume(verdict.band is not Band.NONE)
-
+    if verdict.band is Band.NONE:
+        assert verdict.expires == 0
+        return
     assert judge(supports, [], [], standing, verdict.expires).band < verdict.band
 
 
-@given(st.integers(1, 100), st.sampled_from([Kind.PHONE, Kind.URL, Kind.IBAN]))
+@given(st.integers(20, 100), st.sampled_from([Kind.PHONE, Kind.URL, Kind.IBAN]))
 def test_the_time_of_a_weaker_band_is_right_to_the_minute(confidence, kind):
     verdict = verdict_of(row(confidence=confidence, kind=kind))
-    assume(verdict.band is not Band.NONE)
     before = verdict_of(row(confidence=confidence, kind=kind), now=verdict.expires - 61)
 
     assert before.band is verdict.band or verdict.expires <= NOW + 61
