@@ -375,6 +375,7 @@ class Ledger:
     def compact(self, expired_before: int) -> int:
         """Remove the content of statements that expired before a time; return how many.
 
+        Statements that their member retracted for erasure go too, whatever their term.
         Proofs still hold: the leaf hashes stay. One transaction for each log.
         """
         with self._store.read() as reader:
@@ -383,7 +384,7 @@ class Ledger:
         for state in states:
             with self._store.read() as reader:
                 removal = find_expired(reader, state, expired_before)
-            if removal:
+            if removal.by_key:
                 with self._store.write() as writer:
                     count += remove(writer, state, removal)
         if count:

@@ -104,13 +104,17 @@ def opinion(member: str, number: int) -> bytes:
     return statement(body, opaque(member, "opinion", number))
 
 
-def retraction(member: str, number: int) -> bytes:
+def retraction(
+    member: str, number: int, reason: RetractionReason = RetractionReason.MISTAKEN
+) -> bytes:
     body = Retraction(
-        target_id=opaque(member, "nomination", number),
-        token=token(number),
-        reason=RetractionReason.MISTAKEN,
+        target_id=opaque(member, "nomination", number), token=token(number), reason=reason
     )
-    return statement(body, opaque(member, "retraction", number))
+    return statement(body, opaque(member, "retraction", number, reason))
+
+
+def erasure(member: str, number: int) -> bytes:
+    return retraction(member, number, RetractionReason.ERASURE)
 
 
 def reassigned(member: str, number: int) -> bytes:

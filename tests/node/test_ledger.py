@@ -24,6 +24,7 @@ from tests.node.log_samples import (
     KEYS,
     MEMBERS,
     NOW,
+    erasure,
     in_batches,
     nomination,
     nominations,
@@ -442,6 +443,17 @@ def test_compaction_never_brings_back_what_a_later_entry_replaced(ledger: Ledger
     assert (first, second) == (1, 2)
     assert middle.before == middle.after
     assert last.before == last.after
+
+
+def test_compaction_removes_at_once_what_was_retracted_for_erasure(ledger: Ledger) -> None:
+    ledger.append([nomination(A, 1), nomination(A, 2), erasure(A, 1), retraction(A, 2)])
+    count = ledger.compact(0)
+    rebuilt = ledger.rebuild_views()
+
+    assert count == 1
+    assert ledger.entry(ORIGIN, 0) is None
+    assert ledger.entry(ORIGIN, 1) == nomination(A, 2)
+    assert rebuilt.before == rebuilt.after
 
 
 def test_a_new_signing_key_signs_the_log_as_it_stands(

@@ -10,6 +10,7 @@ from node.store.sqlite import SqliteStore
 from tests.node.log_samples import (
     MEMBERS,
     NOW,
+    erasure,
     nomination,
     open_ledger,
     opinion,
@@ -26,13 +27,14 @@ SAY = {
     "expire": lambda member, number: nomination(member, number, expires=NOW + 5),
     "dispute": opinion,
     "retract": retraction,
+    "erase": erasure,
     "reassign": reassigned,
     "protect": protection,
 }
 # Few tokens, so that the statements meet.
 WORDS = st.lists(st.tuples(st.sampled_from(sorted(SAY)), st.integers(0, 3)), max_size=12)
 LOGS = st.fixed_dictionaries({member: st.lists(WORDS, max_size=4) for member in MEMBERS})
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def speak(folder: Path, member: str, batches: list[list[tuple[str, int]]]) -> Ledger:
