@@ -1,0 +1,178 @@
+"""Run the inside door: gRPC on a Unix socket, for this member's own systems alone.
+
+Whoever can reach the socket may do everything, so the directory's mode is the authorisation: it
+belongs to the node's user and nobody else can enter it. One node holds a directory at a time; a
+lock that the system drops with the process tells a live node from a dead one's leavings.
+"""
+
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from node.doors.errors import SocketError
+from node.doors.gate import InsideGate
+from node.doors.interceptor import DoorInterceptor
+from node.doors.outside import STOP_SECONDS, Registration
+from node.doors.policy import DoorPolicy, server_options
+from node.telemetry import get_log, log_incident
+
+SOCKET_PATH_BYTES: Final = 100
+"""Bytes: macOS ends socket paths at 104 and Linux at 108, the final zero included."""
+
+MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""Bytes: a page of 1,000 statements with sealed details; the socket is the member's own."""
+
+INSIDE_POLICY: Final = DoorPolicy(
+    message_bytes=MESSAGE_BYTES, longest_deadline=timedelta(minutes=10)
+)
+
+_PRIVATE: Final = 0o700
+
+
+class InsideDoor:
+    """The server that the member's own systems call."""
+
+    def __init__(
+        self,
+        socket: Path,
+        services: Sequence[Registration],
+        names: Sequence[str] = (),
+        policy: DoorPolicy = INSIDE_POLICY,
+    ) -> None:
+        """Prepare a door.
+
+        Args:
+            socket: Path of the socket; its directory is made private to this user.
+            services: What it serves, beside health and reflection.
+            names: Full names of the services, for reflection.
+            policy: Limits.
+        """
+        self._socket = socket.absolute()
+        self._services = services
+        self._names = names
+        self._policy = policy
+        self._health = health_aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+        self._held = ExitStack()
+
+    async def start(self) -> None:
+        """Open the door.
+
+        Raises:
+            SocketError: NODE_RUNNING, another node holds the directory; SOCKET_DIRECTORY_OPEN,
+                others may enter it; SOCKET_PATH_TAKEN, something else stands at the path.
+        """
+        with ExitStack() as held:
+            held.enter_context(_hold_directory(self._socket.parent))
+            _clear_path(self._socket)
+            path = held.enter_context(short_path(self._socket))
+            server = self._build()
+            try:
+                server.add_insecure_port(f"unix:{path}")
+            except RuntimeError as error:
+                raise SocketError("the socket cannot be listened on") from error
+            await server.start()
+            self._server = server
+            self._held = held.pop_all()
+        get_log().info("desk.opened")
+
+    async def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
+        """Let calls under way end, then close and give the directory free."""
+        if self._server is None:
+            return
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)
+        self._server = None
+        self._socket.unlink(missing_ok=True)
+        self._held.close()
+        get_log().info("desk.closed")
+
+    async def set_ready(self, *, ready: bool) -> None:
+        """Tell health checks whether the node answers checks."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set("", status.SERVING if ready else status.NOT_SERVING)
+
+    def _build(self) -> grpc.aio.Server:
+        interceptor = DoorInterceptor(InsideGate(self._policy), log_incident, show_private=True)
+        server = grpc.aio.server(
+            interceptors=[interceptor],
+            options=server_options(self._policy),
+            maximum_concurrent_rpcs=self._policy.concurrent_calls,
+        )
+        for register, servicer in self._services:
+            register(servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, server)
+        return server
+
+
+@contextmanager
+def short_path(socket: Path) -> Iterator[str]:
+    """Give a path to the socket that fits into an address, over a link where it has to be.
+
+    The link lies in a new directory of mode 0700, which is removed at the end; both sides make
+    one of their own, so nothing has to be agreed.
+    """
+    if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES:
+        yield str(socket)
+        return
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as directory:
+        link = Path(directory, "run")
+        link.symlink_to(socket.parent, target_is_directory=True)
+        yield str(link / socket.name)
+
+
+@contextmanager
+def _hold_directory(directory: Path) -> Iterator[None]:
+    directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    found = directory.stat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & ~_PRIVATE:
+        raise SocketError(
+            "others may enter the directory of the node's socket",
+            reason="SOCKET_DIRECTORY_OPEN",
+            hint=f"chmod 700 {directory}",
+        )
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SocketError(
+            "another node runs on this home directory",
+            reason="NODE_RUNNING",
+            hint="end it first, or use another home directory",
+        ) from error
+
+
+def _clear_path(socket: Path) -> None:
+    """Remove the socket of a node that died: the lock says that none lives."""
+    try:
+        mode = socket.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SocketError(
+            "something that is no socket stands at the socket's path",
+            reason="SOCKET_PATH_TAKEN",
+            hint=f"move {socket} away",
+        )
+    socket.unlink()
