@@ -205,7 +205,7 @@ class RunningNode:
         core = self._core
 
         async def root() -> bytes:
-            return await asyncio.to_thread(self._status.catalogue_root)
+            return self._status.known_root()
 
         member = MemberService(core.identity, lambda: core.charter.note, root)
         services: list[Registration] = [

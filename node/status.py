@@ -48,12 +48,15 @@ class StatusReporter:
 
     def __init__(self, sources: StatusSources) -> None:
         self._from = sources
+        self._root = (0, b"")
 
-    def catalogue_root(self, as_of: int | None = None) -> bytes:
-        """Return the catalogue root, by default for the start of the current hour; blocking."""
-        if self._from.catalogue is None:
-            return b""
-        return self._from.catalogue.root(self._moment(as_of))
+    def known_root(self) -> bytes:
+        """Return the root last worked out for the current hour, or nothing.
+
+        What peers may ask at any rate must not cost a look at every row.
+        """
+        as_of, root = self._root
+        return root if as_of == self._moment(None) else b""
 
     async def report(self, as_of: int | None) -> wire.GetStatusResponse:
         """Return the whole status."""
@@ -103,6 +106,7 @@ class StatusReporter:
         if sources.catalogue is None or sources.ledger is None:
             return
         response.catalogue_root = sources.catalogue.root(as_of)
+        self._root = (as_of, response.catalogue_root)
         response.token_count = sources.catalogue.token_count()
         for state in sources.ledger.states():
             response.statement_count += state.size

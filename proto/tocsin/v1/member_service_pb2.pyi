@@ -91,7 +91,9 @@ class GetNodeResponse(_message.Message):
     charter_version: _builtins.int
     """Version of the charter."""
     catalogue_root: _builtins.bytes
-    """Catalogue root at the start of the current hour, 32 bytes; empty where the node holds no logs."""
+    """Catalogue root for the start of the current hour, 32 bytes, as the node last worked it out; empty where
+    it did not, or holds no logs.
+    """
     @_builtins.property
     def now_time(self) -> _timestamp_pb2.Timestamp:
         """The node's clock."""
