@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -20,6 +18,7 @@ from grpc_status import rpc_status
 
 from node.errors import NodeError, PolicyError, RequestError, UnavailableError
 from node.home import Home
+from node.socket_path import short_path
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 
@@ -31,9 +30,6 @@ LONG_CALL_SECONDS: Final = 590.0
 
 MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """Bytes: a page of 1,000 statements with sealed details; the socket is the member's own."""
-
-SOCKET_PATH_BYTES: Final = 100
-"""Bytes: macOS ends socket paths at 104 and Linux at 108, the final zero included."""
 
 _Answer = TypeVar("_Answer")
 
@@ -65,7 +61,7 @@ class InsideDoor:
         self._home.require()
         if not self._home.socket.exists():
             raise not_running(self._home)
-        path = self._open.enter_context(_short_path(self._home.socket.absolute()))
+        path = self._open.enter_context(short_path(self._home.socket.absolute()))
         options = [
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
             ("grpc.max_send_message_length", MESSAGE_BYTES),
@@ -202,15 +198,3 @@ def _error_info(error: grpc.RpcError) -> ErrorInfo | None:
 
 def _sentence(error: grpc.RpcError) -> str:
     return (error.details() or "the node refused").rstrip(".")
-
-
-@contextlib.contextmanager
-def _short_path(socket: Path) -> Iterator[str]:
-    """Give a path to the socket that fits into an address, over a link where it has to be."""
-    if len(bytes(socket)) <= SOCKET_PATH_BYTES:
-        yield str(socket)
-        return
-    with tempfile.TemporaryDirectory(prefix="tocsin-") as directory:
-        link = Path(directory) / "run"
-        link.symlink_to(socket.parent, target_is_directory=True)
-        yield str(link / socket.name)

@@ -203,7 +203,13 @@ EXAMPLES
 """
 )
 @click.argument("member")
-@click.option("--class", "kind_class", type=Word(KindClass, "kind class"), required=True)
+@click.option(
+    "--class",
+    "kind_class",
+    type=Word(KindClass, "kind class"),
+    required=True,
+    help="The kinds of value that it is for.",
+)
 @click.option("--amount", type=click.IntRange(1), required=True, help="Evaluations more, once.")
 @click.option("--grant-id", metavar="HEX", help="Of the holder who said it first.")
 @json_option

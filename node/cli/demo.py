@@ -1,0 +1,78 @@
+"""The command `tocsin demo`: a whole federation on this machine, every step of it checked."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from node.cli import output
+from node.demo.material import load_material
+from node.demo.report import check_lines, document, lines
+from node.demo.stage import Check
+from node.demo.story import Act, Result, tell_story
+from node.errors import EXIT_FAILED
+
+_EPILOG = """\b
+Exit status 1 if any check fails.
+
+\b
+EXAMPLES
+  tocsin demo
+  tocsin demo --data ../shared/data
+  tocsin demo --json | python3 -m json.tool
+"""
+
+_directory = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("demo", epilog=_EPILOG)
+@click.option("--data", "data_directory", type=_directory, help="Directory of real lists.")
+@click.option("--keep", type=_directory, help="Keep the homes here, a new or empty directory.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the report.")
+def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) -> int:
+    """Show five members, a partner and their keys at work, and check every claim."""
+    with output.Progress("reading lists", None):
+        material = load_material(data_directory)
+    if not as_json:
+        output.data(f"Tocsin demonstration: six nodes, each its own process; {material.source}.\n")
+    with _directory_of(keep) as directory:
+        result = tell_story(
+            material, directory, output.Progress, _told_nothing if as_json else _tell
+        )
+    if as_json:
+        output.json_object(document(result))
+    else:
+        _show_end(result, keep)
+    return 0 if result.passed else EXIT_FAILED
+
+
+@contextmanager
+def _directory_of(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="tocsin-demo-") as name:
+        yield Path(name)
+
+
+def _tell(act: Act, checks: list[Check]) -> None:
+    output.data(click.style(act.title, bold=True))
+    for check in checks:
+        for line in check_lines(check):
+            output.data(line)
+
+
+def _told_nothing(act: Act, checks: list[Check]) -> None:
+    """Say nothing: standard output belongs to the object."""
+
+
+def _show_end(result: Result, keep: Path | None) -> None:
+    output.data()
+    for line in lines(result):
+        output.data(line)
+    if keep is not None:
+        output.say(f"the homes are in {keep}; start them again: tocsin sandbox up {keep}")
