@@ -15,7 +15,7 @@ import grpc.aio
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
-from node.doors.catalog import ERROR_DOMAIN
+from node.doors.errors import ERROR_DOMAIN
 from node.errors import NodeError, PolicyError, UnavailableError
 
 RETRYABLE: Final = frozenset(

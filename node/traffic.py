@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 from node.errors import ConfigError
 
@@ -115,20 +115,27 @@ def read_capture(path: Path) -> Iterator[CaptureRecord]:
     """Read a capture back, in the order in which the messages passed.
 
     Raises:
-        CaptureError: The file is not a capture, or its last record is cut off.
+        CaptureError: The file is not a capture, is damaged, or its last record is cut off.
     """
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise CaptureError("the file does not start as a capture does")
         while header := file.read(_HEADER.size):
-            if len(header) < _HEADER.size:
-                raise CaptureError("the last record is cut off")
-            direction, *lengths = _HEADER.unpack(header)
-            parts = [file.read(length) for length in lengths]
-            if [len(part) for part in parts] != lengths:
-                raise CaptureError("the last record is cut off")
-            peer, method, payload = parts
-            yield CaptureRecord(Direction(direction), peer.decode(), method.decode(), payload)
+            yield _read_record(file, header)
+
+
+def _read_record(file: BinaryIO, header: bytes) -> CaptureRecord:
+    if len(header) < _HEADER.size:
+        raise CaptureError("the last record is cut off")
+    direction, *lengths = _HEADER.unpack(header)
+    parts = [file.read(length) for length in lengths]
+    if [len(part) for part in parts] != lengths:
+        raise CaptureError("the last record is cut off")
+    peer, method, payload = parts
+    try:
+        return CaptureRecord(Direction(direction), peer.decode(), method.decode(), payload)
+    except ValueError as error:  # which UnicodeDecodeError is too
+        raise CaptureError("a record is damaged") from error
 
 
 class Traffic:

@@ -26,9 +26,9 @@ from keys import errors as keys_errors
 from node import errors
 from node.doors import errors as door_errors
 from node.log.error import LogError
+from node.peer_error import PeerCallError, PeerRefusedError
 from node.store.error import StoreError
 
-ERROR_DOMAIN: Final = "tocsin"
 INTERNAL_REASON: Final = "INTERNAL"
 INCIDENT_BYTES: Final = 8
 """Bytes of an incident number: enough to find one line in a log by it."""
@@ -75,6 +75,8 @@ CODE_BY_CLASS: Final = MappingProxyType(
         door_errors.CallError: _ARGUMENT,
         door_errors.BusyError: _EXHAUSTED,
         LogError: _STATE,
+        PeerCallError: _UNAVAILABLE,
+        PeerRefusedError: _DENIED,
         StoreError: _UNAVAILABLE,
     }
 )
@@ -114,7 +116,7 @@ class Refusal:
         """
         detail = AnyMessage()
         detail.Pack(
-            ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN, metadata=self.metadata),
+            ErrorInfo(reason=self.reason, domain=door_errors.ERROR_DOMAIN, metadata=self.metadata),
         )
         return Status(code=self.code.value[0], message=self.sentence, details=[detail])
 

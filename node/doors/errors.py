@@ -8,7 +8,12 @@ AddressError    (ConfigError)       the outside door's address cannot be used
 SocketError     (ConfigError)       the inside door's socket cannot be used
 """
 
+from typing import Final
+
 from node.errors import ConfigError, PolicyError, UnavailableError
+
+ERROR_DOMAIN: Final = "tocsin"
+"""Domain of the ErrorInfo that both ends use; reasons are unique within it."""
 
 
 class CallerError(PolicyError):

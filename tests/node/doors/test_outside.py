@@ -405,3 +405,18 @@ def _shown_leaf(port: int) -> str:
 @pytest.fixture(autouse=True)
 def _log_to_stderr() -> None:
     telemetry.stop_telemetry()
+
+
+async def test_a_member_that_joins_is_let_in_without_a_restart(
+    federation: Federation, service: FourKinds
+) -> None:
+    grown = federation.charter
+    few = replace(grown, members=tuple(one for one in grown.members if one.member != PARTNER))
+    federation.charter = few
+    async with running_node(federation, CARRIER, [(add_four_kinds, service)]) as node:
+        before = await refused(node, federation.leaf(PARTNER))
+        node.identity.adopt(grown)
+        after = await refused(node, federation.leaf(PARTNER))
+
+    assert before.code() is grpc.StatusCode.UNAVAILABLE  # an unknown root ends in the handshake
+    assert reason_of(after) == "ROLE_NOT_ALLOWED"  # known now, and a partner reads no logs
