@@ -97,6 +97,10 @@ class Material:
         """Return what a member's nominations come to."""
         return self.lists[member].indicators - self.guarded
 
+    def owners(self, indicator: Indicator) -> tuple[str, ...]:
+        """Return the members that nominate a value."""
+        return tuple(member for member in self.lists if indicator in self.nominated_by(member))
+
 
 def as_entry(kind: Kind, typed: str, fraud_type: FraudType, confidence: int) -> Entry:
     """Return a row with its canonical form, if it has one."""

@@ -13,7 +13,7 @@ kind, never what.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,14 +149,13 @@ def forms_of(indicator: Indicator, typed: Iterable[str] = ()) -> set[bytes]:
 
 
 def places_below(
-    directory: Path, name: str, may_hold: str | None, never: Mapping[str, bool] | None = None
+    directory: Path, name: str, may_hold: str | None, silent: Collection[str] = ()
 ) -> Iterator[Place]:
-    """Yield every file below a directory; in files named in ``never`` nobody's value may be."""
+    """Yield every file below a directory; in those named ``silent`` nobody's value may be."""
     for path in sorted(directory.rglob("*")):
         if path.is_file() and not path.is_symlink():
-            silent = never is not None and path.name in never
             shown = f"{name}/{path.relative_to(directory)}"
-            yield Place(path, shown, None if silent else may_hold)
+            yield Place(path, shown, None if path.name in silent else may_hold)
 
 
 def _chunks(path: Path) -> Iterator[tuple[int, bytes, int, int]]:

@@ -23,6 +23,7 @@ from node.sandbox.build import (
 from node.sandbox.error import SandboxError
 from node.sandbox.layout import DEFAULT_FEDERATION, DEFAULT_MEMBERS, Layout, parse_layout
 from node.sandbox.process import (
+    OUTPUT_NAME,
     end_process,
     kill_process,
     last_output,
@@ -226,7 +227,7 @@ class Sandbox:
         answer, reason = operation.GetStatusResponse(), "DOWN"
         if process_id is not None:
             try:
-                answer, reason = self._ask(member), ""
+                answer, reason = ask_status(home), ""
             except UnavailableError as error:
                 reason = error.reason
         return NodeState(
@@ -241,53 +242,18 @@ class Sandbox:
             reason,
         )
 
-    def _ask(self, member: str) -> operation.GetStatusResponse:
-        with self.door(member) as door:
-            request = operation.GetStatusRequest()
-            return door.call(door.operation.GetStatus, request, ASK_SECONDS)
-
     def _wait_started(self, member: str) -> str:
-        self._wait(member, START_SECONDS, "does not answer", lambda status: True)
+        wait_answer(self.home(member))
         return member
 
     def _wait_keys(self, member: str) -> str:
-        self._wait(member, KEYS_SECONDS, "is not ready", lambda status: status.ready)
+        wait_answer(self.home(member), lambda status: status.ready, "is not ready", KEYS_SECONDS)
         return member
-
-    def _wait(
-        self,
-        member: str,
-        seconds: float,
-        complaint: str,
-        is_there: Callable[[operation.GetStatusResponse], bool],
-    ) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
-                if is_there(self._ask(member)):
-                    return
-            except UnavailableError:
-                self._check_runs(member)
-            time.sleep(_LOOK_SECONDS)
-        raise SandboxError(
-            f"the node of {member} {complaint} after {seconds:.0f} seconds",
-            reason="SANDBOX_NOT_READY",
-            hint=f"look at {self.home(member).log}",
-        )
-
-    def _check_runs(self, member: str) -> None:
-        home = self.home(member)
-        if running_process(home) is None:
-            raise SandboxError(
-                f"the node of {member} ended: {last_output(home) or 'it wrote nothing'}",
-                reason="SANDBOX_NODE_FAILED",
-                hint=f"look at {home.log}",
-            )
 
     def _make_keys(self) -> None:
         """Open the key ceremony at the first holder unless there are keys or one is under way."""
         first = self.layout.holders[0]
-        if self._ask(first).epoch:
+        if ask_status(self.home(first)).epoch:
             return
         with self.door(first) as door:
             listed = door.call(door.operation.ListKeys, operation.ListKeysRequest())
@@ -295,3 +261,48 @@ class Sandbox:
                 return
             request = operation.StartCeremonyRequest(action=statement_pb2.KEY_ACTION_GENERATE)
             door.call(door.operation.StartCeremony, request)
+
+
+def ask_status(home: Home) -> operation.GetStatusResponse:
+    """Ask a home's node how it is.
+
+    Raises:
+        UnavailableError: Nobody answers at the inside door.
+    """
+    with InsideDoor(home) as door:
+        return door.call(door.operation.GetStatus, operation.GetStatusRequest(), ASK_SECONDS)
+
+
+def wait_answer(
+    home: Home,
+    is_there: Callable[[operation.GetStatusResponse], bool] = lambda _: True,
+    complaint: str = "does not answer",
+    seconds: float = START_SECONDS,
+) -> None:
+    """Wait until a home's node answers, and answers as it should.
+
+    Raises:
+        SandboxError: SANDBOX_NODE_FAILED, it ended; SANDBOX_NOT_READY, it takes too long.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if is_there(ask_status(home)):
+                return
+        except UnavailableError:
+            _check_runs(home)
+        time.sleep(_LOOK_SECONDS)
+    raise SandboxError(
+        f"the node of {home.root.name} {complaint} after {seconds:.0f} seconds",
+        reason="SANDBOX_NOT_READY",
+        hint=f"look at {home.root / OUTPUT_NAME}",
+    )
+
+
+def _check_runs(home: Home) -> None:
+    if running_process(home) is None:
+        raise SandboxError(
+            f"the node of {home.root.name} ended: {last_output(home) or 'it wrote nothing'}",
+            reason="SANDBOX_NODE_FAILED",
+            hint=f"look at {home.root / OUTPUT_NAME}",
+        )

@@ -86,7 +86,7 @@ def test_a_value_in_a_capture_is_found_whoever_sent_it(needles, tmp_path):
         capture.record(Direction.SENT, "bank-x", "/tocsin.v1.LogService/Read", os.urandom(99))
         payload = os.urandom(9) + DOMAIN.value.encode() + b"\x10\x07"
         capture.record(Direction.SENT, "bank-x", "/tocsin.v1.LogService/Read", payload)
-    (place,) = places_below(tmp_path, "net-p", "net-p", never={"capture.bin": True})
+    (place,) = places_below(tmp_path, "net-p", "net-p", silent={"capture.bin"})
     tally = needles.search(place)
 
     assert place.may_hold is None
