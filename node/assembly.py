@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -206,11 +207,16 @@ def build_tokeniser(core: Core, log: LogSide | None) -> Tokeniser:
 
 def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskService:
     """Make the fraud desk."""
-    intake = Intake(tokeniser)
     if log is None:
+        intake = Intake(tokeniser, core.config.country)
         remote = Remote(core.me, core.peers, None)
         source = PrefixSource(core.replicating, remote.lookup_prefix)
         return DeskService(Checker(intake, source, core.pad), None)
+
+    def recall(values: Collection[tuple[int, str]]) -> dict[tuple[int, str], bytes]:
+        return core.private.known_tokens(values, core.epoch())
+
+    intake = Intake(tokeniser, core.config.country, recall)
     stores = Stores(log.catalogue, core.private, log.verdicts)
     common = (core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
     replica = Replica(

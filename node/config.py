@@ -32,11 +32,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("leaf_hours", 24, "hours", "Life of a TLS leaf; a new one is issued after two thirds."),
     Setting("evaluation_check", "sum", "sum|strict|rfc", "How key holders are checked."),
+    Setting("country", "CN", "ISO 3166", "Whose national telephone forms the desk accepts."),
     Setting(
         "libsodium", "", "path", "A libsodium of the operator's choice; empty: the best found."
     ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
-    Setting("log_level", "info", "level", "debug, info, warning or error."),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 _SECONDS = ("poll_seconds", "gossip_seconds", "charter_seconds", "leaf_hours")
@@ -53,9 +53,9 @@ class Config:
     charter_seconds: int
     leaf_hours: int
     evaluation_check: str
+    country: str
     libsodium: str
     capture: str
-    log_level: str
 
 
 def parse_config(text: str) -> Config:

@@ -29,21 +29,24 @@ class VectorResult:
     outcome: str
 
 
-def run_indicator_vectors(rows: Iterable[Sequence[str]]) -> list[VectorResult]:
+def run_indicator_vectors(
+    rows: Iterable[Sequence[str]], region: str | None = None
+) -> list[VectorResult]:
     """Parse the value of each row and compare it with the canonical form that the row expects.
 
     Args:
         rows: kind, value, canonical form or ``!`` for refused, then optionally the region for
             national telephone numbers (may be empty); further fields are notes.
+        region: For rows that name none, as a node's own country does at the desk.
     """
-    return [_run(number, row) for number, row in enumerate(rows, start=1)]
+    return [_run(number, row, region) for number, row in enumerate(rows, start=1)]
 
 
-def _run(number: int, row: Sequence[str]) -> VectorResult:
+def _run(number: int, row: Sequence[str], default_region: str | None) -> VectorResult:
     if len(row) < 3:
         return VectorResult(number, "", passed=False, outcome="malformed")
     kind, value, canonical = row[:3]
-    region = (row[3] if len(row) > 3 else "") or None
+    region = (row[3] if len(row) > 3 else "") or default_region
     try:
         parsed = parse_indicator(kind, value, region=region)
     except IndicatorError as error:

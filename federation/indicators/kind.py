@@ -92,6 +92,25 @@ def kind_class(kind: Kind) -> KindClass:
     return _CLASS_OF_KIND[kind]
 
 
+# Names that the field's other lists use for the same kinds (DOMAIN §6.3).
+KIND_ALIASES: MappingProxyType[str, Kind] = MappingProxyType(
+    {
+        "phone_e164": Kind.PHONE,
+        "msisdn": Kind.PHONE,
+        "site_bucket": Kind.SITE,
+        "ipv4": Kind.IP,
+        "ipv6": Kind.IP,
+        "apk": Kind.APP,
+        "bank_acct_cn": Kind.BANK_ACCOUNT,
+        "pay_acct": Kind.PAYMENT_ACCOUNT,
+        "device_fp": Kind.DEVICE,
+        "crypto_addr": Kind.CRYPTO_ADDRESS,
+        "ad_creative": Kind.ADVERTISEMENT,
+        "org_uscc": Kind.ORGANISATION,
+    }
+)
+
+
 def kind_name(kind: Kind) -> str:
     """Return the name of ``kind`` at the command line and in files, such as ``bank_account``."""
     return kind.name.lower()

@@ -22,7 +22,7 @@ from federation.indicators import account, app, device, namespaced, network, tel
 from federation.indicators.cryptocurrency import canonical_crypto_address
 from federation.indicators.email_address import canonical_email
 from federation.indicators.error import IndicatorError
-from federation.indicators.kind import Kind, kind_name
+from federation.indicators.kind import KIND_ALIASES, Kind, kind_name
 
 # Longer than any identifier and than the addresses browsers accept in practice (2,048), and
 # short enough that the slowest parser stays below a few milliseconds.
@@ -87,7 +87,8 @@ def kind_by_name(text: str) -> Kind:
     Raises:
         IndicatorError: Rule ``KIND_UNKNOWN``, with the names in the hint.
     """
-    kind = _KIND_OF_NAME.get(text.strip().lower().replace("-", "_"))
+    name = text.strip().lower().replace("-", "_")
+    kind = _KIND_OF_NAME.get(name) or KIND_ALIASES.get(name)
     if kind is None:
         error = IndicatorError(None, "KIND_UNKNOWN", "no such kind of indicator")
         error.hint = f"The kinds are {', '.join(_KIND_OF_NAME)}."

@@ -84,12 +84,18 @@ EXAMPLES
 """
 )
 @click.argument("file", type=_PATH)
+@click.option(
+    "--region",
+    default="CN",
+    show_default=True,
+    help="Country of national telephone forms in rows that name none.",
+)
 @json_option
-def indicators(file: Path, as_json: bool) -> int:
+def indicators(file: Path, region: str, as_json: bool) -> int:
     """Run vectors of the canonical forms of indicators."""
     from federation.indicators.conformance import run_indicator_vectors
 
-    results = run_indicator_vectors(_read_table(file))
+    results = run_indicator_vectors(_read_table(file), region or None)
     for result in results:
         if as_json:
             json_object(

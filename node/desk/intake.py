@@ -1,12 +1,14 @@
 """Take raw rows in: parse, refuse what is malformed, tokenise the rest.
 
-This is the only place where raw values become tokens; past it the values stay with the row.
+This is the only place where raw values become tokens; past it the values stay with the row. Values
+that this member said something about before are not shown to the key holders again, so that they
+are still answered while no holder can be reached.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from federation.indicators import Indicator, IndicatorError, parse_indicator
@@ -14,6 +16,9 @@ from federation.vocabulary import Purpose
 from node.errors import RequestError
 from node.tokens.tokeniser import Tokeniser
 from tocsin.desk.v1 import desk_service_pb2 as wire
+
+Recall = Callable[[Collection[tuple[int, str]]], dict[tuple[int, str], bytes]]
+"""Returns the tokens of those own values (kind number, canonical value) that are stored."""
 
 MAX_ROWS = 2_048  # one batch at the holders, 0.5 s of work on two cores
 
@@ -32,12 +37,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A row whose value has a token."""
+    """A row whose value has a token; its content key is there only where it was asked for."""
 
     place: int
     indicator: Indicator
     token: bytes
-    content_key: bytes = field(repr=False)
+    content_key: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,12 @@ class Taken:
 class Intake:
     """Parses and tokenises rows for one member."""
 
-    def __init__(self, tokeniser: Tokeniser) -> None:
+    def __init__(
+        self, tokeniser: Tokeniser, country: str = "", recall: Recall = lambda _: {}
+    ) -> None:
         self._tokeniser = tokeniser
+        self._country = country
+        self._recall = recall
 
     async def parse(
         self, rows: Iterable[wire.RawIndicator]
@@ -69,33 +78,75 @@ class Intake:
                 reason="BATCH_TOO_LARGE",
                 hint="the command line splits files by itself",
             )
-        return await asyncio.to_thread(_parse_all, listed)
+        return await asyncio.to_thread(_parse_all, listed, self._country)
 
     async def tokenise(
-        self, indicators: dict[int, Indicator], purpose: Purpose, pad: int
+        self,
+        indicators: dict[int, Indicator],
+        purpose: Purpose,
+        pad: int,
+        with_keys: Collection[int] = (),
     ) -> tuple[Known, ...]:
-        """Tokenise parsed rows, in the order of their places."""
-        places = list(indicators)
-        keys = await self._tokeniser.tokenise([indicators[p] for p in places], purpose, pad)
-        return tuple(
-            Known(place, indicators[place], key.token, key.content_key)
-            for place, key in zip(places, keys, strict=True)
-        )
+        """Tokenise parsed rows, in the order of their places.
 
-    async def take(self, rows: Sequence[wire.RawIndicator], purpose: Purpose, pad: int) -> Taken:
+        Args:
+            indicators: The rows by place.
+            purpose: Why; counted by the holders.
+            pad: Smallest number of points that a holder may see.
+            with_keys: Places whose content key is needed, which only the holders can give.
+
+        Raises:
+            UnavailableError: A value needs the holders, and too few answer.
+            PolicyError: The holders refuse.
+        """
+        recalled = await self._recall_tokens(indicators, with_keys)
+        asked = [place for place in indicators if place not in recalled]
+        keys = await self._tokeniser.tokenise([indicators[p] for p in asked], purpose, pad)
+        known = {
+            place: Known(place, indicators[place], key.token, key.content_key)
+            for place, key in zip(asked, keys, strict=True)
+        }
+        return tuple(known.get(place) or recalled[place] for place in indicators)
+
+    async def take(
+        self,
+        rows: Sequence[wire.RawIndicator],
+        purpose: Purpose,
+        pad: int,
+        *,
+        with_keys: bool = False,
+    ) -> Taken:
         """Parse and tokenise rows."""
         indicators, refused = await self.parse(rows)
-        return Taken(await self.tokenise(indicators, purpose, pad), refused)
+        places = tuple(indicators) if with_keys else ()
+        return Taken(await self.tokenise(indicators, purpose, pad, places), refused)
+
+    async def _recall_tokens(
+        self, indicators: dict[int, Indicator], with_keys: Collection[int]
+    ) -> dict[int, Known]:
+        values = {
+            place: (one.kind.value, one.value)
+            for place, one in indicators.items()
+            if place not in with_keys
+        }
+        tokens = await asyncio.to_thread(self._recall, set(values.values()))
+        return {
+            place: Known(place, indicators[place], tokens[value], None)
+            for place, value in values.items()
+            if value in tokens
+        }
 
 
 def _parse_all(
-    rows: Sequence[wire.RawIndicator],
+    rows: Sequence[wire.RawIndicator], country: str
 ) -> tuple[dict[int, Indicator], dict[int, Refusal]]:
     indicators: dict[int, Indicator] = {}
     refused: dict[int, Refusal] = {}
     for place, row in enumerate(rows):
         try:
-            indicators[place] = parse_indicator(row.kind, row.value, region=row.region or None)
+            indicators[place] = parse_indicator(
+                row.kind, row.value, region=row.region or country or None
+            )
         except IndicatorError as error:
             refused[place] = Refusal(f"INDICATOR_{str(error.rule).upper()}", str(error))
     return indicators, refused
