@@ -8,7 +8,6 @@ lock that the system drops with the process tells a live node from a dead one's 
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -25,10 +24,8 @@ from node.doors.gate import InsideGate
 from node.doors.interceptor import DoorInterceptor
 from node.doors.outside import STOP_SECONDS, Registration
 from node.doors.policy import DoorPolicy, server_options
+from node.socket_path import short_path
 from node.telemetry import get_log, log_incident
-
-SOCKET_PATH_BYTES: Final = 100
-"""Bytes: macOS ends socket paths at 104 and Linux at 108, the final zero included."""
 
 MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """Bytes: a page of 1,000 statements with sealed details; the socket is the member's own."""
@@ -116,22 +113,6 @@ class InsideDoor:
         names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, server)
         return server
-
-
-@contextmanager
-def short_path(socket: Path) -> Iterator[str]:
-    """Give a path to the socket that fits into an address, over a link where it has to be.
-
-    The link lies in a new directory of mode 0700, which is removed at the end; both sides make
-    one of their own, so nothing has to be agreed.
-    """
-    if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES:
-        yield str(socket)
-        return
-    with tempfile.TemporaryDirectory(prefix="tocsin-") as directory:
-        link = Path(directory, "run")
-        link.symlink_to(socket.parent, target_is_directory=True)
-        yield str(link / socket.name)
 
 
 @contextmanager

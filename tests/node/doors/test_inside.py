@@ -19,9 +19,10 @@ from grpc_status import rpc_status
 from node import telemetry
 from node.doors.caller import current_caller
 from node.doors.errors import SocketError
-from node.doors.inside import SOCKET_PATH_BYTES, InsideDoor, short_path
+from node.doors.inside import InsideDoor
 from node.doors.outside import Registration
 from node.errors import RequestError
+from node.socket_path import SOCKET_PATH_BYTES, short_path
 from tocsin.desk.v1 import operation_service_pb2 as wire
 from tocsin.desk.v1 import operation_service_pb2_grpc as stubs
 
