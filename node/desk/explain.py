@@ -11,9 +11,9 @@ from federation.statements.codec import decode_statement
 from federation.vocabulary import Purpose
 from keys.errors import SealError
 from keys.sealing import open_from_indicator
-from node.desk.intake import Intake, Known
+from node.desk.intake import Intake, Known, Taken
 from node.desk.nominate import DETAILS_CONTEXT
-from node.errors import RequestError
+from node.errors import PolicyError, RequestError, UnavailableError
 from node.log.ledger import Ledger
 from node.lookup.service import explanation
 from node.store.catalogue import Catalogue
@@ -45,12 +45,20 @@ class Explainer:
 
         Raises:
             RequestError: The value is no indicator; the reason names the rule.
+            PolicyError, UnavailableError: The value is new here and gets no token now.
         """
-        taken = await self._intake.take([request.value], Purpose.CHECK, self._pad())
+        taken = await self._take(request.value)
         for why in taken.refused.values():
             raise RequestError(why.message, reason=why.reason)
         (known,) = taken.known
         return await asyncio.to_thread(self._explain, known)
+
+    async def _take(self, value: wire.RawIndicator) -> Taken:
+        try:
+            return await self._intake.take([value], Purpose.CHECK, self._pad(), with_keys=True)
+        except (PolicyError, UnavailableError):
+            # The verdict of an own value needs no holder; only the details stay closed.
+            return await self._intake.take([value], Purpose.CHECK, self._pad())
 
     def _explain(self, known: Known) -> wire.ExplainResponse:
         verdict = self._verdicts.judge([known.token])[known.token]
@@ -67,7 +75,7 @@ class Explainer:
         statement = decode_statement(body) if body is not None else None
         if statement is None or not isinstance(statement.body, Nomination):
             return ""
-        if not statement.body.sealed_details:
+        if not statement.body.sealed_details or known.content_key is None:
             return ""
         try:
             opened = open_from_indicator(

@@ -77,7 +77,8 @@ class Nominator:
         guarded = await asyncio.to_thread(self._guard_locally, indicators)
         refused.update(dict.fromkeys(guarded, PROTECTED))
         open_rows = {place: one for place, one in indicators.items() if place not in refused}
-        known = await self._intake.tokenise(open_rows, Purpose.NOMINATION, self._pad())
+        sealing = [place for place in open_rows if rows[place].details]
+        known = await self._intake.tokenise(open_rows, Purpose.NOMINATION, self._pad(), sealing)
         async with self._speaker.lock:
             return await self._say(rows, known, refused, legal_basis, tlp)
 
@@ -101,8 +102,9 @@ class Nominator:
             results[one.place] = self._decide(
                 rows[one.place], one, protected, held, said, legal_basis, tlp
             )
-        await self._speaker.say([statement for _, statement in said.values()])
+        # First the values: whatever is in the log can be said again in a new key epoch.
         await asyncio.to_thread(self._remember, [one for one, _ in said.values()])
+        await self._speaker.say([statement for _, statement in said.values()])
         return [results[place] for place in range(len(rows))]
 
     def _look_up(self, known: Sequence[Known]) -> tuple[set[bytes], dict[bytes, tuple[int, int]]]:
@@ -172,12 +174,13 @@ class Nominator:
     def _remember(self, known: Sequence[Known]) -> None:
         """Keep own raw values: a new key epoch is made from them. They never leave the node."""
         self._stores.private.put_values(
-            [(one.token, one.indicator.kind.value, one.indicator.value) for one in known]
+            [(one.token, one.indicator.kind.value, one.indicator.value) for one in known],
+            self._epoch(),
         )
 
 
 def _seal(details: str, one: Known) -> bytes:
-    if not details:
+    if not details or one.content_key is None:
         return b""
     plain = details.encode()
     if len(plain) > MAX_DETAILS_BYTES:

@@ -194,18 +194,31 @@ class PrivateStore:
         query = "DELETE FROM quota WHERE substr(key, 1, ?) = ?"
         return self._change(query, [(len(prefix), prefix)])
 
-    def put_values(self, values: Iterable[tuple[bytes, int, str]]) -> None:
-        """Remember own raw values: token, kind number, canonical value."""
-        self._change("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", values)
+    def put_values(self, values: Iterable[tuple[bytes, int, str]], epoch: int) -> None:
+        """Remember own raw values: token of a key epoch, kind number, canonical value."""
+        query = f"INSERT OR REPLACE INTO own_value VALUES (?, ?, ?, {int(epoch)})"
+        self._change(query, values)
 
     def values(self, tokens: Iterable[bytes]) -> dict[bytes, OwnValue]:
         """Return the raw values of those of the tokens that this member computed."""
         found = self._select_in("own_value", "token", tokens)
-        return {token: OwnValue(kind, value) for token, kind, value in found}
+        return {token: OwnValue(kind, value) for token, kind, value, _ in found}
+
+    def known_tokens(
+        self, values: Iterable[tuple[int, str]], epoch: int
+    ) -> dict[tuple[int, str], bytes]:
+        """Return the tokens of those of the values (kind number, canonical value) it knows."""
+        wanted = set(values)
+        found = self._select_in("own_value", "value", (value for _, value in wanted))
+        return {
+            (kind, value): token
+            for token, kind, value, of_epoch in found
+            if of_epoch == epoch and (kind, value) in wanted
+        }
 
     def list_values(self, after: bytes, limit: int) -> list[tuple[bytes, OwnValue]]:
         """Return own raw values by token, behind a token; in a new epoch all are said again."""
-        query = "SELECT * FROM own_value WHERE token > ? ORDER BY token LIMIT ?"
+        query = "SELECT token, kind, value FROM own_value WHERE token > ? ORDER BY token LIMIT ?"
         found = self._select(query, (after, limit))
         return [(token, OwnValue(kind, value)) for token, kind, value in found]
 

@@ -71,6 +71,13 @@ def m001_private(database: Database) -> None:
     database.table("setting").create({"key": str, "value": bytes}, pk="key", not_null=("value",))
 
 
+@PRIVATE_MIGRATIONS()
+def m002_known_tokens(database: Database) -> None:
+    """Let own raw values be found by value, with the key epoch that their tokens belong to."""
+    database.execute("ALTER TABLE own_value ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0")
+    database.execute("CREATE INDEX own_value_by_value ON own_value (value)")
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()

@@ -142,8 +142,8 @@ def test_counters_of_a_prefix_are_listed_and_removed(private: PrivateStore) -> N
 
 def test_own_values_are_found_by_token_and_paged(private: PrivateStore) -> None:
     values = [(token(number), PHONE, f"+8613800{number:06}") for number in range(900)]
-    private.put_values(values)
-    private.put_values(values[:10])
+    private.put_values(values, 1)
+    private.put_values(values[:10], 1)
     seen, after = [], b""
     while page := private.list_values(after, 250):
         seen += [(one, value.kind, value.value) for one, value in page]
@@ -154,6 +154,19 @@ def test_own_values_are_found_by_token_and_paged(private: PrivateStore) -> None:
     assert seen == sorted(values)
     assert private.remove_values([token(5)]) == 1
     assert private.values([token(5)]) == {}
+
+
+def test_the_tokens_of_own_values_are_known_by_kind_value_and_epoch(private: PrivateStore) -> None:
+    private.put_values([(token(1), PHONE, "one"), (token(2), DOMAIN, "two")], 1)
+    private.put_values([(token(3), PHONE, "one")], 2)
+    asked = [(PHONE, "one"), (PHONE, "two"), (DOMAIN, "two"), (PHONE, "three")]
+
+    assert private.known_tokens(asked, 1) == {
+        (PHONE, "one"): token(1),
+        (DOMAIN, "two"): token(2),
+    }
+    assert private.known_tokens(asked, 2) == {(PHONE, "one"): token(3)}
+    assert private.known_tokens([], 1) == {}
 
 
 def test_protected_values_are_found_with_their_kind(private: PrivateStore) -> None:
@@ -178,7 +191,7 @@ def test_settings_are_put_got_and_deleted(private: PrivateStore) -> None:
 
 def test_no_repr_shows_a_raw_value_or_reference(private: PrivateStore) -> None:
     private.add_watch([(token(1), PHONE, "customer-77")])
-    private.put_values([(token(1), PHONE, "+8613800000000")])
+    private.put_values([(token(1), PHONE, "+8613800000000")], 1)
     private.add_hits([(token(1), 1)])
     shown = repr([private.list_watch("", 1), private.list_hits("", 1), private.values([token(1)])])
 
