@@ -68,7 +68,10 @@ class CharterBook:
         Raises:
             ConfigError, CharterError: The file is not a version that may follow.
         """
-        note, found = _read(self._path)
+        note = _read_file(self._path)
+        if note == self._note:
+            return  # what almost every look finds
+        found = _parsed(note)
         if found.digest() != self.charter.digest():
             self._install(note, verify_charter(note, self.charter))
 
@@ -82,9 +85,13 @@ class CharterBook:
 
 
 def _read(path: Path) -> tuple[bytes, Charter]:
+    note = _read_file(path)
+    return note, _parsed(note)
+
+
+def _read_file(path: Path) -> bytes:
     try:
-        note = path.read_bytes()
-        return note, parse_charter(note).charter
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ConfigError(
             "this home has no charter yet",
@@ -95,6 +102,11 @@ def _read(path: Path) -> tuple[bytes, Charter]:
         raise ConfigError(
             f"the charter cannot be read: {error.strerror}", reason="CHARTER_UNREADABLE"
         ) from error
+
+
+def _parsed(note: bytes) -> Charter:
+    try:
+        return parse_charter(note).charter
     except CharterError as error:
         raise ConfigError(
             f"the charter in this home is not valid: {error}",

@@ -112,12 +112,9 @@ class Examiner:
     def _pick(self, notes: Sequence[bytes]) -> dict[Origin, bytes]:
         """Return one checkpoint for each log of the charter, those settled left out."""
         known = self._roster.origins()
-        claimed = {_claimed_origin(note): note for note in notes}
-        return {
-            origin: note
-            for origin, note in claimed.items()
-            if origin in known and sha256(note).digest() not in self._settled
-        }
+        open_notes = (note for note in notes if sha256(note).digest() not in self._settled)
+        claimed = {_claimed_origin(note): note for note in open_notes}
+        return {origin: note for origin, note in claimed.items() if origin in known}
 
     async def _compare(self, peer: MemberId, origin: Origin, note: bytes) -> None:
         shown = self._verified(origin, note).checkpoint

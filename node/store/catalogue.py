@@ -154,6 +154,11 @@ class Catalogue:
         with self._store.read() as reader:
             return [(row[member], row[body]) for row in reader.find(CEREMONY, equal)]
 
+    def ceremony_count(self) -> int:
+        """Return how many ceremony statements there are, without reading them."""
+        with self._store.read() as reader:
+            return sum(count for _, count in reader.count(CEREMONY, ("ceremony",)))
+
     def grants(self, member: str, kind_class: int) -> list[tuple[bytes, str, int]]:
         """Return the grants to a member for a kind class: grant id, holder, amount."""
         equal = {"member": member, "kind_class": int(kind_class)}

@@ -113,8 +113,7 @@ class Ceremonies:
 
     async def advance_if_changed(self) -> None:
         """Advance if the logs hold ceremony statements that were not looked at yet."""
-        count = await asyncio.to_thread(lambda: len(self._catalogue.ceremony_statements()))
-        if count != self._seen:
+        if await asyncio.to_thread(self._catalogue.ceremony_count) != self._seen:
             await self.advance()
 
     async def _advance_once(self) -> bool:
