@@ -111,6 +111,8 @@ def _needles_of(stage: Stage) -> Needles:
     # Everybody has the guard; it is here so that values inside longer ones of it are no findings.
     for value in material.guard:
         needles.add(value, (), MEMBERS)
+    needles.settle()
+    facts.indistinct = needles.indistinct
     return needles
 
 

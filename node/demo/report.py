@@ -39,6 +39,7 @@ def document(result: Result) -> dict[str, Any]:
             for member, sent in facts.traffic.items()
         },
         "raw_identifiers_found": len(facts.findings) if facts.files else None,
+        "findings": facts.findings[:_MAX_FINDINGS],
         "timings": result.timings,
     }
 
@@ -123,6 +124,11 @@ def _search(result: Result) -> Iterator[str]:
     )
     if facts.too_short:
         yield f"  {facts.too_short} values are too short to tell from chance and were left out"
+    if facts.indistinct:
+        yield (
+            f"  {facts.indistinct} lie inside longer values of another member and were not searched"
+            " at that member"
+        )
     yield from (f"  {finding}" for finding in facts.findings[:_MAX_FINDINGS])
 
 

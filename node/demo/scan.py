@@ -5,8 +5,9 @@ bytes beside a value cannot hide it: database pages, write-ahead logs, packed me
 and logs are all the same to the search. Case does not matter. A finding says where and of what
 kind, never what.
 
-- A value that a node may have, because its own list, watchlist or guard holds it, is no finding
-  there; neither is a value inside such a longer one (``foo.example`` in ``myfoo.example``).
+- A value that a node may have, because its own list or guard holds it, is no finding there.
+- Neither is one that lies inside such a longer value (``foo.example`` in ``myfoo.example``); how
+  many there are is counted.
 - Compressed or encrypted copies cannot be seen.
 """
 
@@ -71,16 +72,24 @@ class Tally:
 
 
 class Needles:
-    """The values to search for, by their first bytes, and who may have each."""
+    """The values to search for, and who may have each."""
 
     def __init__(self) -> None:
         self._owners: dict[bytes, frozenset[str]] = {}
         self._kinds: dict[bytes, str] = {}
-        self._by_start: dict[bytes, tuple[bytes, ...]] = {}
+        # First bytes of a form to the lengths of all forms that begin so.
+        self._lengths: dict[bytes, tuple[int, ...]] = {}
+        # Form to members of whom a longer value holds it inside.
+        self._inside: dict[bytes, frozenset[str]] = {}
         self.too_short = 0
 
     def __len__(self) -> int:
         return len(self._owners)
+
+    @property
+    def indistinct(self) -> int:
+        """Return how many forms lie inside a longer one that another member may have."""
+        return len(self._inside)
 
     def add(self, indicator: Indicator, typed: Iterable[str], owners: Iterable[str]) -> None:
         """Search for an indicator in its canonical form and as typed; owners may have it."""
@@ -91,12 +100,16 @@ class Needles:
                 searched = True
         self.too_short += not searched
 
-    def _add_form(self, form: bytes, kind: Kind, owners: frozenset[str]) -> None:
-        if form not in self._owners:
-            start = form[:MIN_FORM_BYTES]
-            self._by_start[start] = (*self._by_start.get(start, ()), form)
-        self._owners[form] = self._owners.get(form, frozenset()) | owners
-        self._kinds[form] = kind.name.lower()
+    def settle(self) -> None:
+        """Find the forms that lie inside longer ones of others; to be called after the last add.
+
+        A database leaves torn pieces of a member's own values behind, and a piece may be a whole
+        shorter value of somebody else: there the two cannot be told apart.
+        """
+        for longer, owners in self._owners.items():
+            for _, form in self._found_in(longer):
+                if form != longer and not owners <= self._owners[form]:
+                    self._inside[form] = self._inside.get(form, frozenset()) | owners
 
     def search(self, place: Place) -> Tally:
         """Read a file to its end and search it."""
@@ -108,35 +121,41 @@ class Needles:
                     self._search_run(place, base, run, (first, last), tally)
         return tally
 
+    def _add_form(self, form: bytes, kind: Kind, owners: frozenset[str]) -> None:
+        start = form[:MIN_FORM_BYTES]
+        known = self._lengths.get(start, ())
+        if len(form) not in known:
+            self._lengths[start] = (*known, len(form))
+        self._owners[form] = self._owners.get(form, frozenset()) | owners
+        self._kinds[form] = kind.name.lower()
+
+    def _found_in(self, text: bytes) -> list[tuple[int, bytes]]:
+        """Return every form in a text, with its place."""
+        lengths, owners, width = self._lengths, self._owners, MIN_FORM_BYTES
+        starts = [at for at in range(len(text) - width + 1) if text[at : at + width] in lengths]
+        pieces = [
+            (at, text[at : at + length])
+            for at in starts
+            for length in lengths[text[at : at + width]]
+        ]
+        return [(at, piece) for at, piece in pieces if piece in owners]
+
     def _search_run(
         self, place: Place, base: int, run: re.Match[bytes], core: tuple[int, int], tally: Tally
     ) -> None:
-        text = run[0]
-        starts = self._by_start
-        width = MIN_FORM_BYTES
-        hits = [at for at in range(len(text) - width + 1) if text[at : at + width] in starts]
-        if not hits:
-            return
-        allowed: list[tuple[int, int]] = []
-        foreign: list[tuple[int, int, bytes]] = []
-        for at in hits:
-            for form in starts[text[at : at + width]]:
-                if text.startswith(form, at):
-                    if place.may_hold in self._owners[form]:
-                        allowed.append((at, at + len(form)))
-                    else:
-                        foreign.append((at, at + len(form), form))
         first, last = core[0] - run.start(), core[1] - run.start()
-        tally.expected += sum(first <= start < last for start, _ in allowed)
+        found = [(at, form) for at, form in self._found_in(run[0]) if first <= at < last]
+        foreign = []
+        for at, form in found:
+            if place.may_hold in self._owners[form]:
+                tally.expected += 1
+            elif place.may_hold not in self._inside.get(form, ()):
+                foreign.append((at, form))
         # A number without its plus lies inside the same number with it: one finding, not two.
-        around = {*allowed, *((start, end) for start, end, _ in foreign)}
-        for start, end, form in foreign:
-            inside = any(
-                left <= start and end <= right and (left, right) != (start, end)
-                for left, right in around
-            )
-            if first <= start < last and not inside:
-                offset = base + run.start() + start
+        ends = {(at + len(form)) for at, form in foreign if form.startswith(b"+")}
+        for at, form in foreign:
+            if form.startswith(b"+") or at + len(form) not in ends:
+                offset = base + run.start() + at
                 tally.findings.append(Finding(place.name, offset, self._kinds[form]))
 
 

@@ -83,6 +83,7 @@ class Facts:
     traffic: dict[str, dict[str, int]] = field(default_factory=dict)
     searched: int = 0
     too_short: int = 0
+    indistinct: int = 0
     files: int = 0
     bytes_read: int = 0
     findings: list[str] = field(default_factory=list)
