@@ -43,8 +43,11 @@ ATTEMPTS: Final = 3
 FIRST_PAUSE_SECONDS: Final = 0.2
 """Seconds before the second attempt; doubled each time, and spread by a random half."""
 
-RECONNECT_MILLISECONDS: Final = (250, 10_000)
-"""Least and greatest pause between attempts to connect; gRPC's own greatest is two minutes."""
+RECONNECT_MILLISECONDS: Final = (250, 2_000)
+"""Least and greatest pause between attempts to connect; gRPC's own greatest is two minutes.
+
+While it lasts every call fails at once, so it is how long a peer that is back still seems gone.
+"""
 
 CONNECT_MILLISECONDS: Final = 5_000
 """Least time that one attempt to connect gets: three round trips over a bad line."""
@@ -52,7 +55,7 @@ CONNECT_MILLISECONDS: Final = 5_000
 CLOSE_SECONDS: Final = 30.0
 """Seconds that calls on a replaced channel get to end."""
 
-DIAGNOSIS_SECONDS: Final = 10.0
+DIAGNOSIS_SECONDS: Final = 2.0
 """Seconds for which a found reason stands, so that failing calls do not each probe a peer."""
 
 _Request = TypeVar("_Request")

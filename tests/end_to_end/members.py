@@ -1,0 +1,167 @@
+"""Run real nodes and the real command line for the acceptance tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keys.keystore import Cost
+from node.home import Home
+from node.sandbox import Sandbox
+from node.sandbox.build import passphrase_file
+from tocsin.desk.v1 import operation_service_pb2 as operation
+
+INDUSTRY = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
+
+# Seconds for one command: a loaded machine with a dozen processes is slow, not wrong.
+COMMAND_SECONDS = 100.0
+# Seconds until what was said has to be everywhere; it usually takes less than one.
+SPREAD_SECONDS = 30.0
+
+_CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)
+_LAUNCH = "from node.cli import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The JSON objects that it wrote, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON object that it wrote."""
+        (found,) = self.rows
+        return found
+
+
+class Federation:
+    """A sandbox, and the command line at each of its members."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def home(self, member: str) -> Home:
+        return self.sandbox.home(member)
+
+    def run(self, member: str, *arguments: str) -> Outcome:
+        return run_command(self.home(member), *arguments)
+
+    def do(self, member: str, *arguments: str) -> Outcome:
+        outcome = self.run(member, *arguments)
+
+        assert outcome.code == 0, outcome.err
+
+        return outcome
+
+    def unlocked(self, member: str, *arguments: str) -> Outcome:
+        secret = str(passphrase_file(self.home(member)))
+        return self.do(member, *arguments, "--passphrase-file", secret)
+
+    def status(self, member: str) -> dict[str, Any]:
+        return self.do(member, "status", "--json").document
+
+    def sees_all(self, member: str) -> bool:
+        return all(peer["reachable"] for peer in self.status(member)["peers"])
+
+    def check(self, member: str, kind: str, value: str) -> dict[str, Any]:
+        return self.do(member, "check", kind, value, "--json").document
+
+    def band(self, member: str, kind: str, value: str) -> str:
+        return str(self.check(member, kind, value)["band"])
+
+    def nominate(self, member: str, kind: str, value: str) -> None:
+        facts = ("--fraud-type", "investment", "--confidence", "90")
+        self.do(member, "nominate", kind, value, *facts)
+
+    def catalogue(self, member: str, as_of: int) -> operation.GetStatusResponse:
+        request = operation.GetStatusRequest()
+        request.as_of_time.seconds = as_of
+        with self.sandbox.door(member) as door:
+            return door.call(door.operation.GetStatus, request, COMMAND_SECONDS)
+
+    def roots(self, members: Sequence[str], as_of: int) -> set[bytes]:
+        return {self.catalogue(member, as_of).catalogue_root for member in members}
+
+    def adopt(self, note: Path, signers: Sequence[str], followers: Sequence[str]) -> None:
+        for member in signers:
+            self.unlocked(member, "charter", "sign", str(note))
+        for member in followers:
+            self.do(member, "charter", "adopt", str(note))
+
+
+@contextmanager
+def running_federation(
+    directory: Path, members: Sequence[str] = INDUSTRY, *, capture: bool = False
+) -> Iterator[Federation]:
+    sandbox = Sandbox(directory, members, capture=capture, cost=_CHEAP)
+    try:
+        sandbox.up()
+        yield Federation(sandbox)
+    finally:
+        sandbox.down()
+
+
+def run_command(
+    home: Home, *arguments: str, give: str | None = None, seconds: float = COMMAND_SECONDS
+) -> Outcome:
+    done = subprocess.run(
+        command(home, *arguments),
+        input=give,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def start_command(home: Home, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(home, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def command(home: Home, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", _LAUNCH, "--home", str(home.root), *arguments]
+
+
+def eventually(happened: Callable[[], object], seconds: float = SPREAD_SECONDS) -> None:
+    """Look until something is so, or fail with what the last look saw."""
+    until = time.monotonic() + seconds
+    while not (seen := happened()):
+        assert time.monotonic() < until, f"still {seen!r} after {seconds:.0f} seconds"
+
+        time.sleep(0.1)
+
+
+def error_lines(outcome: Outcome) -> list[str]:
+    """Return what a failed command wrote last: the error and its hint."""
+    return outcome.err.splitlines()[-2:]
+
+
+def process_files(process_id: int) -> bytes:
+    """Return what everyone on a machine may see of a process: arguments and environment."""
+    directory = Path("/proc", str(process_id))
+    return directory.joinpath("cmdline").read_bytes() + directory.joinpath("environ").read_bytes()
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    os.chmod(path, 0o600)
+    return path
