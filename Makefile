@@ -48,6 +48,7 @@ format: setup-dev ## Rewrite the code in the house format
 
 gen: setup-dev ## Generate the stubs of the contract
 	$(BIN)/python -m tests.contract.codegen
+	$(BIN)/python -m tests.contract.readme
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
