@@ -1,4 +1,4 @@
-"""Read a node's settings: one table of name, default, unit and sentence; unknown keys are errors."""
+"""Read a node's settings from one table of name, default, unit and sentence."""
 
 from __future__ import annotations
 
