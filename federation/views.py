@@ -15,6 +15,7 @@ Within one log the order is that of the log. Source: DESIGN §7.
 """
 
 import enum
+import functools
 import hashlib
 import struct
 from collections.abc import Callable, Iterable
@@ -97,7 +98,6 @@ EVIDENCE: Final = Table(
         " subject_role:I count:I issued:I seen:I expires:I epoch:I position:I"
     ),
     key=("token", "member", "statement"),
-    indexes=(("expires",), ("member", "statement")),
 )
 CUTOFF: Final = Table(
     "cutoff",
@@ -316,9 +316,9 @@ def catalogue_root(
     """Digest all that verdicts rest on, so that nodes can see that they know the same (R01).
 
     SHA-256 over the label line, ``as_of`` and the SHA-256 of each table's rows that have not
-    expired at ``as_of``. A row is the number of its values and its values, each preceded by its
-    length in 4 bytes: a BLOB as it is, a TEXT in UTF-8, an INTEGER in 8 bytes; all numbers are
-    big-endian. Streams: no row is kept.
+    expired at ``as_of``. A row is its key, each value preceded by its length in 4 bytes, a TEXT in
+    UTF-8, and then its integers in 8 bytes each; all numbers are big-endian. Streams: no row is
+    kept.
 
     Args:
         evidence: Rows in ascending order of their key, as ``ORDER BY token, member, statement``
@@ -335,29 +335,37 @@ def catalogue_root(
     """
     digest = hashlib.sha256(_ROOT_LABEL + struct.pack(">q", as_of))
     for table, rows in ((EVIDENCE, evidence), (CUTOFF, cutoffs), (PROTECTION, protections)):
-        digest.update(_digest_rows(rows, _place(table, "expires"), as_of))
+        digest.update(_digest_rows(table, rows, as_of))
     return digest.digest()
 
 
-def _place(table: Table, name: str) -> int:
-    return [column for column, _type in table.columns].index(name)
-
-
-def _digest_rows(rows: Iterable[Row], expires: int, as_of: int) -> bytes:
+def _digest_rows(table: Table, rows: Iterable[Row], as_of: int) -> bytes:
     digest = hashlib.sha256()
+    expires = [column for column, _type in table.columns].index("expires")
+    encode = _row_encoder(len(table.columns) - len(table.key))
     before: Row = (b"", "", b"")
     for row in rows:
-        key = tuple(row[:3])
+        key = row[:3]
         if key <= before:
             raise ValueError("the rows are not in ascending order of their key")
         before = key
         if not row[expires] or row[expires] > as_of:
-            digest.update(b"".join((struct.pack(">I", len(row)), *map(_encode_value, row))))
+            digest.update(encode(row))
     return digest.digest()
 
 
-def _encode_value(value: bytes | str | int) -> bytes:
-    if isinstance(value, int):
-        return struct.pack(">Iq", 8, value)
-    raw = value.encode() if isinstance(value, str) else value
-    return struct.pack(">I", len(raw)) + raw
+def _row_encoder(integers: int) -> Callable[[Row], bytes]:
+    """Return a function that packs token, member, statement and integers in a single step."""
+
+    @functools.cache
+    def packer(token: int, member: int, statement: int) -> Callable[..., bytes]:
+        return struct.Struct(f">I{token}sI{member}sI{statement}s{integers}q").pack
+
+    def encode(row: Row) -> bytes:
+        token, text, statement, *values = row
+        member = text.encode()
+        sizes = len(token), len(member), len(statement)
+        pack = packer(*sizes)
+        return pack(sizes[0], token, sizes[1], member, sizes[2], statement, *values)
+
+    return encode

@@ -207,7 +207,7 @@ def reference_root(evidence, cutoffs, protections, as_of):
 
     def value(item):
         if isinstance(item, int):
-            return (8).to_bytes(4, "big") + item.to_bytes(8, "big", signed=True)
+            return item.to_bytes(8, "big", signed=True)
         raw = item.encode("utf-8") if isinstance(item, str) else item
         return len(raw).to_bytes(4, "big") + raw
 
@@ -216,7 +216,7 @@ def reference_root(evidence, cutoffs, protections, as_of):
         kept.sort(key=lambda row: (row[0], row[1].encode(), row[2]))
         text = b""
         for row in kept:
-            text += len(row).to_bytes(4, "big") + b"".join(value(item) for item in row)
+            text += b"".join(value(item) for item in row)
         return hashlib.sha256(text).digest()
 
     text = b"tocsin catalogue root v1\n" + struct.pack(">q", as_of)
