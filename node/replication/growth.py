@@ -14,17 +14,25 @@ class Feed:
     def __init__(self) -> None:
         self._sizes: dict[Origin, int] = {}
         self._filled = asyncio.Event()
+        self._closed = False
 
     def put(self, origin: Origin, size: int) -> None:
         """Add or replace the news of one log."""
         self._sizes[origin] = max(size, self._sizes.get(origin, 0))
         self._filled.set()
 
-    async def next(self) -> tuple[Origin, int]:
-        """Wait for news and take one, the oldest first."""
-        while not self._sizes:
+    def close(self) -> None:
+        """End the feed: whoever waits for news hears that there will be none."""
+        self._closed = True
+        self._filled.set()
+
+    async def next(self) -> tuple[Origin, int] | None:
+        """Wait for news and take one, the oldest first; None once the feed is closed."""
+        while not self._sizes and not self._closed:
             self._filled.clear()
             await self._filled.wait()
+        if self._closed:
+            return None
         origin = next(iter(self._sizes))
         return origin, self._sizes.pop(origin)
 
@@ -35,17 +43,26 @@ class Growth:
     def __init__(self, ledger: Ledger) -> None:
         self._loop = asyncio.get_running_loop()
         self._feeds: set[Feed] = set()
+        self._closed = False
         ledger.subscribe(self._tell)
 
     @contextlib.contextmanager
     def feed(self) -> Iterator[Feed]:
         """Open a feed of what grows from now on."""
         feed = Feed()
+        if self._closed:
+            feed.close()
         self._feeds.add(feed)
         try:
             yield feed
         finally:
             self._feeds.discard(feed)
+
+    def close(self) -> None:
+        """End every feed, and at once each that is opened from now on."""
+        self._closed = True
+        for feed in self._feeds:
+            feed.close()
 
     def _tell(self, origin: Origin, size: int) -> None:
         # A closed loop means that the node is stopping and nobody waits any more.

@@ -67,10 +67,14 @@ class LogService(stubs.LogServiceServicer):
         reader = current_caller().member
         with self._growth.feed() as feed:
             await self._fill(feed)
-            while True:
-                origin, size = await feed.next()
+            while (news := await feed.next()) is not None:
+                origin, size = news
                 if may_read(reader, origin):
                     yield wire.WatchResponse(origin=str(origin), size=size)
+
+    def end_watches(self) -> None:
+        """End every stream of sizes, so that a node that stops need not wait for its readers."""
+        self._growth.close()
 
     async def Gossip(  # noqa: N802 - the contract's name
         self, request: wire.GossipRequest, context: Any

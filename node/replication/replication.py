@@ -106,6 +106,10 @@ class Replication:
             self.gossip.start()
             self.charter_sync.start()
 
+    def end_watches(self) -> None:
+        """End what peers watch here: a node that stops would wait for those streams for ever."""
+        self.service.end_watches()
+
     async def close(self) -> None:
         """End everything that runs by itself."""
         self._started = False
