@@ -159,7 +159,7 @@ def build_log_side(core: Core) -> LogSide:
         wall_clock,
     )
     catalogue = Catalogue(store)
-    speaker = Speaker(ledger, wall_clock)
+    speaker = Speaker(ledger, lambda: core.now_charter().member(core.me).roles, wall_clock)
     alarms = Alarms(speaker, core.private, wall_clock)
     grants = Grants(catalogue, core.now_charter)
     metering = Metering(

@@ -11,6 +11,7 @@ from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from federation.authorisation import may_say
 from federation.charter import Charter
 from federation.errors import FederationError
 from federation.fork import ForkEvidence
@@ -43,6 +44,7 @@ from node.member import MemberKeys
 from node.replication.follower import Listeners
 from node.replication.replication import Hooks, Replication, Timing
 from node.replication.roster import Roster
+from node.speaker import name_bodies
 from node.status import StatusReporter, StatusSources
 from node.telemetry import describe_error, get_log, start_telemetry
 from node.tokens.service import TokenService
@@ -117,6 +119,7 @@ class RunningNode:
         if self._log is not None:
             await self._log.ceremonies.advance()
             self._wake_on_growth(self._log)
+            self._log.speaker.subscribe(self._match)
             if self._desk.watch is not None:
                 await asyncio.to_thread(self._desk.watch.match_all)
         listen = core.config.listen or core.now_charter().member(core.me).address
@@ -135,6 +138,8 @@ class RunningNode:
     async def stop(self) -> None:
         """Take no new calls, let those under way end, close everything."""
         await self._inside.set_ready(ready=False)
+        if self._replication is not None:
+            self._replication.end_watches()
         await asyncio.gather(self._inside.stop(STOP_SECONDS), self._outside.stop(STOP_SECONDS))
         if self._replication is not None:
             await self._replication.close()
@@ -153,7 +158,7 @@ class RunningNode:
         core, log = self._core, self._require_log()
         config = core.config
         hooks = Hooks(
-            listeners=Listeners(on_new_tokens=self._match, on_refused=self._refused),
+            listeners=Listeners(self._match, self._refused, self._judge_said),
             on_fork=self._forked,
             adopt=core.charter.adopt,
         )
@@ -301,6 +306,15 @@ class RunningNode:
     async def _refused(self, member: MemberId, count: int, reason: str) -> None:
         get_log().warning("entries.refused", member=member, count=count, reason=reason)
         await self._require_log().alarms.statement_refused(member, reason)
+
+    async def _judge_said(self, member: MemberId, said: frozenset[type]) -> None:
+        """Raise an alarm about what a member may not say; it stands in the log but never counts."""
+        found = self._core.now_charter().find(member)
+        for body in name_bodies(said):
+            if found is not None and not may_say(found.roles, body):
+                await self._require_log().alarms.statement_refused(
+                    member, f"{body.upper()}_NOT_ALLOWED"
+                )
 
     async def _forked(self, evidence: ForkEvidence) -> None:
         await self._require_log().alarms.log_forked(evidence.origin.member, evidence)

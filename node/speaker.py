@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from federation.statements import Body, Statement
+from federation.authorisation import STATEMENTS, Reason, may_say
+from federation.roles import Role
+from federation.statements import BODY_NAMES, Body, Statement
 from federation.statements.codec import encode_statement
 from federation.vocabulary import LegalBasis, PermissibleAction, Purpose, TrafficLight
+from node.errors import PolicyError
 from node.log.ledger import Appended, Ledger
+from node.telemetry import describe_error, get_log
 
 STATEMENT_ID_BYTES = 16
+
+TokensListener = Callable[[frozenset[bytes]], Awaitable[None]]
 
 
 class Speaker:
@@ -20,10 +26,34 @@ class Speaker:
     Its lock orders "look whether it was said" and "say it": hold ``lock`` around both.
     """
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, ledger: Ledger, roles: Callable[[], frozenset[Role]], clock: Callable[[], int]
+    ) -> None:
+        """Speak for the member whose log is the ledger's own, in the roles it has now."""
         self._ledger = ledger
+        self._roles = roles
         self._clock = clock
+        self._listeners: list[TokensListener] = []
         self.lock = asyncio.Lock()
+
+    def subscribe(self, listener: TokensListener) -> None:
+        """Call ``listener`` with the tokens that own evidence speaks about, once it is durable."""
+        self._listeners.append(listener)
+
+    def require_may_say(self, *bodies: type) -> None:
+        """Refuse what the charter does not let this member say; others would not count it.
+
+        Raises:
+            PolicyError: ROLE_NOT_ALLOWED; the hint names the roles that may.
+        """
+        for name in name_bodies(bodies):
+            if not may_say(self._roles(), name):
+                able = ", ".join(sorted(STATEMENTS[name]))
+                raise PolicyError(
+                    f"this member's roles may not say a {name.replace('_', ' ')}",
+                    reason=Reason.ROLE_NOT_ALLOWED,
+                    hint=f"roles that may: {able}",
+                )
 
     def statement(
         self,
@@ -48,13 +78,34 @@ class Speaker:
         )
 
     async def say(self, statements: Sequence[Statement]) -> Appended | None:
-        """Append statements as one signed, durable batch; nothing for none."""
+        """Append statements in one durable step; nothing for none.
+
+        Raises:
+            PolicyError: ROLE_NOT_ALLOWED; nothing was said.
+        """
         if not statements:
             return None
-        return await asyncio.to_thread(self._append, statements)
+        self.require_may_say(*{type(statement.body) for statement in statements})
+        appended = await asyncio.to_thread(self._append, statements)
+        if appended.tokens:
+            await self._tell(appended.tokens)
+        return appended
+
+    async def _tell(self, tokens: frozenset[bytes]) -> None:
+        """Tell the listeners; what was said is on disk, so a failure there changes no answer."""
+        for listener in self._listeners:
+            try:
+                await listener(tokens)
+            except Exception as error:
+                get_log().error("speaker.listener_failed", **describe_error(error))
 
     def _append(self, statements: Sequence[Statement]) -> Appended:
         return self._ledger.append([encode_statement(statement) for statement in statements])
+
+
+def name_bodies(bodies: Iterable[type]) -> list[str]:
+    """Return what authorisation calls these types of bodies; one of a newer node has no name."""
+    return sorted(BODY_NAMES[body] for body in bodies if body in BODY_NAMES)
 
 
 def _random_id() -> bytes:

@@ -15,6 +15,7 @@ from federation.statements.ceremony import (
     QuotaGrant,
 )
 from federation.statements.codec import (
+    BODY_NAMES,
     BODY_NUMBERS,
     MAX_STATEMENT_BYTES,
     decode_statement,
@@ -38,6 +39,7 @@ from federation.statements.statement import (
 )
 
 __all__ = [
+    "BODY_NAMES",
     "BODY_NUMBERS",
     "MAX_STATEMENT_BYTES",
     "WHOLE_COUNTRY",

@@ -254,6 +254,9 @@ _ENCODE_BODY: Final = {kind: (name, pair[1]) for kind, (name, pair) in _BODIES.i
 _DECODE_HEAD, _ENCODE_HEAD = _compile(Statement, leave_out="body")
 _BODY_PLACE: Final = [field.name for field in dataclasses.fields(Statement)].index("body")
 
+BODY_NAMES: Final = {kind: name for kind, (name, _pair) in _BODIES.items()}
+"""Name of each body's field in ``Statement``: what authorisation calls it."""
+
 BODY_NUMBERS: Final = {
     kind: statement_pb2.Statement.DESCRIPTOR.fields_by_name[name].number
     for kind, (name, _pair) in _BODIES.items()

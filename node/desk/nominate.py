@@ -71,8 +71,9 @@ class Nominator:
 
         Raises:
             UnavailableError: No token can be made now; nothing was said.
-            PolicyError: The holders refuse; nothing was said.
+            PolicyError: ROLE_NOT_ALLOWED, or the holders refuse; nothing was said.
         """
+        self._speaker.require_may_say(Nomination)
         indicators, refused = await self._intake.parse(row.indicator for row in rows)
         guarded = await asyncio.to_thread(self._guard_locally, indicators)
         refused.update(dict.fromkeys(guarded, PROTECTED))

@@ -1,14 +1,19 @@
 """Turn the bodies of entries into leaf hashes and view changes: the hot path of replication."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from federation.merkle import HASH_BYTES
 from federation.statements import StatementError
 from federation.statements.codec import decode_statement
 from federation.views import Drop, Put, fold
 from node.log.error import LogError
+
+# Entries and bytes under one checkpoint of the own log: a quarter of what readers take at most.
+MAX_BATCH_ENTRIES: Final = 250_000
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,13 @@ class Folded:
         changes: In the order of the entries.
         tokens: Those that the evidence now speaks about.
         refused: How many entries are no statement; they are kept and fold to nothing.
+        said: The types of the bodies among them.
     """
 
     changes: list[Put | Drop]
     tokens: set[bytes]
     refused: int
+    said: frozenset[type]
 
 
 def hash_bodies(bodies: Sequence[bytes], compacted: Collection[int]) -> list[bytes]:
@@ -41,9 +48,23 @@ def hash_bodies(bodies: Sequence[bytes], compacted: Collection[int]) -> list[byt
     return leaves
 
 
+def split_bodies(bodies: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut bodies into batches that every reader takes; one body alone always is a batch."""
+    start = count_bytes = 0
+    for place, body in enumerate(bodies):
+        full = count_bytes + len(body) > MAX_BATCH_BYTES or place - start == MAX_BATCH_ENTRIES
+        if full and place > start:
+            yield bodies[start:place]
+            start, count_bytes = place, 0
+        count_bytes += len(body)
+    if bodies:
+        yield bodies[start:]
+
+
 def fold_bodies(member: str, first: int, bodies: Sequence[bytes | None]) -> Folded:
     """Fold the entries from position ``first`` on; None is a body that is gone."""
     changes: list[Put | Drop] = []
+    said: set[type] = set()
     refused = 0
     for position, body in enumerate(bodies, first):
         if body is None:
@@ -53,6 +74,7 @@ def fold_bodies(member: str, first: int, bodies: Sequence[bytes | None]) -> Fold
         except StatementError:
             refused += 1
             continue
+        said.add(type(statement.body))
         changes += fold(member, position, body, statement)
     tokens = {c.row[0] for c in changes if type(c) is Put and c.table == "evidence"}
-    return Folded(changes, tokens, refused)
+    return Folded(changes, tokens, refused, frozenset(said))

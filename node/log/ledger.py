@@ -33,7 +33,7 @@ from federation.names import FederationName, MemberId, Origin
 from keys.errors import NoteError
 from keys.note import parse_note
 from keys.signing import SigningKey
-from node.log.batch import fold_bodies, hash_bodies
+from node.log.batch import fold_bodies, hash_bodies, split_bodies
 from node.log.compaction import find_expired, remove
 from node.log.error import LogError, RootMismatchError
 from node.log.fsck import VerifyProgress, verify_log
@@ -53,7 +53,7 @@ from node.log.state import (
     refuse_damaged,
     refuse_stopped,
 )
-from node.store.protocol import LogState, PublicReader, PublicStore
+from node.store.protocol import LogState, PublicReader, PublicStore, PublicWriter
 
 Subscriber = Callable[[Origin, int], None]
 
@@ -75,11 +75,13 @@ class Ingested:
         count: Entries that are new here.
         tokens: Tokens that the new evidence speaks about.
         refused: New entries that are no statement; kept, but folded to nothing.
+        said: Types of the bodies of the new entries.
     """
 
     count: int
     tokens: frozenset[bytes] = frozenset()
     refused: int = 0
+    said: frozenset[type] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,10 @@ class Ledger:
                 commit(writer, state, frontier, signed, self._key.public, Batch())
 
     def append(self, bodies: Sequence[bytes]) -> Appended:
-        """Append statements to the own log under one new checkpoint.
+        """Append statements to the own log, in one transaction.
+
+        They stand under one new checkpoint, or several where there are more than a reader takes
+        at once.
 
         Raises:
             LogError: ENTRY_INVALID, ORIGIN_STOPPED or KEY_MISSING.
@@ -158,23 +163,31 @@ class Ledger:
         """
         if self._key is None:
             raise LogError("this node has no signing key", reason="KEY_MISSING")
-        leaves = hash_bodies(bodies, ())
+        tokens: set[bytes] = set()
         with self._store.write() as writer:
-            state = held_log(writer, self.own)
+            state = first = held_log(writer, self.own)
             refuse_stopped(state)
             if not bodies:
                 return Appended(state.size, state.checkpoint)
-            folded = fold_bodies(self.own.member, state.size, bodies)
-            if folded.refused:
-                raise LogError("an own entry is no statement", reason="ENTRY_INVALID")
-            frontier = extended(state, leaves)
             # Never sign on top of a state that the last checkpoint does not vouch for.
             refuse_damaged(writer, state)
-            signed = self._sign(grown(state, frontier), self._key)
-            batch = Batch(leaves, bodies, folded.changes)
-            commit(writer, state, frontier, signed, self._key.public, batch)
-        self._tell(self.own, frontier.size)
-        return Appended(state.size, signed.note, frozenset(folded.tokens))
+            for part in split_bodies(bodies):
+                state, spoken = self._append_part(writer, state, part, self._key)
+                tokens |= spoken
+        self._tell(self.own, state.size)
+        return Appended(first.size, state.checkpoint, frozenset(tokens))
+
+    def _append_part(
+        self, writer: PublicWriter, state: LogState, bodies: Sequence[bytes], key: SigningKey
+    ) -> tuple[LogState, set[bytes]]:
+        leaves = hash_bodies(bodies, ())
+        folded = fold_bodies(self.own.member, state.size, bodies)
+        if folded.refused:
+            raise LogError("an own entry is no statement", reason="ENTRY_INVALID")
+        frontier = extended(state, leaves)
+        signed = self._sign(grown(state, frontier), key)
+        commit(writer, state, frontier, signed, key.public, Batch(leaves, bodies, folded.changes))
+        return replace(grown(state, frontier), checkpoint=signed.note), folded.tokens
 
     def ingest(
         self, origin: Origin, bodies: Sequence[bytes], compacted: Sequence[int], checkpoint: bytes
@@ -217,7 +230,7 @@ class Ledger:
                 commit(writer, state, frontier, signed, public, batch)
         if kept:
             self._tell(origin, frontier.size)
-        return Ingested(len(kept), frozenset(folded.tokens), folded.refused)
+        return Ingested(len(kept), frozenset(folded.tokens), folded.refused, folded.said)
 
     def size(self, origin: Origin) -> int:
         """Return how many entries of a log are held; 0 for an unknown one."""

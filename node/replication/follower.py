@@ -35,10 +35,13 @@ class Listeners:
         on_new_tokens: Tokens that new evidence speaks about, after each commit.
         on_refused: A log's member, how many new entries of its log fold to nothing, and why: its
             signature stands under them, whoever relayed them.
+        on_said: A log's member and the types of the bodies among the new entries; whether the
+            member may say them is the listener's to judge.
     """
 
     on_new_tokens: Callable[[frozenset[bytes]], Awaitable[None]]
     on_refused: Callable[[MemberId, int, str], Awaitable[None]]
+    on_said: Callable[[MemberId, frozenset[type]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,8 @@ class LogFollower:
                 await listeners.on_new_tokens(taken.tokens)
             if taken.refused:
                 await listeners.on_refused(owner, taken.refused, "STATEMENT_INVALID")
+            if taken.said:
+                await listeners.on_said(owner, taken.said)
         except Exception as error:
             get_log().error("replication.listener_failed", **describe_error(error))
 

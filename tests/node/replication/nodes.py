@@ -195,6 +195,7 @@ class Heard:
 
     tokens: set[bytes] = field(default_factory=set)
     refused: list[tuple[str, int, str]] = field(default_factory=list)
+    said: list[tuple[str, frozenset[type]]] = field(default_factory=list)
     forks: list[object] = field(default_factory=list)
 
     async def on_new_tokens(self, tokens):
@@ -202,6 +203,9 @@ class Heard:
 
     async def on_refused(self, member, count, reason):
         self.refused.append((member, count, reason))
+
+    async def on_said(self, member, said):
+        self.said.append((member, said))
 
     async def on_fork(self, evidence):
         self.forks.append(evidence)
@@ -229,7 +233,7 @@ class Node:
             self.ledger,
             self.links,
             Hooks(
-                Listeners(self.heard.on_new_tokens, self.heard.on_refused),
+                Listeners(self.heard.on_new_tokens, self.heard.on_refused, self.heard.on_said),
                 self.heard.on_fork,
                 self.adopt,
             ),

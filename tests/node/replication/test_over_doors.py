@@ -71,7 +71,7 @@ class DoorNode:
             self.ledger,
             self.peers,
             Hooks(
-                Listeners(self.heard.on_new_tokens, self.heard.on_refused),
+                Listeners(self.heard.on_new_tokens, self.heard.on_refused, self.heard.on_said),
                 self.heard.on_fork,
                 lambda note: None,
             ),
