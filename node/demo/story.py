@@ -96,7 +96,7 @@ def tell_story(
     result = Result(material, roles, stage.facts)
     try:
         for act in ACTS:
-            if not _play(act, stage, result, told):
+            if not play_act(act, stage, result, told):
                 break
     finally:
         stage.close_doors()
@@ -105,7 +105,9 @@ def tell_story(
     return result
 
 
-def _play(act: Act, stage: Stage, result: Result, told: Callable[[Act, list[Check]], None]) -> bool:
+def play_act(
+    act: Act, stage: Stage, result: Result, told: Callable[[Act, list[Check]], None]
+) -> bool:
     """Play one act; say whether the story can go on."""
     started, checks, goes_on = time.monotonic(), list[Check](), True
     try:
