@@ -21,10 +21,11 @@ Score = (1 - Π(1 - term)) · Π(1 - dispute), to six places so that nodes agree
 arithmetic. Nothing here reads a clock. Source: DESIGN §7; DOMAIN §6.4, R15, R65.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from federation.decay import age_at, decay, default_term_seconds, lifetime_seconds
 from federation.roles import Role
@@ -47,16 +48,18 @@ from federation.weighing import (
 
 __all__ = [
     "DISPLAY_CODES",
+    "NOTHING_KNOWN",
     "RULES",
+    "Outline",
     "Standing",
     "Term",
     "Verdict",
-    "band_of",
     "band_of_score",
     "code_bits",
     "default_term_seconds",
     "is_protected",
     "judge",
+    "outline",
     "reliability",
 ]
 
@@ -143,6 +146,18 @@ class Verdict:
     rules: str = RULES
 
 
+class Outline(NamedTuple):
+    """What may be told of a verdict to anybody; the attributes are those of ``Verdict``."""
+
+    band: Band
+    codes: tuple[str, ...]
+    expires: int
+    sources: int
+
+
+NOTHING_KNOWN: Final = Outline(Band.NONE, (), 0, 0)
+
+
 def judge(
     evidence: Iterable[Row],
     cutoffs: Sequence[Row],
@@ -168,30 +183,39 @@ def judge(
     )
 
 
-def band_of(
+def outline(
     evidence: Sequence[Row],
     cutoffs: Sequence[Row],
     protections: Sequence[Row],
     standing: Standing,
     now: int,
-) -> Band:
-    """Return ``judge(...).band`` without the explanation, for batches.
+) -> Outline:
+    """Return ``judge(...)`` without the explanation, for batches.
 
     Most tokens have a single nomination and nothing else: that case is worked out at once.
     """
-    if not evidence:
-        return Band.NONE
-    if len(evidence) > 1 or cutoffs or protections or evidence[0][4] != NOMINATION:
-        return band_of_score(_score(weigh(evidence, cutoffs, protections, standing, now)))
-    (_, member, _, kind, _, stated, _, _, _, role, _, issued, seen, expires, _, _) = evidence[0]
+    if not evidence and not protections:
+        return NOTHING_KNOWN
+    if len(evidence) == 1 and not cutoffs and not protections and evidence[0][4] == NOMINATION:
+        return _outline_nomination(evidence[0], standing, now)
+    verdict = judge(evidence, cutoffs, protections, standing, now)
+    return Outline(verdict.band, verdict.codes, verdict.expires, verdict.sources)
+
+
+def _outline_nomination(row: Row, standing: Standing, now: int) -> Outline:
+    (_, member, _, kind, _, stated, _, _, _, role, _, issued, seen, expires, _, _) = row
     if 0 < expires <= now or issued > now + MAX_SKEW_SECONDS or role in NOT_OFFENDERS:
-        return Band.NONE
+        return NOTHING_KNOWN
     if not has_say(member, "nomination", standing):
-        return Band.NONE
-    trust = standing.reliability.get(member, NEWCOMER)
-    weight = trust * (stated / 100) * decay(kind, now - seen)
+        return NOTHING_KNOWN
+    amplitude = standing.reliability.get(member, NEWCOMER) * (stated / 100)
+    weight = amplitude * decay(kind, now - seen)
+    if not weight:
+        return NOTHING_KNOWN
     # In the same steps as ``_score``, so that not even the last place differs.
-    return band_of_score(round(1 - (1 - weight), _SCORE_PLACES))
+    band = band_of_score(round(1 - (1 - weight), _SCORE_PLACES))
+    drop = 0 if band is Band.NONE else _single_drop_time(row, seen, amplitude, band)
+    return Outline(band, _single_codes(standing.roles[member], role), drop, 1)
 
 
 def band_of_score(score: float) -> Band:
@@ -226,6 +250,16 @@ def _codes(weighed: Sequence[Weighed], standing: Standing) -> tuple[str, ...]:
     return tuple(code for code in DISPLAY_CODES if found.get(code))
 
 
+@functools.cache  # of a few sets of roles and the enumeration
+def _single_codes(roles: frozenset[Role], subject_role: int) -> tuple[str, ...]:
+    found = {
+        "REPORTED": True,
+        "POLICE": Role.POLICE in roles,
+        "MULE": subject_role == SubjectRole.MULE,
+    }
+    return tuple(code for code in DISPLAY_CODES if found.get(code))
+
+
 def _term(item: Weighed) -> Term:
     return Term(
         member=item.row[1],
@@ -255,7 +289,8 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
     lasting = [item for item in alive if item.amplitude < 0 and not item.row[13]]
     undisputed = math.prod(1 - amount for amount in _strongest(lasting, now).values())
     if len(supports) == 1:
-        return _single_drop_time(supports[0], undisputed, band)
+        (item,) = supports
+        return _single_drop_time(item.row, item.seen, item.amplitude * undisputed, band)
     low, high = now, max(_end(item) for item in supports)
     while high - low > _DROP_RESOLUTION:
         middle = (low + high) // 2
@@ -268,17 +303,21 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
     return high
 
 
-def _single_drop_time(item: Weighed, undisputed: float, band: Band) -> int:
+def _single_drop_time(row: Row, seen: int, amplitude: float, band: Band) -> int:
     # Below the band by more than rounding could lift it back.
     score = _BAND_SCORES[band] - 10**-_SCORE_PLACES
-    left = score / (item.amplitude * undisputed)
-    return min(_end(item), item.seen + age_at(item.row[3], min(1.0, left)))
+    left = score / amplitude
+    return min(_end_of(row, seen), seen + age_at(row[3], min(1.0, left)))
 
 
 def _end(item: Weighed) -> int:
+    return _end_of(item.row, item.seen)
+
+
+def _end_of(row: Row, seen: int) -> int:
     """Return when nothing is left of a term: its life or its own end, whichever is first."""
-    end = item.seen + lifetime_seconds(item.row[3])
-    return min(end, item.row[13]) if item.row[13] else end
+    end = seen + lifetime_seconds(row[3])
+    return min(end, row[13]) if row[13] else end
 
 
 def _strongest(items: Iterable[Weighed], time: int) -> dict[str, float]:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from federation.charter import Charter
 from federation.names import MemberId
-from federation.verdict import Standing, Verdict, is_protected, judge, reliability
+from federation.verdict import (
+    NOTHING_KNOWN,
+    Outline,
+    Standing,
+    Verdict,
+    is_protected,
+    judge,
+    outline,
+    reliability,
+)
 from node.store.catalogue import Catalogue, TokenRows
 
 NOTHING = TokenRows((), (), ())
@@ -32,6 +41,13 @@ class Verdicts:
             for token in tokens
             for found in (rows.get(token, NOTHING),)
         }
+
+    def outline(self, tokens: Sequence[bytes]) -> dict[bytes, Outline]:
+        """Return what may be told about each token, as ``judge`` would say it, only faster."""
+        rows = self._rows(tokens)
+        standing, now = self.standing(), self._clock()
+        known = {token: outline(*found, standing, now) for token, found in rows.items()}
+        return {token: known.get(token, NOTHING_KNOWN) for token in tokens}
 
     def protected(self, tokens: Sequence[bytes]) -> set[bytes]:
         """Return those of the tokens that the federation protects."""

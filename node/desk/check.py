@@ -50,10 +50,10 @@ class ReplicaSource:
     async def answer(self, tokens: Sequence[bytes], purpose: Purpose) -> dict[bytes, Answer]:
         """Judge the tokens from the replica."""
         del purpose  # nothing leaves the node
-        judged = await asyncio.to_thread(self._verdicts.judge, tokens)
+        known = await asyncio.to_thread(self._verdicts.outline, tokens)
         return {
             token: Answer(one.band, one.codes, one.expires, one.sources)
-            for token, one in judged.items()
+            for token, one in known.items()
         }
 
 

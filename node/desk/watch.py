@@ -120,12 +120,12 @@ class WatchDesk:
     def _list_hits(self, request: wire.ListHitsRequest) -> wire.ListHitsResponse:
         size = page_size(request.page_size)
         page = self._private.list_hits(request.page_token, size)
-        judged = self._verdicts.judge(list(dict.fromkeys(hit.token for hit in page)))
+        known = self._verdicts.outline(list(dict.fromkeys(hit.token for hit in page)))
         response = wire.ListHitsResponse(
             next_page_token=page[-1].cursor if len(page) == size else ""
         )
         for hit in page:
-            verdict = judged[hit.token]
+            verdict = known[hit.token]
             if verdict.band is Band.NONE:
                 continue  # retracted, expired, reassigned or protected since
             response.hits.add(

@@ -6,11 +6,12 @@ since 1970 2 (big-endian), and four zero bytes. A record of zeros is padding.
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from federation.verdict import DISPLAY_CODES
+from federation.verdict import DISPLAY_CODES, code_bits
 from federation.vocabulary import Band
 from node.errors import PeerError
 
@@ -82,8 +83,7 @@ def _pack_record(record: Record) -> bytes:
     return _RECORD.pack(record.token, record.band.value, _bits(record.codes), days)
 
 
-def _bits(codes: Iterable[str]) -> int:
-    return sum(1 << DISPLAY_CODES.index(code) for code in set(codes))
+_bits = functools.cache(code_bits)  # of a few combinations
 
 
 def _codes(bits: int) -> tuple[str, ...]:

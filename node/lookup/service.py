@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.names import MemberId
-from federation.verdict import RULES, Verdict
-from federation.vocabulary import Band, Purpose
+from federation.verdict import RULES, Outline, Verdict
+from federation.vocabulary import Purpose
 from node.doors.caller import current_caller
 from node.errors import RequestError
 from node.lookup.bucket import MAX_PREFIX_BITS, Record, pack, recommended_bits
@@ -21,6 +22,7 @@ from tocsin.v1 import lookup_service_pb2_grpc as stubs
 
 TOKEN_BYTES = 16
 MAX_PREFIXES = 256
+COUNT_SECONDS = 60.0  # how old the count of tokens may be: counting 10^7 of them takes a second
 
 Meter = Callable[[MemberId, str, Purpose, int], Awaitable[None]]
 """Charges a look-up of some size to a member, or raises PolicyError."""
@@ -38,13 +40,14 @@ class LookupService(stubs.LookupServiceServicer):
         self._catalogue = catalogue
         self._meter = meter
         self._quotas = quotas
+        self._counted = (0, float("-inf"))
 
     async def Lookup(self, request: wire.LookupRequest, context: Any) -> wire.LookupResponse:  # noqa: N802  # the contract's name
         """Answer exact tokens, in the order asked."""
         tokens = _require_tokens(request.tokens)
         await self._charge("LookupService.Lookup", request.purpose, len(tokens))
-        judged = await asyncio.to_thread(self._verdicts.judge, tokens)
-        return wire.LookupResponse(verdicts=[verdict_message(t, judged[t]) for t in tokens])
+        known = await asyncio.to_thread(self._verdicts.outline, tokens)
+        return wire.LookupResponse(verdicts=[verdict_message(t, known[t]) for t in tokens])
 
     async def LookupPrefix(  # noqa: N802  # the contract's name
         self, request: wire.LookupPrefixRequest, context: Any
@@ -74,17 +77,22 @@ class LookupService(stubs.LookupServiceServicer):
 
     def _buckets(self, bits: int, prefixes: Sequence[int]) -> wire.LookupPrefixResponse:
         tokens = {prefix: self._catalogue.bucket(prefix, bits) for prefix in set(prefixes)}
-        judged: dict[bytes, Verdict] = {}
-        for bucket in tokens.values():
-            judged.update(self._verdicts.judge(bucket))
-        packed = pack([[_record(t, judged[t]) for t in tokens[p]] for p in prefixes])
+        known = self._verdicts.outline([token for bucket in tokens.values() for token in bucket])
+        packed = pack([[_record(t, known[t]) for t in tokens[p]] for p in prefixes])
         return wire.LookupPrefixResponse(
             buckets=[wire.TokenBucket(records=records) for records in packed],
-            recommended_bits=recommended_bits(self._catalogue.token_count()),
+            recommended_bits=recommended_bits(self._token_count()),
         )
 
+    def _token_count(self) -> int:
+        count, counted_at = self._counted
+        if time.monotonic() - counted_at > COUNT_SECONDS:
+            count = self._catalogue.token_count()
+            self._counted = (count, time.monotonic())
+        return count
 
-def verdict_message(token: bytes, verdict: Verdict) -> wire.TokenVerdict:
+
+def verdict_message(token: bytes, verdict: Verdict | Outline) -> wire.TokenVerdict:
     """Return what may be told about a token to other nodes: no source, no detail."""
     message = wire.TokenVerdict(
         token=token,
@@ -118,8 +126,8 @@ def explanation(token: bytes, verdict: Verdict) -> wire.ExplainResponse:
     )
 
 
-def _record(token: bytes, verdict: Verdict) -> Record:
-    return Record(token, Band(verdict.band), verdict.codes, verdict.expires)
+def _record(token: bytes, known: Outline) -> Record:
+    return Record(token, known.band, known.codes, known.expires)
 
 
 def _require_tokens(tokens: Sequence[bytes]) -> list[bytes]:

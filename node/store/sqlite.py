@@ -126,6 +126,8 @@ class SqliteReader:
 
     def rows_of(self, table: Table, tokens: Sequence[bytes]) -> Iterator[Row]:
         """Yield the rows of these tokens, sorted by the key."""
+        if not self._connection.execute(f"SELECT 1 FROM {view_name(table)} LIMIT 1").fetchone():
+            return  # most often nothing is protected and no number has changed hands
         marks = ", ".join("?" * TOKENS_PER_QUERY)
         query = (
             f"SELECT * FROM {view_name(table)} WHERE token IN ({marks})"

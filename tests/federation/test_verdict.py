@@ -13,13 +13,15 @@ from federation.roles import Role
 from federation.statements import BODY_NUMBERS, Nomination, Opinion, Sighting
 from federation.verdict import (
     DISPLAY_CODES,
+    NOTHING_KNOWN,
     RULES,
+    Outline,
     Standing,
-    band_of,
     band_of_score,
     code_bits,
     is_protected,
     judge,
+    outline,
     reliability,
 )
 from federation.vocabulary import Band, OpinionValue, SightingKind, SubjectRole
@@ -74,6 +76,10 @@ def protection(member, expires=0):
 
 def exclusions(verdict):
     return [term.excluded for term in verdict.terms]
+
+
+def outline_of(verdict):
+    return Outline(verdict.band, verdict.codes, verdict.expires, verdict.sources)
 
 
 def verdict_of(*rows, cutoffs=(), protections=(), standing=STANDING, now=NOW):
@@ -147,17 +153,17 @@ def test_the_order_of_rows_is_irrelevant(rows, cutoffs, protections, standing, d
 
 
 @given(ROWS, CUTOFFS, PROTECTIONS, STANDINGS)
-def test_the_fast_path_gives_the_same_band(rows, cutoffs, protections, standing):
+def test_the_outline_is_that_of_the_verdict(rows, cutoffs, protections, standing):
     verdict = judge(rows, cutoffs, protections, standing, NOW)
 
-    assert band_of(rows, cutoffs, protections, standing, NOW) is verdict.band
+    assert outline(rows, cutoffs, protections, standing, NOW) == outline_of(verdict)
 
 
 @given(NOMINATIONS, STANDINGS, st.integers(0, 30 * DAY))
-def test_the_fast_path_gives_the_same_band_of_one_nomination(one, standing, later):
+def test_the_outline_of_one_nomination_is_that_of_its_verdict(one, standing, later):
     verdict = judge([one], [], [], standing, NOW + later)
 
-    assert band_of([one], [], [], standing, NOW + later) is verdict.band
+    assert outline([one], [], [], standing, NOW + later) == outline_of(verdict)
 
 
 @given(ROWS, CUTOFFS, STANDINGS)
@@ -423,7 +429,7 @@ def test_every_verdict_above_none_has_a_reason_code(rows, cutoffs, protections, 
 
 
 def test_nothing_said_is_none():
-    assert verdict_of().band is band_of([], [], [], STANDING, NOW) is Band.NONE
+    assert outline_of(verdict_of()) == outline([], [], [], STANDING, NOW) == NOTHING_KNOWN
 
 
 @pytest.mark.parametrize(
