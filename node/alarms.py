@@ -16,6 +16,8 @@ from node.store.private import PrivateStore
 from node.telemetry import get_log
 from node.tokens.tokeniser import Blame
 
+MAX_KNOWN = 4_096  # alarms remembered in memory, about 0.5 MiB; the store knows all of them
+
 
 class Alarms:
     """Says alarms into the own log; the same one is not said twice."""
@@ -24,6 +26,7 @@ class Alarms:
         self._speaker = speaker
         self._private = private
         self._clock = clock
+        self._known: set[str] = set()
 
     async def quota_exceeded(self, excess: Excess) -> None:
         """Tell that a member went over a quota: once a day, member and kind class."""
@@ -37,7 +40,7 @@ class Alarms:
                 member=excess.member,
                 certificate_digest=bytes.fromhex(who.certificate_digest) if who else b"",
                 kind_class=excess.kind_class,
-                observed=excess.limit + excess.asked,
+                observed=excess.used + excess.asked,
                 limit=excess.limit,
                 reason="QUOTA_EXCEEDED",
             ),
@@ -84,9 +87,13 @@ class Alarms:
         await self._raise(f"statement/{member}/{reason}/{day}", alarm)
 
     async def _raise(self, key: str, alarm: Alarm) -> None:
-        get_log().warning("alarm.raised", member=alarm.member, reason=alarm.reason)
+        if key in self._known:
+            return  # who keeps asking beyond its quota must not cost more than the refusal
         async with self._speaker.lock:
-            if await asyncio.to_thread(self._private.get, f"alarm/{key}"):
-                return
-            await self._speaker.say([self._speaker.statement(alarm)])
-            await asyncio.to_thread(self._private.put, f"alarm/{key}", b"1")
+            if not await asyncio.to_thread(self._private.get, f"alarm/{key}"):
+                get_log().warning("alarm.raised", member=alarm.member, reason=alarm.reason)
+                await self._speaker.say([self._speaker.statement(alarm)])
+                await asyncio.to_thread(self._private.put, f"alarm/{key}", b"1")
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known.add(key)

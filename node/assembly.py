@@ -238,7 +238,9 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
 def build_public_keys(core: Core) -> PublicKeys:
     """Make what a partner learns the public keys with."""
     remote = Remote(core.me, core.peers, None)
-    return PublicKeys(core.now_charter, core.key_ring, core.replicating, remote.public_keys)
+    return PublicKeys(
+        lambda: core.charter.versions, core.key_ring, core.replicating, remote.public_keys
+    )
 
 
 async def meter_lookup(

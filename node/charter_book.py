@@ -8,6 +8,7 @@ from pathlib import Path
 from federation.charter import Charter, CharterError, parse_charter, verify_charter
 from node.errors import ConfigError
 from node.keyfile import replace_secret_file
+from node.telemetry import describe_error, get_log
 
 EARLIER = "charter-{}.note"  # what an old key ceremony was agreed under stays provable
 
@@ -24,7 +25,10 @@ class CharterBook:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._note, self._charter = _read(path)
-        self._earlier = _read_earlier(path.parent)
+        self._looked_at = self._note
+        # A crash between two files may leave the version in force among the earlier ones.
+        earlier = _read_earlier(path.parent)
+        self._earlier = tuple(one for one in earlier if one.version < self._charter.version)
         self._listeners: list[Listener] = []
 
     @property
@@ -58,8 +62,10 @@ class CharterBook:
         if parse_charter(note).charter.digest() == self.charter.digest():
             return self.charter
         charter = verify_charter(note, self.charter)
-        self._install(note, charter)
+        self._keep_earlier()
         replace_secret_file(self._path, note)
+        self._looked_at = note
+        self._install(note, charter)
         return charter
 
     def reload(self) -> None:
@@ -69,19 +75,27 @@ class CharterBook:
             ConfigError, CharterError: The file is not a version that may follow.
         """
         note = _read_file(self._path)
-        if note == self._note:
-            return  # what almost every look finds
-        found = _parsed(note)
-        if found.digest() != self.charter.digest():
-            self._install(note, verify_charter(note, self.charter))
+        if note == self._looked_at:
+            return  # what almost every look finds; what was refused is not refused again
+        self._looked_at = note
+        if _parsed(note).digest() == self.charter.digest():
+            return
+        charter = verify_charter(note, self.charter)
+        self._keep_earlier()
+        self._install(note, charter)
+
+    def _keep_earlier(self) -> None:
+        replace_secret_file(self._path.parent / EARLIER.format(self._charter.version), self._note)
 
     def _install(self, note: bytes, charter: Charter) -> None:
-        old = self._path.parent / EARLIER.format(self._charter.version)
-        replace_secret_file(old, self._note)
+        """Follow a charter that is on disk already; a listener that fails keeps none from it."""
         self._earlier = (self._charter, *self._earlier)
         self._note, self._charter = note, charter
         for listener in self._listeners:
-            listener(charter)
+            try:
+                listener(charter)
+            except Exception as error:
+                get_log().error("charter.listener_failed", **describe_error(error))
 
 
 def _read(path: Path) -> tuple[bytes, Charter]:

@@ -22,6 +22,7 @@ from federation.indicators import KindClass
 from federation.names import MemberId
 from node.errors import PolicyError
 from node.store.private import PrivateStore
+from node.telemetry import describe_error, get_log
 
 SECONDS_A_DAY = 86_400
 
@@ -35,6 +36,7 @@ class Excess:
     member: MemberId
     kind_class: KindClass | None
     asked: int
+    used: int
     limit: int
 
 
@@ -73,21 +75,24 @@ class Metering:
         decision = decide(charter, asked, _UNMETERED, now)
         if not decision.allowed:
             raise PolicyError(f"the charter's rules say {decision.reason}", reason=decision.reason)
-        if (left := await self._use_grant(request, epoch)) is not None:
+        if (left := await self._use_grant(request)) is not None:
             return left
-        if epoch:
-            limit = epoch_limit(charter, request)
-            await self._pay(request, f"{_name(request)}/epoch-{epoch}", limit)
-        return await self._pay(request, counter_of(request, now), daily_limit(charter, request))
+        # The day first: what it refuses must not use up the epoch as well.
+        left = await self._pay(request, counter_of(request, now), daily_limit(charter, request))
+        if not epoch:
+            return left
+        counter = f"{_name(request)}/epoch-{epoch}"
+        return min(left, await self._pay(request, counter, epoch_limit(charter, request)))
 
-    async def _use_grant(self, request: Request, epoch: int) -> int | None:
+    async def _use_grant(self, request: Request) -> int | None:
         """Take the amount from what was granted once, if there is enough; a grant goes first."""
         if request.kind_class is None:
             return None
         granted = await asyncio.to_thread(self._granted, request.member, request.kind_class)
         if not granted:
             return None
-        counter = f"{_name(request)}/granted-{epoch}"
+        # One counter for ever: what was granted once is not there again in a new epoch.
+        counter = f"{_name(request)}/granted"
         charge = await asyncio.to_thread(self._private.charge, counter, request.amount, granted)
         return charge.remaining if charge.granted else None
 
@@ -95,8 +100,8 @@ class Metering:
         charge = await asyncio.to_thread(self._private.charge, counter, request.amount, limit)
         if charge.granted:
             return charge.remaining
-        excess = Excess(request.member, request.kind_class, request.amount, limit)
-        await self._on_exceeded(excess)
+        excess = Excess(request.member, request.kind_class, request.amount, charge.used, limit)
+        await self._tell(excess)
         of_class = f" for class {request.kind_class.name}" if request.kind_class else ""
         raise PolicyError(
             f"the quota{of_class} is used up: {charge.remaining} of {limit} left,"
@@ -104,6 +109,13 @@ class Metering:
             reason=Reason.QUOTA_EXCEEDED,
             hint="the day's quota starts again at 00:00 UTC; key holders can grant more once",
         )
+
+    async def _tell(self, excess: Excess) -> None:
+        """Raise the alarm; where that fails, the refusal stands all the same."""
+        try:
+            await self._on_exceeded(excess)
+        except Exception as error:
+            get_log().error("alarm.failed", member=excess.member, **describe_error(error))
 
 
 def counter_of(request: Request, now: int) -> str:

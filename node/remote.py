@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
 import grpc
 
 from federation.names import MemberId
+from node.peer_error import unreachable
 from node.replication.log_client import Links
 from node.tokens.holder import Holder
 from tocsin.v1 import lookup_service_pb2 as lookup_wire
@@ -67,3 +69,9 @@ class Remote:
             return await call
         except grpc.aio.AioRpcError as error:
             raise await self._links.explain(member, error) from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not this task was cancelled: the channel was closed under its call.
+            raise unreachable(member, "CHANNEL_CLOSED") from error

@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import ParamSpec, Self, TypeVar
 
 from keys.library import describe_library, set_library_path
+from node.errors import UnavailableError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,11 +35,15 @@ class Workers:
 
     def __init__(self, count: int, library_path: str = "") -> None:
         self.count = count or os.cpu_count() or 1
-        self._pool = ProcessPoolExecutor(
+        self._library_path = library_path
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
             self.count,
             mp_context=get_context("spawn"),
             initializer=_start,
-            initargs=(os.getpid(), library_path),
+            initargs=(os.getpid(), self._library_path),
         )
 
     async def warm_up(self) -> Self:
@@ -46,8 +52,29 @@ class Workers:
         return self
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a top-level function in a worker and return its result or raise its error."""
-        return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+        """Run a top-level function in a worker and return its result or raise its error.
+
+        Raises:
+            UnavailableError: WORKER_LOST; a worker was killed. The next call finds new ones.
+        """
+        pool = self._pool
+        try:
+            return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
+        except BrokenProcessPool as error:
+            self._replace(pool)
+            raise UnavailableError(
+                "a worker process was killed",
+                reason="WORKER_LOST",
+                hint="ask again; if it comes back, see whether the machine is out of memory",
+            ) from error
+
+    def _replace(self, broken: ProcessPoolExecutor) -> None:
+        if self._pool is broken:  # else another call that failed with it was faster
+            from node.telemetry import get_log  # not for the workers, who import this module too
+
+            get_log().error("workers.replaced", count=self.count)
+            self._pool = self._new_pool()
+            broken.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """End the processes; batches under way are finished, waiting ones dropped."""

@@ -8,6 +8,7 @@ shares are deleted once the new ones are in use: what leaked before is then wort
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ from federation.names import MemberId
 from federation.statements import Body, KeyOpen, Statement
 from federation.statements.codec import decode_statement
 from federation.vocabulary import KeyAction
-from keys.errors import KeyStoreError
+from keys.errors import KeysError, KeyStoreError
 from keys.sealing import SealingKey
 from keys.secret import Secret
 from node.member import MemberKeys
@@ -86,6 +87,7 @@ class Ceremonies:
         self._ended: list[Ended] = []
         self._turn = asyncio.Lock()
         self._seen = -1
+        self._complained: set[tuple[bytes, str]] = set()
 
     def signed_key_sets(self) -> list[SignedKeySet]:
         """Return the key sets in use with their holders' signatures, newest first."""
@@ -120,7 +122,7 @@ class Ceremonies:
         states = await asyncio.to_thread(self._states)
         for state in states:
             if state.phase is Phase.CONFIRMED:
-                await self._use(state)
+                await self._use(state, states)
         for state in states:
             if await self._take_part(state, states):
                 return True  # what was said changes the next look
@@ -130,11 +132,16 @@ class Ceremonies:
         """Fold every ceremony in the logs, in the order of the keys that they bring."""
         said = self._said()
         self._seen = len(said)
-        ids = {s.body.ceremony_id for _, s in said if isinstance(s.body, KeyOpen)}
+        # By ceremony first: who opens thousands must not make every fold read all of them.
+        by_id: defaultdict[bytes, Said] = defaultdict(list)
+        for member, statement in said:
+            by_id[getattr(statement.body, "ceremony_id", b"")].append((member, statement))
         states = []
-        for ceremony_id in sorted(ids):
+        for ceremony_id, of_ceremony in sorted(by_id.items()):
+            if not any(isinstance(one.body, KeyOpen) for _, one in of_ceremony):
+                continue
             try:
-                states.append(fold_ceremony(ceremony_id, said))
+                states.append(fold_ceremony(ceremony_id, of_ceremony))
             except CeremonyError:
                 continue  # an id that its opening does not lead to: nobody's ceremony
         return sorted(states, key=lambda one: (one.opening.epoch, one.opening.share_epoch, one.id))
@@ -152,21 +159,19 @@ class Ceremonies:
         charter, *earlier = self._charters()
         return Setting(charter, sets[-1] if sets else None, tuple(earlier))
 
-    async def _use(self, state: CeremonyState) -> None:
+    async def _use(self, state: CeremonyState, states: Sequence[CeremonyState]) -> None:
         if any(ended.state.id == state.id for ended in self._ended):
             return
         try:
             signed = await asyncio.to_thread(conclude, state, self._setting(state))
-        except FederationError as error:
-            get_log().error(
-                "ceremony.not_concluded", ceremony_id=state.id.hex(), reason=error.reason
-            )
+        except (FederationError, KeysError) as error:
+            self._complain_once(state, error.reason)
             return
+        held = await asyncio.to_thread(self._load_shares, signed.key_set, state.id)
+        self._key_ring.accept(signed.key_set, held)
         self._ended.append(Ended(state, signed))
         self._ended.sort(key=lambda one: _place(one.signed.key_set))
-        held = await asyncio.to_thread(self._load_shares, signed.key_set)
-        self._key_ring.accept(signed.key_set, held)
-        await asyncio.to_thread(self._forget_older, state, signed.key_set)
+        await asyncio.to_thread(self._forget_older, states, signed.key_set)
         get_log().info(
             "keys.in_use", epoch=signed.key_set.epoch, share_epoch=signed.key_set.share_epoch
         )
@@ -175,13 +180,20 @@ class Ceremonies:
         """Say what the ceremony asks of this node; return whether it said anything."""
         try:
             body = await asyncio.to_thread(self._contribution, state, states)
-        except CeremonyError as error:
-            get_log().warning("ceremony.refused", ceremony_id=state.id.hex(), reason=error.reason)
+        except (FederationError, KeysError) as error:
+            # Whatever a peer has said in one ceremony, the others go on.
+            self._complain_once(state, error.reason)
             return False
         if body is None:
             return False
         await self._say(body)
         return True
+
+    def _complain_once(self, state: CeremonyState, reason: str) -> None:
+        """Log why a ceremony gets no further here: once, though it is looked at again."""
+        if (state.id, reason) not in self._complained:
+            self._complained.add((state.id, reason))
+            get_log().warning("ceremony.refused", ceremony_id=state.id.hex(), reason=reason)
 
     def _contribution(self, state: CeremonyState, states: Sequence[CeremonyState]) -> Body | None:
         setting = self._setting(state)
@@ -212,7 +224,8 @@ class Ceremonies:
         name = _receiving_name(state.id)
         try:
             return SealingKey.from_secret(self._keys.keyfile.store.get(name, state.id))
-        except KeyStoreError:
+        except KeyStoreError as error:
+            _require_missing(error)
             fresh = SealingKey.generate()
             self._keys.keyfile.put(name, fresh.secret(), state.id)
             return fresh
@@ -220,33 +233,40 @@ class Ceremonies:
     def _previous_shares(self, setting: Setting) -> dict[KindClass, Secret] | None:
         if setting.previous is None:
             return None
-        held = self._load_shares(setting.previous)
+        ids = [one.state.id for one in self._ended if one.signed.key_set == setting.previous]
+        held = self._load_shares(setting.previous, ids[0]) if ids else None
         return None if held is None else dict(held.shares)
 
-    def _load_shares(self, key_set: KeySet) -> HeldShares | None:
+    def _load_shares(self, key_set: KeySet, ceremony_id: bytes) -> HeldShares | None:
         """Return this node's stored shares of a key set, or None where it holds none."""
         index = key_set.index(self._me)
-        state = next((one.state for one in self._ended if one.signed.key_set == key_set), None)
-        if index is None or state is None:
+        if index is None:
             return None
         try:
             shares = {
                 kind_class: self._keys.keyfile.store.get(
-                    _share_name(key_set.epoch, key_set.share_epoch, kind_class), state.id
+                    _share_name(key_set.epoch, key_set.share_epoch, kind_class), ceremony_id
                 )
                 for kind_class in KindClass
             }
-        except KeyStoreError:
+        except KeyStoreError as error:
+            _require_missing(error)
             return None  # deleted after a refresh
         return HeldShares(index, shares)
 
-    def _forget_older(self, state: CeremonyState, key_set: KeySet) -> None:
-        names = set(self._keys.keyfile.store.names())
-        if _receiving_name(state.id) in names:
-            self._keys.keyfile.delete(_receiving_name(state.id))
-        for name in names:
+    def _forget_older(self, states: Sequence[CeremonyState], key_set: KeySet) -> None:
+        """Delete the receiving keys and shares that the key set makes useless.
+
+        Shares of an earlier epoch too: its tokens are not to be made any more.
+        """
+        over = {
+            _receiving_name(state.id)
+            for state in states
+            if (state.opening.epoch, state.opening.share_epoch) <= _place(key_set)
+        }
+        for name in list(self._keys.keyfile.store.names()):
             place = _place_of_share(name)
-            if place is not None and place[0] == key_set.epoch and place < _place(key_set):
+            if name in over or (place is not None and place < _place(key_set)):
                 self._keys.keyfile.delete(name)
 
     async def _say(self, body: Body) -> None:
@@ -272,6 +292,12 @@ def _status(state: CeremonyState, held: Iterable[str]) -> wire.CeremonyStatus:
         holders=opening.holders,
         share_held=_share_name(opening.epoch, opening.share_epoch, KindClass.PHONE) in held,
     )
+
+
+def _require_missing(error: KeyStoreError) -> None:
+    """Raise any other error of the key store: an entry that was changed is not one that is gone."""
+    if error.reason != "KEYSTORE_ENTRY_MISSING":
+        raise error
 
 
 def _place(key_set: KeySet) -> tuple[int, int]:

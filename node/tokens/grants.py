@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from federation.authorisation import holder_limit
 from federation.charter import Charter
 from federation.indicators import KindClass
 from federation.names import MemberId
@@ -19,16 +20,17 @@ class Grants:
         self._charter = charter
 
     def granted(self, member: MemberId, kind_class: KindClass) -> int:
-        """Return how many evaluations more a member may have; blocking.
+        """Return how many evaluations more a member may have at this holder; blocking.
 
         A grant is an id with an amount; it counts once, when at least the threshold of the
-        charter's holders said exactly the same.
+        charter's holders said exactly the same. Each holder counts its part of it.
         """
         charter = self._charter()
         said: defaultdict[tuple[bytes, int], set[str]] = defaultdict(set)
         for grant_id, holder, amount in self._catalogue.grants(member, kind_class):
             if holder in charter.holders:
                 said[grant_id, amount].add(holder)
-        return sum(
+        total = sum(
             amount for (_, amount), holders in said.items() if len(holders) >= charter.threshold
         )
+        return holder_limit(total, charter.threshold, len(charter.holders))

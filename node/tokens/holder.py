@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from federation.key_set import KeySet
-
 from federation.authorisation import Request
 from federation.indicators import KindClass
+from federation.key_set import KeySet
 from federation.names import MemberId
 from federation.vocabulary import Purpose
 from keys.errors import GroupError, RequestError
@@ -125,7 +124,8 @@ class Holder:
             ) from error
         if held.index not in subset or max(subset) > len(key_set.holders):
             raise NodeRequestError("the holder set does not fit", reason="BATCH_INVALID")
-        cost = max(1, len(request.blinded) // ELEMENT_BYTES)
+        # A check point is multiplied too, and may be any point: it costs as much.
+        cost = (len(request.blinded) + len(request.check_point)) // ELEMENT_BYTES
         return Asked(kind_class, purpose, mode, subset, digest, cost)
 
     async def _pay(self, member: MemberId, asked: Asked, epoch: int) -> int:

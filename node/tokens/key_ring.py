@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from federation.key_set import KeySet
-
 from federation.indicators import KindClass
+from federation.key_set import KeySet
 from keys.group import multiply_base
 from keys.secret import Secret
 from node.errors import ConfigError, UnavailableError
@@ -26,9 +26,15 @@ class KeyRing:
 
     KEPT = 2  # share epochs: a client may have fetched the keys just before a refresh
 
-    def __init__(self) -> None:
+    # Seconds that older keys still serve: query partners ask for new keys once a minute. Longer,
+    # and whoever breaks into a node would find the shares that a refresh made worthless.
+    GRACE_SECONDS = 600.0
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._sets: dict[tuple[int, int], KeySet] = {}
         self._held: dict[tuple[int, int], HeldShares] = {}
+        self._replaced: dict[tuple[int, int], float] = {}
+        self._monotonic = monotonic
 
     @property
     def current(self) -> KeySet | None:
@@ -55,10 +61,12 @@ class KeyRing:
 
     def find(self, epoch: int, share_epoch: int) -> KeySet | None:
         """Return one key set."""
+        self.drop_replaced()
         return self._sets.get((epoch, share_epoch))
 
     def held(self, epoch: int, share_epoch: int) -> HeldShares | None:
         """Return this node's shares of one share epoch."""
+        self.drop_replaced()
         return self._held.get((epoch, share_epoch))
 
     def accept(self, key_set: KeySet, held: HeldShares | None = None) -> None:
@@ -72,11 +80,21 @@ class KeyRing:
             _check_shares(key_set, held)
             self._held[place] = held
         self._sets[place] = key_set
+        for old in sorted(self._sets)[:-1]:
+            self._replaced.setdefault(old, self._monotonic())
         for old in sorted(self._sets)[: -self.KEPT]:
             self._forget(old)
 
+    def drop_replaced(self) -> None:
+        """Forget key sets, and wipe their shares, that were replaced long enough ago."""
+        end = self._monotonic() - self.GRACE_SECONDS
+        for place, since in list(self._replaced.items()):
+            if since <= end:
+                self._forget(place)
+
     def _forget(self, place: tuple[int, int]) -> None:
         del self._sets[place]
+        self._replaced.pop(place, None)
         if (held := self._held.pop(place, None)) is not None:
             for share in held.shares.values():
                 share.wipe()

@@ -11,26 +11,31 @@ import asyncio
 import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from federation.key_set import KeySet
-
+from federation.errors import FederationError
 from federation.indicators import Indicator, KindClass, kind_class
+from federation.key_set import KeySet
 from federation.names import MemberId
 from federation.vocabulary import Purpose
 from keys.blinding import (
     BlindedBatch,
-    StrictChallenge,
     blind_batch,
     finish_batch,
     finish_strict,
     strict_challenge,
 )
 from keys.derivation import TokenKey, token_input
-from keys.errors import CheckError, ProofError, SignatureError
-from keys.evaluation import CheckMode, PartialEvaluation, verify_batch_proof
-from node.errors import PeerError, PolicyError, UnavailableError
+from keys.errors import CheckError, KeysError, ProofError
+from keys.evaluation import (
+    MAXIMUM_BATCH_ITEMS,
+    CheckMode,
+    PartialEvaluation,
+    verify_batch_proof,
+)
+from node.errors import NodeError, PolicyError, UnavailableError
+from node.telemetry import describe_error, get_log
 from node.tokens.holder import request_digest, signed_digests, subset_bytes
 from node.tokens.key_ring import KeyRing
 from node.workers import Workers
@@ -71,18 +76,44 @@ class Holders:
 class _Attempt:
     """One batch on its way: its inputs, and the failures so far by holder."""
 
+    epoch: int
     kind_class: KindClass
     purpose: Purpose
     batch: BlindedBatch
     failures: dict[MemberId, Exception] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One request to a holder set, and the signed answers to it."""
+
+    key_set: KeySet
+    subset: tuple[int, ...]
+    request: wire.EvaluateRequest
+    responses: Mapping[int, wire.EvaluateResponse]
+
+    def name(self, index: int) -> MemberId:
+        return self.key_set.holders[index - 1]
+
+    def partials(self) -> dict[int, PartialEvaluation]:
+        return {index: _partial(response) for index, response in self.responses.items()}
+
+
 class _HoldersFailedError(Exception):
     """Some holders of a set failed; another set may do."""
 
-    def __init__(self, failures: dict[MemberId, Exception]) -> None:
+    def __init__(self, failures: Mapping[MemberId, Exception]) -> None:
         super().__init__("holders failed")
         self.failures = failures
+
+
+class _WrongAnswerError(Exception):
+    """The answers of a round fail the check."""
+
+    def __init__(self, answered: _Round, error: CheckError) -> None:
+        super().__init__("wrong answer")
+        self.answered = answered
+        self.error = error
 
 
 class Tokeniser:
@@ -117,25 +148,25 @@ class Tokeniser:
             pad: Smallest number of points that a holder may see, from the charter.
 
         Raises:
-            UnavailableError: KEYS_MISSING, HOLDERS_UNAVAILABLE.
+            UnavailableError: KEYS_MISSING, HOLDERS_UNAVAILABLE, EPOCH_CHANGED.
             PolicyError: QUOTA_EXCEEDED and other refusals of the holders.
         """
         epoch = self._key_ring.require_current().epoch
         found = {one: known for one in indicators if (known := self._cache.get((epoch, one)))}
         missing = [one for one in dict.fromkeys(indicators) if one not in found]
-        for chunk, tokens in await self._all_chunks(missing, purpose, pad):
+        for chunk, tokens in await self._all_chunks(epoch, missing, purpose, pad):
             found.update(zip(chunk, tokens, strict=True))
         self._remember(epoch, {one: found[one] for one in missing})
         return [found[one] for one in indicators]
 
     async def _all_chunks(
-        self, missing: Sequence[Indicator], purpose: Purpose, pad: int
+        self, epoch: int, missing: Sequence[Indicator], purpose: Purpose, pad: int
     ) -> list[tuple[Sequence[Indicator], list[TokenKey]]]:
         tasks = []
         try:
             async with asyncio.TaskGroup() as group:
-                for of_class, chunk in _chunks(missing, pad * BATCH_PADS):
-                    work = self._guarded(of_class, chunk, purpose, pad)
+                for of_class, chunk in _chunks(missing, min(pad * BATCH_PADS, MAXIMUM_BATCH_ITEMS)):
+                    work = self._guarded(epoch, of_class, chunk, purpose, pad)
                     tasks.append((chunk, group.create_task(work)))
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from failed  # the first failure ended the others
@@ -150,72 +181,94 @@ class Tokeniser:
             self._cache.popitem(last=False)
 
     async def _guarded(
-        self, of_class: KindClass, chunk: Sequence[Indicator], purpose: Purpose, pad: int
+        self,
+        epoch: int,
+        of_class: KindClass,
+        chunk: Sequence[Indicator],
+        purpose: Purpose,
+        pad: int,
     ) -> list[TokenKey]:
         async with self._slots:
             inputs = [
                 token_input(self._federation, one.kind.value, one.value.encode()) for one in chunk
             ]
             batch = await self._workers.run(blind_batch, inputs, self._mode, pad)
-            return await self._try_sets(_Attempt(of_class, purpose, batch))
+            return await self._try_sets(_Attempt(epoch, of_class, purpose, batch))
 
     async def _try_sets(self, attempt: _Attempt) -> list[TokenKey]:
-        key_set = self._key_ring.require_current()
-        for subset in self._sets(key_set):
-            names = [key_set.holders[index - 1] for index in subset]
-            if any(name in attempt.failures for name in names):
-                continue
+        key_set = self._key_set(attempt.epoch)
+        while (subset := self._choose(key_set, attempt.failures)) is not None:
             try:
                 return await self._ask_set(attempt, key_set, subset)
             except _HoldersFailedError as failed:
-                attempt.failures.update(failed.failures)
-                now = asyncio.get_running_loop().time()
-                self._failed_at.update(dict.fromkeys(failed.failures, now))
+                self._note_failures(attempt, failed.failures)
+            if (newer := self._key_set(attempt.epoch)) is not key_set:
+                key_set = newer  # the shares were refreshed meanwhile: everyone may be asked again
+                attempt.failures.clear()
         raise _explained(attempt, key_set)
 
-    def _sets(self, key_set: KeySet) -> Iterator[tuple[int, ...]]:
-        """Yield the holder sets: in turn, those without a holder that failed lately first."""
-        indexes = range(1, len(key_set.holders) + 1)
-        sets = list(itertools.combinations(indexes, key_set.threshold))
-        first = next(self._turn) % len(sets)
-        now = asyncio.get_running_loop().time()
+    def _key_set(self, epoch: int) -> KeySet:
+        current = self._key_ring.require_current()
+        if current.epoch != epoch:
+            raise UnavailableError(
+                "the federation has just begun to use new keys",
+                reason="EPOCH_CHANGED",
+                hint="ask again",
+            )
+        return current
 
-        def doubtful(subset: tuple[int, ...]) -> bool:
-            times = (self._failed_at.get(key_set.holders[i - 1]) for i in subset)
-            return any(time is not None and now - time < RETRY_SECONDS for time in times)
+    def _note_failures(self, attempt: _Attempt, failures: Mapping[MemberId, Exception]) -> None:
+        attempt.failures.update(failures)
+        self._failed_at.update(dict.fromkeys(failures, asyncio.get_running_loop().time()))
 
-        yield from sorted(sets[first:] + sets[:first], key=doubtful)
+    def _choose(
+        self, key_set: KeySet, failures: Mapping[MemberId, Exception]
+    ) -> tuple[int, ...] | None:
+        """Choose holders in turn, those that failed lately last; None where too few are left."""
+        named = enumerate(key_set.holders, start=1)
+        able = [(index, name) for index, name in named if name not in failures]
+        if len(able) < key_set.threshold:
+            return None
+        first = next(self._turn) % len(able)
+        in_turn = sorted(able[first:] + able[:first], key=lambda one: self._is_doubtful(one[1]))
+        return tuple(sorted(index for index, _ in in_turn[: key_set.threshold]))
+
+    def _is_doubtful(self, name: MemberId) -> bool:
+        failed = self._failed_at.get(name)
+        return failed is not None and asyncio.get_running_loop().time() - failed < RETRY_SECONDS
 
     async def _ask_set(
         self, attempt: _Attempt, key_set: KeySet, subset: tuple[int, ...]
     ) -> list[TokenKey]:
-        batch, public = attempt.batch, key_set.keys[attempt.kind_class]
+        batch = attempt.batch
         request = self._request(attempt, key_set, subset, batch.blinded, batch.check_point)
-        responses = await self._ask_all(key_set, subset, request)
-        partials = {index: _partial(response) for index, response in responses.items()}
+        answered = await self._ask_all(key_set, subset, request)
+        try:
+            tokens = await self._finish(attempt, answered)
+        except _WrongAnswerError as wrong:
+            failures = await self._find_failures(attempt, answered, wrong)
+            raise _HoldersFailedError(failures) from wrong
+        for index in subset:
+            self._failed_at.pop(answered.name(index), None)
+        return tokens
+
+    async def _finish(self, attempt: _Attempt, answered: _Round) -> list[TokenKey]:
+        batch, public = attempt.batch, answered.key_set.keys[attempt.kind_class]
+        subset, partials = answered.subset, answered.partials()
         try:
             if self._mode is not CheckMode.STRICT:
                 return await self._workers.run(finish_batch, batch, public, subset, partials)
             challenge = await self._workers.run(strict_challenge, batch, public, subset, partials)
-            return await self._finish_strict(attempt, key_set, subset, challenge)
         except CheckError as error:
-            liars = await self._find_liars(attempt, key_set, subset, request, responses)
-            raise _HoldersFailedError(dict.fromkeys(liars, error)) from error
-
-    async def _finish_strict(
-        self,
-        attempt: _Attempt,
-        key_set: KeySet,
-        subset: tuple[int, ...],
-        challenge: StrictChallenge,
-    ) -> list[TokenKey]:
-        request = self._request(attempt, key_set, subset, b"", challenge.check_point)
-        responses = await self._ask_all(key_set, subset, request)
-        answers = {index: _partial(response) for index, response in responses.items()}
-        public = key_set.keys[attempt.kind_class]
-        return await self._workers.run(
-            finish_strict, attempt.batch, public, subset, challenge, answers
-        )
+            raise _WrongAnswerError(answered, error) from error
+        request = self._request(attempt, answered.key_set, subset, b"", challenge.check_point)
+        second = await self._ask_all(answered.key_set, subset, request)
+        try:
+            return await self._workers.run(
+                finish_strict, batch, public, subset, challenge, second.partials()
+            )
+        except CheckError as error:
+            raise _WrongAnswerError(second, error) from error
 
     def _request(
         self,
@@ -239,7 +292,7 @@ class Tokeniser:
 
     async def _ask_all(
         self, key_set: KeySet, subset: tuple[int, ...], request: wire.EvaluateRequest
-    ) -> dict[int, wire.EvaluateResponse]:
+    ) -> _Round:
         names = [key_set.holders[index - 1] for index in subset]
         answers = await asyncio.gather(
             *(self._holders.ask(name, request) for name in names), return_exceptions=True
@@ -258,44 +311,63 @@ class Tokeniser:
             _partial_value, covered = signed_digests(digest, index, response)
             try:
                 self._holders.verify(key_set.holders[index - 1], covered, response.signature)
-            except SignatureError as error:
+            except (KeysError, FederationError) as error:
                 failures[key_set.holders[index - 1]] = error
         if failures:
             raise _HoldersFailedError(failures)
-        return good
+        return _Round(key_set, subset, request, good)
 
-    async def _find_liars(
-        self,
-        attempt: _Attempt,
-        key_set: KeySet,
-        subset: tuple[int, ...],
-        request: wire.EvaluateRequest,
-        responses: dict[int, wire.EvaluateResponse],
-    ) -> list[MemberId]:
-        """Make every holder of the set prove its signed answer; return those that cannot."""
-        liars = []
-        public = key_set.keys[attempt.kind_class]
-        for index in subset:
-            name, response = key_set.holders[index - 1], responses[index]
-            try:
-                proof = await self._holders.ask_proof(
-                    name, wire.ProveEvaluationRequest(request=request)
-                )
-                await self._workers.run(
-                    verify_batch_proof,
-                    public,
-                    index,
-                    subset,
-                    request.blinded,
-                    response.evaluated,
-                    proof.proof,
-                )
-            except (ProofError, PeerError, PolicyError, UnavailableError):
-                liars.append(name)
-                digest = request_digest(self._federation, request)
-                await self._holders.on_blame(Blame(name, attempt.kind_class, digest, response))
+    async def _find_failures(
+        self, attempt: _Attempt, first: _Round, wrong: _WrongAnswerError
+    ) -> dict[MemberId, Exception]:
+        """Find out who answered wrongly, name them, and return whom not to ask again.
+
+        Answers that are wrong by themselves are named at once. Where only the combination is
+        wrong, every holder has to prove its signed answer. One that cannot be asked for a proof
+        is named only if all others have proved theirs: then its answer is the wrong one.
+        """
+        if wrong.error.suspects:
+            for index in wrong.error.suspects:
+                await self._blame(attempt, wrong.answered, index)
+            return {wrong.answered.name(index): wrong.error for index in wrong.error.suspects}
+        failures = {index: await self._prove(attempt, first, index) for index in first.subset}
+        found = {index: error for index, error in failures.items() if error is not None}
+        liars = [index for index, error in found.items() if isinstance(error, ProofError)]
+        for index in liars or (found if len(found) == 1 else ()):
+            await self._blame(attempt, first, index)
         # A check that fails while every answer is provable blames nobody: give the set up.
-        return liars or [key_set.holders[index - 1] for index in subset]
+        blamed = found or dict.fromkeys(first.subset, wrong.error)
+        return {first.name(index): error for index, error in blamed.items()}
+
+    async def _prove(self, attempt: _Attempt, answered: _Round, index: int) -> Exception | None:
+        """Return why a holder does not prove its signed answer; None where it does."""
+        try:
+            proof = await self._holders.ask_proof(
+                answered.name(index), wire.ProveEvaluationRequest(request=answered.request)
+            )
+            await self._workers.run(
+                verify_batch_proof,
+                answered.key_set.keys[attempt.kind_class],
+                index,
+                answered.subset,
+                answered.request.blinded,
+                answered.responses[index].evaluated,
+                proof.proof,
+            )
+        except (ProofError, NodeError, FederationError) as error:
+            return error
+        return None
+
+    async def _blame(self, attempt: _Attempt, answered: _Round, index: int) -> None:
+        """Name a liar; where that fails, other holders are asked all the same."""
+        digest = request_digest(self._federation, answered.request)
+        response = answered.responses[index]
+        try:
+            await self._holders.on_blame(
+                Blame(answered.name(index), attempt.kind_class, digest, response)
+            )
+        except Exception as error:
+            get_log().error("alarm.failed", member=answered.name(index), **describe_error(error))
 
 
 def _chunks(
