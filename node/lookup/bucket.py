@@ -49,24 +49,26 @@ def prefix_of(token: bytes, bits: int) -> int:
 
 def pack(buckets: Sequence[Sequence[Record]]) -> list[bytes]:
     """Pack buckets, all padded to the size of the largest, rounded up to a power of two."""
-    largest = max((len(bucket) for bucket in buckets), default=0)
-    size = MIN_RECORDS
-    while size < largest:
-        size *= 2
+    size = padded_size(max((len(bucket) for bucket in buckets), default=0))
     return [
         b"".join(map(_pack_record, bucket)).ljust(size * RECORD_BYTES, b"\0") for bucket in buckets
     ]
 
 
-def unpack(packed: bytes) -> dict[bytes, Record]:
-    """Read a bucket.
+def padded_size(largest: int) -> int:
+    """Return how many records every bucket of a reply has."""
+    return max(MIN_RECORDS, 1 << max(0, largest - 1).bit_length())
+
+
+def unpack(packed: bytes, prefix: int, bits: int) -> dict[bytes, Record]:
+    """Read the bucket of a prefix.
 
     Raises:
-        PeerError: BUCKET_INVALID.
+        PeerError: BUCKET_INVALID; not made of records, or one is of another bucket or comes twice.
     """
     if len(packed) % RECORD_BYTES:
         raise _invalid()
-    found = {}
+    found: dict[bytes, Record] = {}
     for token, band, codes, days in _RECORD.iter_unpack(packed):
         if band == 0:
             continue
@@ -74,6 +76,8 @@ def unpack(packed: bytes) -> dict[bytes, Record]:
             known = Band(band)
         except ValueError as error:
             raise _invalid() from error
+        if token in found or prefix_of(token, bits) != prefix:
+            raise _invalid()
         found[token] = Record(token, known, _codes(codes), days * SECONDS_A_DAY)
     return found
 
@@ -91,4 +95,4 @@ def _codes(bits: int) -> tuple[str, ...]:
 
 
 def _invalid() -> PeerError:
-    return PeerError("a bucket is not made of records", reason="BUCKET_INVALID")
+    return PeerError("a bucket does not hold what it should", reason="BUCKET_INVALID")

@@ -14,7 +14,14 @@ from federation.verdict import RULES, Outline, Verdict
 from federation.vocabulary import Purpose
 from node.doors.caller import current_caller
 from node.errors import RequestError
-from node.lookup.bucket import MAX_PREFIX_BITS, Record, pack, recommended_bits
+from node.lookup.bucket import (
+    MAX_PREFIX_BITS,
+    RECORD_BYTES,
+    Record,
+    pack,
+    padded_size,
+    recommended_bits,
+)
 from node.store.catalogue import Catalogue
 from node.verdicts import MAX_TOKENS, Verdicts
 from tocsin.v1 import lookup_service_pb2 as wire
@@ -22,6 +29,7 @@ from tocsin.v1 import lookup_service_pb2_grpc as stubs
 
 TOKEN_BYTES = 16
 MAX_PREFIXES = 256
+MAX_REPLY_BYTES = 3 * 1024 * 1024  # of buckets; below the message limit of the outside door
 COUNT_SECONDS = 60.0  # how old the count of tokens may be: counting 10^7 of them takes a second
 
 Meter = Callable[[MemberId, str, Purpose, int], Awaitable[None]]
@@ -58,6 +66,8 @@ class LookupService(stubs.LookupServiceServicer):
             raise RequestError("a prefix has 0 to 13 bits", reason="PREFIX_INVALID")
         if not 0 < len(prefixes) <= MAX_PREFIXES:
             raise RequestError("1 to 256 prefixes a call", reason="BATCH_INVALID")
+        if len(set(prefixes)) != len(prefixes):
+            raise RequestError("a prefix is asked once a call", reason="PREFIX_INVALID")
         await self._charge("LookupService.LookupPrefix", request.purpose, len(prefixes))
         return await asyncio.to_thread(self._buckets, bits, prefixes)
 
@@ -76,7 +86,12 @@ class LookupService(stubs.LookupServiceServicer):
         await self._meter(current_caller().member, method, _purpose(purpose), amount)
 
     def _buckets(self, bits: int, prefixes: Sequence[int]) -> wire.LookupPrefixResponse:
-        tokens = {prefix: self._catalogue.bucket(prefix, bits) for prefix in set(prefixes)}
+        _require_small(self._token_count() >> bits, len(prefixes))
+        tokens: dict[int, list[bytes]] = {}
+        for prefix in prefixes:
+            tokens[prefix] = self._catalogue.bucket(prefix, bits)
+            # A member may have filled one bucket with tokens of its own making.
+            _require_small(len(tokens[prefix]), len(prefixes))
         known = self._verdicts.outline([token for bucket in tokens.values() for token in bucket])
         packed = pack([[_record(t, known[t]) for t in tokens[p]] for p in prefixes])
         return wire.LookupPrefixResponse(
@@ -136,6 +151,16 @@ def _require_tokens(tokens: Sequence[bytes]) -> list[bytes]:
     if any(len(token) != TOKEN_BYTES for token in tokens):
         raise RequestError("a token is 16 bytes", reason="TOKEN_INVALID")
     return list(tokens)
+
+
+def _require_small(largest: int, count: int) -> None:
+    """Refuse a reply that would not fit into one message, before it is put together."""
+    if padded_size(largest) * RECORD_BYTES * count > MAX_REPLY_BYTES:
+        raise RequestError(
+            "the buckets are too large for one reply",
+            reason="REPLY_TOO_LARGE",
+            hint="ask for fewer prefixes, or for longer ones",
+        )
 
 
 def _purpose(number: int) -> Purpose:
