@@ -35,8 +35,9 @@ _directory = click.Path(path_type=Path, file_okay=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the report.")
 def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) -> int:
     """Show five members, a partner and their keys at work, and check every claim."""
-    with output.Progress("reading lists", None):
+    with output.Progress("reading lists", 1) as bar:
         material = load_material(data_directory)
+        bar.advance(1)
     if not as_json:
         output.data(f"Tocsin demonstration: six nodes, each its own process; {material.source}.\n")
     with _directory_of(keep) as directory:

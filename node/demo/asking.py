@@ -28,9 +28,9 @@ def ask(stage: Stage) -> Iterator[Check]:
     known = set(present)
     with stage.progress("partner asks", len(asked)) as bar:
         started = time.monotonic()
-        results = stage.check(PARTNER, [(kind_name(one.kind), one.value) for one in asked])
+        texts = [(kind_name(one.kind), one.value) for one in asked]
+        results = stage.check(PARTNER, texts, bar.advance)
         seconds = time.monotonic() - started
-        bar.advance(len(results))
     wrong = sum(
         result.HasField("error") or (result.band > Band.NONE) != (one in known)
         for one, result in zip(asked, results, strict=True)

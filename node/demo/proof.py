@@ -108,10 +108,7 @@ def _needles_of(stage: Stage) -> Needles:
     for value, texts in typed.items():
         needles.add(value, texts, owners[value])
     facts.searched, facts.too_short = len(typed) - needles.too_short, needles.too_short
-    # Everybody has the guard; it is here so that values inside longer ones of it are no findings.
-    for value in material.guard:
-        needles.add(value, (), MEMBERS)
-    needles.settle()
+    needles.settle((value.value for value in material.guard), MEMBERS)
     facts.indistinct = needles.indistinct
     return needles
 

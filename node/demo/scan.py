@@ -100,16 +100,21 @@ class Needles:
                 searched = True
         self.too_short += not searched
 
-    def settle(self) -> None:
+    def settle(self, texts: Iterable[str] = (), owners: Iterable[str] = ()) -> None:
         """Find the forms that lie inside longer ones of others; to be called after the last add.
 
         A database leaves torn pieces of a member's own values behind, and a piece may be a whole
         shorter value of somebody else: there the two cannot be told apart.
+
+        Args:
+            texts: What is not searched for, but may be with ``owners``.
+            owners: Members.
         """
-        for longer, owners in self._owners.items():
-            for _, form in self._found_in(longer):
-                if form != longer and not owners <= self._owners[form]:
-                    self._inside[form] = self._inside.get(form, frozenset()) | owners
+        for longer, members in self._owners.items():
+            self._note_inside(longer, members)
+        everybody = frozenset(owners)
+        for text in texts:
+            self._note_inside(text.lower().encode(), everybody)
 
     def search(self, place: Place) -> Tally:
         """Read a file to its end and search it."""
@@ -128,6 +133,11 @@ class Needles:
             self._lengths[start] = (*known, len(form))
         self._owners[form] = self._owners.get(form, frozenset()) | owners
         self._kinds[form] = kind.name.lower()
+
+    def _note_inside(self, longer: bytes, owners: frozenset[str]) -> None:
+        for _, form in self._found_in(longer):
+            if form != longer and not owners <= self._owners[form]:
+                self._inside[form] = self._inside.get(form, frozenset()) | owners
 
     def _found_in(self, text: bytes) -> list[tuple[int, bytes]]:
         """Return every form in a text, with its place."""

@@ -25,6 +25,8 @@ from tocsin.v1 import vocabulary_pb2
 BATCH_ROWS = 2_048
 """Rows of one call: what the inside door takes."""
 
+# Values of one check: so few that the bar moves.
+_CHECK_ROWS = 500
 # Seconds between looks at what is about to spread.
 _LOOK_SECONDS = 0.2
 # Seconds until something that was said has to be everywhere, on two cores shared by all nodes.
@@ -167,16 +169,21 @@ class Stage:
         return outcomes
 
     def check(
-        self, member: str, asked: Iterable[tuple[str, str]], purpose: Purpose = Purpose.CHECK
+        self,
+        member: str,
+        asked: Sequence[tuple[str, str]],
+        advance: Callable[[int], None] = lambda _: None,
     ) -> list[desk.CheckResult]:
         """Check values, given as kind and text, in order."""
         results: list[desk.CheckResult] = []
-        for batch in batches(list(asked)):
+        for start in range(0, len(asked), _CHECK_ROWS):
+            batch = asked[start : start + _CHECK_ROWS]
             request = desk.CheckRequest(
                 values=[desk.RawIndicator(kind=kind, value=text) for kind, text in batch],
-                purpose=purpose.value,  # type: ignore[arg-type]  # equal numbers, tested
+                purpose=Purpose.CHECK.value,  # type: ignore[arg-type]  # equal numbers, tested
             )
             results.extend(self.ask_desk(member, "Check", request).results)
+            advance(len(batch))
         return results
 
     def band(self, member: str, indicator: Indicator) -> Band:

@@ -151,6 +151,15 @@ def test_a_value_inside_a_longer_one_is_no_finding_where_the_longer_one_may_be(n
     assert len(search(needles, path, may_hold=None).findings) == 2
 
 
+def test_a_value_inside_a_text_that_everybody_has_is_no_finding_there(needles, tmp_path):
+    needles.settle(["www.Golden-Refund.example"], ["bank-x"])
+    path = tmp_path / "store.db"
+    path.write_bytes(b"\0www.golden-refund.example\0")
+
+    assert not search(needles, path, may_hold="bank-x").findings
+    assert len(search(needles, path, may_hold="carrier-a").findings) == 1
+
+
 def test_random_bytes_hold_nothing(needles, tmp_path):
     path = tmp_path / "noise.bin"
     path.write_bytes(os.urandom(1_000_000))
