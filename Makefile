@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= $(TOCSIN_DATA)
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo test check format gen clean
+.PHONY: help setup setup-dev demo test check format gen bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ format: setup-dev ## Rewrite the code in the house format
 gen: setup-dev ## Generate the stubs of the contract
 	$(BIN)/python -m tests.contract.codegen
 	$(BIN)/python -m tests.contract.readme
+
+bench: setup-dev ## Measure the hot paths; the figures go to bench.json
+	$(BIN)/python -m tests.bench --output bench.json
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,107 @@
+"""Measure a ledger: own statements appended, a peer's ingested, tokens looked up; all durable."""
+
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from federation.names import MemberId
+from federation.roles import Role
+from federation.verdict import Outline, Standing
+from keys.signing import SigningKey
+from node.log.ledger import Ledger
+from node.log.run import Run
+from node.store.catalogue import Catalogue
+from node.store.sqlite import SqliteStore
+from node.verdicts import MAX_TOKENS, Verdicts
+from tests.bench.clock import cpu_of, medians
+from tests.bench.result import Result
+from tests.bench.statements import batches
+
+STATEMENTS: Final = 40_000
+"""Statements of a round: two seconds of all that is measured."""
+
+NOW: Final = 1_800_000_000
+READ_BYTES: Final = 4 * 1024 * 1024
+WRITER, READER = MemberId("bank-x"), MemberId("carrier-a")
+
+
+class BankVerdicts(Verdicts):
+    """Verdicts under a charter in which the writer is a bank of ordinary reliability."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._clock = lambda: NOW
+
+    def standing(self) -> Standing:
+        """Return the one member's standing."""
+        return Standing({WRITER: frozenset({Role.BANK})}, {WRITER: 0.8})
+
+
+def measure() -> Iterator[Result]:
+    """Yield rates in statements, rows and tokens a second of CPU."""
+    taken = medians(_round)
+    unit = "statements/s CPU"
+    yield Result("ingest: append", taken["append"], unit, 20_000, at_least=True)
+    yield Result("ingest: verify and fold", taken["ingest"], unit, 40_000, at_least=True)
+    yield Result("ingest: catalogue root", taken["root"], "rows/s CPU")
+    unit = "tokens/s CPU"
+    yield Result("ingest: look-up, all known", taken["known"], unit)
+    yield Result("ingest: look-up, 1 in 10 known", taken["mixed"], unit, 300_000, at_least=True)
+
+
+def _round() -> dict[str, float]:
+    key = SigningKey.generate()
+    with tempfile.TemporaryDirectory() as directory:
+        writer = SqliteStore(Path(directory) / "writer.db")
+        reader = SqliteStore(Path(directory) / "reader.db")
+        try:
+            return _measure_stores(key, writer, reader)
+        finally:
+            writer.close()
+            reader.close()
+
+
+def _measure_stores(key: SigningKey, writer: SqliteStore, reader: SqliteStore) -> dict[str, float]:
+    own = _ledger(writer, WRITER, key, key)
+    replica = _ledger(reader, READER, SigningKey.generate(), key)
+    said = list(batches(WRITER, STATEMENTS, NOW))
+    appending, _ = cpu_of(lambda: [own.append(batch) for batch in said])
+    runs = list(_runs(own))
+    ingesting, _ = cpu_of(
+        lambda: [replica.ingest(own.own, one.bodies, one.compacted, one.checkpoint) for one in runs]
+    )
+    catalogue = Catalogue(reader)
+    digesting, _ = cpu_of(lambda: catalogue.root(NOW))
+    rates = {"append": appending, "ingest": ingesting, "root": digesting}
+    return {name: STATEMENTS / seconds for name, seconds in rates.items()} | _looked_up(catalogue)
+
+
+def _looked_up(catalogue: Catalogue) -> dict[str, float]:
+    verdicts, source = BankVerdicts(catalogue), random.Random(2)
+    held = random.Random(1)  # as the statements were made
+    known = [held.randbytes(16) for _ in range(MAX_TOKENS)]
+    tenth = MAX_TOKENS // 10
+    mixed = known[:tenth] + [source.randbytes(16) for _ in range(MAX_TOKENS - tenth)]
+
+    def ask(tokens: list[bytes]) -> dict[bytes, Outline]:
+        return verdicts.outline(tokens)
+
+    return {
+        name: MAX_TOKENS / cpu_of(lambda tokens=tokens: ask(tokens))[0]
+        for name, tokens in (("known", known), ("mixed", mixed))
+    }
+
+
+def _ledger(store: SqliteStore, member: MemberId, key: SigningKey, writer: SigningKey) -> Ledger:
+    publics = {WRITER: writer.public, READER: key.public}
+    return Ledger(store, "night", member, key, publics.__getitem__, lambda: NOW)
+
+
+def _runs(ledger: Ledger) -> Iterator[Run]:
+    start, size = 0, ledger.size(ledger.own)
+    while start < size:
+        run = ledger.read(ledger.own, start, READ_BYTES)
+        yield run
+        start += len(run.bodies)
