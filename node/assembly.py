@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from federation.authorisation import Request
@@ -22,6 +23,7 @@ from node.desk.check import Checker, ReplicaSource
 from node.desk.explain import Explainer
 from node.desk.intake import Intake
 from node.desk.nominate import Nominator, Stores
+from node.desk.own_claims import OwnClaims
 from node.desk.say import Sayings
 from node.desk.service import DeskService, Replica
 from node.desk.watch import WatchDesk
@@ -217,7 +219,8 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
         return core.private.known_tokens(values, core.epoch())
 
     intake = Intake(tokeniser, core.config.country, recall)
-    stores = Stores(log.catalogue, core.private, log.verdicts)
+    claims = OwnClaims(core.me, log.catalogue, partial(log.ledger.entry, log.ledger.own))
+    stores = Stores(log.catalogue, core.private, log.verdicts, claims)
     common = (core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
     replica = Replica(
         nominator=Nominator(*common),

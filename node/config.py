@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
-_SECONDS = ("poll_seconds", "gossip_seconds", "charter_seconds", "leaf_hours")
+MAX_WORKERS = 256  # processes; more cores than one node can keep busy
+MAX_SECONDS = 86_400  # a node that looks less often than daily is as good as off
+MAX_LEAF_HOURS = 24 * 90  # a leaf is short-lived, or revocation by not renewing means nothing
+
+_BOUNDS = {
+    "workers": (0, MAX_WORKERS),
+    "poll_seconds": (1, MAX_SECONDS),
+    "gossip_seconds": (1, MAX_SECONDS),
+    "charter_seconds": (1, MAX_SECONDS),
+    "leaf_hours": (1, MAX_LEAF_HOURS),
+}
+_SHAPES = {
+    "listen": (re.compile(r"|\S+:[0-9]{1,5}"), "host:port"),
+    "country": (re.compile(r"|[A-Z]{2}"), "two capital letters"),
+    "evaluation_check": (re.compile(r"sum|strict|rfc"), "sum, strict or rfc"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +125,14 @@ def _check(name: str, value: object) -> None:
         raise _invalid(f"unknown setting {name!r}", f"did you mean {near[0]!r}?" if near else None)
     if type(value) is not type(_DEFAULTS[name]):
         raise _invalid(f"setting {name!r} must be a {type(_DEFAULTS[name]).__name__}")
-    if name in _SECONDS and isinstance(value, int) and value < 1:
-        raise _invalid(f"setting {name!r} must be at least 1")
-    if name == "evaluation_check" and value not in ("sum", "strict", "rfc"):
-        raise _invalid("setting 'evaluation_check' must be sum, strict or rfc")
+    if isinstance(value, int) and name in _BOUNDS:
+        least, most = _BOUNDS[name]
+        if not least <= value <= most:
+            raise _invalid(f"setting {name!r} must be from {least} to {most}")
+    if isinstance(value, str) and name in _SHAPES:
+        shape, told = _SHAPES[name]
+        if not shape.fullmatch(value):
+            raise _invalid(f"setting {name!r} must be {told}")
 
 
 def _invalid(message: str, hint: str | None = None) -> ConfigError:

@@ -110,11 +110,15 @@ class RunningNode:
         self._tasks: set[asyncio.Task[None]] = set()
         self._grown = asyncio.Event()
         self._address = ""
+        self._holds_home = False
         core.charter.subscribe(self._follow)
 
     async def start(self) -> None:
         """Open the doors and start everything that runs by itself."""
         core = self._core
+        self._inside.hold()  # a second node on this home gets no further
+        self._holds_home = True
+        core.home.process_id.write_text(f"{os.getpid()}\n")
         await core.workers.warm_up()
         if self._log is not None:
             await self._log.ceremonies.advance()
@@ -126,7 +130,6 @@ class RunningNode:
         port = await self._outside.start(listen)
         self._address = f"{listen.rpartition(':')[0]}:{port}"
         await self._inside.start()
-        core.home.process_id.write_text(f"{os.getpid()}\n")
         self._start_tasks()
         if self._replication is not None:
             self._replication.start()
@@ -137,21 +140,21 @@ class RunningNode:
 
     async def stop(self) -> None:
         """Take no new calls, let those under way end, close everything."""
+        if self._holds_home:  # while the home is still locked: the next node writes its own
+            self._core.home.process_id.unlink(missing_ok=True)
+        doors = [self._inside.stop(STOP_SECONDS), self._outside.stop(STOP_SECONDS)]
         await self._inside.set_ready(ready=False)
+        await _end("doors", asyncio.gather(*doors))
         if self._replication is not None:
-            self._replication.end_watches()
-        await asyncio.gather(self._inside.stop(STOP_SECONDS), self._outside.stop(STOP_SECONDS))
-        if self._replication is not None:
-            await self._replication.close()
+            await _end("replication", self._replication.close())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._core.peers.close()
-        await asyncio.to_thread(self._core.workers.close)
+        await _end("peers", self._core.peers.close())
+        await _end("workers", asyncio.to_thread(self._core.workers.close))
         self._core.private.close()
         if self._log is not None:
             self._log.store.close()
-        self._core.home.process_id.unlink(missing_ok=True)
         get_log().info("node.stopped", member=self._core.me)
 
     def _build_replication(self) -> Replication:
@@ -318,6 +321,14 @@ class RunningNode:
 
     async def _forked(self, evidence: ForkEvidence) -> None:
         await self._require_log().alarms.log_forked(evidence.origin.member, evidence)
+
+
+async def _end(name: str, ending: Awaitable[object]) -> None:
+    """End one part; where it fails, the others are ended all the same."""
+    try:
+        await ending
+    except Exception as error:
+        get_log().error("node.part_not_ended", body=name, **describe_error(error))
 
 
 async def _supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:

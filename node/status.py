@@ -106,7 +106,8 @@ class StatusReporter:
         if sources.catalogue is None or sources.ledger is None:
             return
         response.catalogue_root = sources.catalogue.root(as_of)
-        self._root = (as_of, response.catalogue_root)
+        if as_of == self._moment(None):
+            self._root = (as_of, response.catalogue_root)
         response.token_count = sources.catalogue.token_count()
         for state in sources.ledger.states():
             response.statement_count += state.size

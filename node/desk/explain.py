@@ -83,4 +83,9 @@ class Explainer:
             )
         except SealError:
             return ""  # sealed by a member that did not hold the key: nothing to show
-        return opened.decode(errors="replace")
+        return _printable(opened.decode(errors="replace"))
+
+
+def _printable(text: str) -> str:
+    """Drop what could steer a terminal: another member wrote the text."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federation.indicators import Kind
@@ -19,6 +19,7 @@ from federation.vocabulary import (
 )
 from keys.sealing import seal_to_indicator
 from node.desk.intake import Intake, Known, Refusal
+from node.desk.own_claims import Held, OwnClaims
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
@@ -38,6 +39,24 @@ class Stores:
     catalogue: Catalogue
     private: PrivateStore
     verdicts: Verdicts
+    claims: OwnClaims
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A row as the statement that it asks for."""
+
+    known: Known
+    statement: Statement
+    term_given: bool
+
+
+class _RefusedError(Exception):
+    """A row is not said."""
+
+    def __init__(self, why: Refusal) -> None:
+        super().__init__(why.reason)
+        self.why = why
 
 
 class Nominator:
@@ -98,45 +117,54 @@ class Nominator:
     ) -> list[wire.RowResult]:
         results = {place: _refused(why) for place, why in refused.items()}
         protected, held = await asyncio.to_thread(self._look_up, known)
-        said: dict[bytes, tuple[Known, Statement]] = {}
+        claims: dict[bytes, _Claim] = {}
         for one in known:
-            results[one.place] = self._decide(
-                rows[one.place], one, protected, held, said, legal_basis, tlp
-            )
+            try:
+                claim = self._claim(rows[one.place], one, protected, legal_basis, tlp)
+            except _RefusedError as error:
+                results[one.place] = _refused(error.why)
+                continue
+            # Of rows that claim the same, the last says how sure the member is.
+            results[one.place] = _result(wire.ROW_OUTCOME_UNCHANGED, claim.statement.id)
+            claims[claim.statement.id] = claim
+        fresh = await asyncio.to_thread(self._fresh, claims.values(), held)
+        for claim in fresh:
+            results[claim.known.place] = _result(wire.ROW_OUTCOME_ADDED, claim.statement.id)
         # First the values: whatever is in the log can be said again in a new key epoch.
-        await asyncio.to_thread(self._remember, [one for one, _ in said.values()])
-        await self._speaker.say([statement for _, statement in said.values()])
+        await asyncio.to_thread(self._remember, [claim.known for claim in fresh])
+        await self._speaker.say([claim.statement for claim in fresh])
         return [results[place] for place in range(len(rows))]
 
-    def _look_up(self, known: Sequence[Known]) -> tuple[set[bytes], dict[bytes, tuple[int, int]]]:
-        """Return the protected tokens, and own nominations by id: confidence and expiry."""
+    def _look_up(self, known: Sequence[Known]) -> tuple[set[bytes], Held]:
         tokens = [one.token for one in known]
-        protected = self._stores.verdicts.protected(tokens)
-        return protected, self._stores.catalogue.nominations(self._member, tokens)
+        return self._stores.verdicts.protected(tokens), self._stores.claims.held(tokens)
 
-    def _decide(
+    def _fresh(self, claims: Iterable[_Claim], held: Held) -> list[_Claim]:
+        now, is_new = self._clock(), self._stores.claims.is_new
+        return [
+            claim
+            for claim in claims
+            if is_new(claim.statement, held, now, term_given=claim.term_given)
+        ]
+
+    def _claim(
         self,
         row: wire.NominationRow,
         one: Known,
         protected: set[bytes],
-        held: Mapping[bytes, tuple[int, int]],
-        said: dict[bytes, tuple[Known, Statement]],
         legal_basis: LegalBasis,
         tlp: TrafficLight,
-    ) -> wire.RowResult:
+    ) -> _Claim:
         if one.token in protected:
-            return _refused(PROTECTED)
+            raise _RefusedError(PROTECTED)
         try:
             statement = self._statement(row, one, legal_basis, tlp)
         except (StatementError, ValueError) as error:
             reason = getattr(error, "reason", "FIELD_INVALID")
-            return _refused(Refusal(reason, "a field of the row is missing or out of range"))
-        confidence, expires = held.get(statement.id, (0, 0))
-        current = expires == 0 or expires > self._clock()
-        if statement.id in said or (confidence == row.confidence and current):
-            return _result(wire.ROW_OUTCOME_UNCHANGED, statement.id)
-        said[statement.id] = (one, statement)
-        return _result(wire.ROW_OUTCOME_ADDED, statement.id)
+            raise _RefusedError(
+                Refusal(reason, "a field of the row is missing or out of range")
+            ) from error
+        return _Claim(one, statement, term_given=bool(row.expires_time.seconds))
 
     def _statement(
         self, row: wire.NominationRow, one: Known, legal_basis: LegalBasis, tlp: TrafficLight

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.json_format import Error as JsonError
 from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import DecodeError
 
 from federation.indicators import KindClass
 from federation.names import MemberId, NameFormatError, Origin
@@ -67,7 +69,9 @@ class OperationService(stubs.OperationServiceServicer):
     ) -> AsyncIterator[wire.VerifyLogResponse]:
         """Recompute logs from disk, telling how far it is."""
         ledger = self._parts.ledger
-        origins = [_origin(request.origin)] if request.origin else ledger.origins()
+        origins = (
+            [_origin(request.origin)] if request.origin else await asyncio.to_thread(ledger.origins)
+        )
         queue: asyncio.Queue[wire.VerifyLogResponse | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
@@ -89,7 +93,8 @@ class OperationService(stubs.OperationServiceServicer):
         return await asyncio.to_thread(self._list, origin, size, request.page_token)
 
     def _list(self, origin: Origin, size: int, page_token: str) -> wire.ListStatementsResponse:
-        end = _position(page_token) if page_token else self._parts.ledger.size(origin)
+        size_now = self._parts.ledger.size(origin)
+        end = min(_position(page_token), size_now) if page_token else size_now
         start = max(0, end - size)
         bodies = [(at, self._parts.ledger.entry(origin, at)) for at in range(start, end)]
         return wire.ListStatementsResponse(
@@ -111,10 +116,11 @@ class OperationService(stubs.OperationServiceServicer):
         size = ledger.size(origin)
         if index >= size:
             raise RequestError(f"the log has {size} entries", reason="POSITION_INVALID")
+        proof = ledger.prove_inclusion(origin, index, size)
         return wire.ProveStatementResponse(
             body=ledger.entry(origin, index) or b"",
-            hashes=ledger.prove_inclusion(origin, index, size).hashes,
-            checkpoint=ledger.latest_checkpoint(origin) or b"",
+            hashes=proof.hashes,
+            checkpoint=proof.checkpoint,
         )
 
     async def RebuildViews(  # noqa: N802  # the contract's name
@@ -154,7 +160,14 @@ class OperationService(stubs.OperationServiceServicer):
         self, request: wire.GrantQuotaRequest, context: Any
     ) -> wire.GrantQuotaResponse:
         """Say that a member may have more evaluated, once."""
-        member = self._charter.charter.member(_member_id(request.member)).member
+        charter, own = self._charter.charter, self._parts.own.member
+        member = charter.member(_member_id(request.member)).member
+        if own not in charter.holders:
+            raise PolicyError(
+                "a grant counts only from a key holder",
+                reason="NOT_A_HOLDER",
+                hint=f"key holders: {', '.join(charter.holders)}",
+            )
         try:
             grant = QuotaGrant(
                 grant_id=request.grant_id,
@@ -211,9 +224,11 @@ def _position(text: str) -> int:
 def _json(body: bytes | None) -> str:
     if body is None:
         return '{"compacted": true}'
-    statement = statement_pb2.Statement()
-    statement.ParseFromString(body)
-    return MessageToJson(statement, preserving_proto_field_name=True, indent=None)
+    try:
+        statement = statement_pb2.Statement.FromString(body)
+        return MessageToJson(statement, preserving_proto_field_name=True, indent=None)
+    except (DecodeError, JsonError, ValueError):
+        return '{"invalid": true}'  # a peer's entry that is no statement stays in its log
 
 
 def _verify_all(

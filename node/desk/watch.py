@@ -44,12 +44,12 @@ class WatchDesk:
 
     async def add(self, rows: Sequence[wire.WatchRow]) -> list[wire.RowResult]:
         """Add customers; the same again changes nothing. Known tokens become hits at once."""
-        taken = await self._intake.take([row.indicator for row in rows], Purpose.WATCH, self._pad())
-        refused = dict(taken.refused)
+        indicators, refused = await self._intake.parse(row.indicator for row in rows)
         for place, row in enumerate(rows):
             if not 0 < len(row.reference) <= MAX_REFERENCE_CHARACTERS:
                 refused.setdefault(place, REFERENCE_MISSING)
-        kept = [one for one in taken.known if one.place not in refused]
+        open_rows = {place: one for place, one in indicators.items() if place not in refused}
+        kept = await self._intake.tokenise(open_rows, Purpose.WATCH, self._pad())
         entries = [(one.token, one.indicator.kind.value, rows[one.place].reference) for one in kept]
         added = await asyncio.to_thread(self._add, entries)
         outcome = {

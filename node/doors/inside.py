@@ -62,16 +62,28 @@ class InsideDoor:
         self._health = health_aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
         self._held = ExitStack()
+        self._is_held = False
+
+    def hold(self) -> None:
+        """Take the directory for this node, before the door opens; until ``stop``.
+
+        Raises:
+            SocketError: NODE_RUNNING, another node holds it; SOCKET_DIRECTORY_OPEN, others may
+                enter it.
+        """
+        if not self._is_held:
+            self._held.enter_context(_hold_directory(self._socket.parent))
+            self._is_held = True
 
     async def start(self) -> None:
         """Open the door.
 
         Raises:
-            SocketError: NODE_RUNNING, another node holds the directory; SOCKET_DIRECTORY_OPEN,
-                others may enter it; SOCKET_PATH_TAKEN, something else stands at the path.
+            SocketError: What ``hold`` raises; SOCKET_PATH_TAKEN, something else stands at the path.
         """
-        with ExitStack() as held:
-            held.enter_context(_hold_directory(self._socket.parent))
+        self.hold()
+        with self._held.pop_all() as held:
+            self._is_held = False
             _clear_path(self._socket)
             path = held.enter_context(short_path(self._socket))
             server = self._build()
@@ -82,18 +94,19 @@ class InsideDoor:
             await server.start()
             self._server = server
             self._held = held.pop_all()
+            self._is_held = True
         get_log().info("desk.opened")
 
     async def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
         """Let calls under way end, then close and give the directory free."""
-        if self._server is None:
-            return
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_seconds)
-        self._server = None
-        self._socket.unlink(missing_ok=True)
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(grace_seconds)
+            self._server = None
+            self._socket.unlink(missing_ok=True)
+            get_log().info("desk.closed")
         self._held.close()
-        get_log().info("desk.closed")
+        self._is_held = False
 
     async def set_ready(self, *, ready: bool) -> None:
         """Tell health checks whether the node answers checks."""
