@@ -13,7 +13,7 @@ from node.cli import output
 from node.demo.material import load_material
 from node.demo.report import check_lines, document, lines
 from node.demo.stage import Check
-from node.demo.story import Act, Result, tell_story
+from node.demo.story import Act, Audience, Result, tell_story
 from node.errors import EXIT_FAILED
 
 _EPILOG = """\b
@@ -39,11 +39,12 @@ def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) 
         material = load_material(data_directory)
         bar.advance(1)
     if not as_json:
-        output.data(f"Tocsin demonstration: six nodes, each its own process; {material.source}.\n")
-    with _directory_of(keep) as directory:
-        result = tell_story(
-            material, directory, output.Progress, _told_nothing if as_json else _tell
+        output.data(
+            f"Tocsin demonstration: six nodes, each its own process, with\n{material.source}.\n"
         )
+    with _directory_of(keep) as directory:
+        audience = Audience(output.Progress) if as_json else _PERSON
+        result = tell_story(material, directory, audience)
     if as_json:
         output.json_object(document(result))
     else:
@@ -60,15 +61,17 @@ def _directory_of(keep: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _tell(act: Act, checks: list[Check]) -> None:
+def _announce(act: Act) -> None:
     output.data(click.style(act.title, bold=True))
+
+
+def _tell(checks: list[Check]) -> None:
     for check in checks:
         for line in check_lines(check):
             output.data(line)
 
 
-def _told_nothing(act: Act, checks: list[Check]) -> None:
-    """Say nothing: standard output belongs to the object."""
+_PERSON = Audience(output.Progress, _announce, _tell)
 
 
 def _show_end(result: Result, keep: Path | None) -> None:

@@ -16,6 +16,9 @@ PARTNER_CHECKS = 2_000
 SPELLINGS = 20
 """Of the listed ones, so many are asked once more in another spelling."""
 
+LOST = "net-p"
+"""The key holder that loses its power."""
+
 NEWCOMER = as_entry(Kind.DOMAIN, "new-parcel-customs.example", FraudType.SHOPPING, 85)
 """What is nominated while a key holder is down."""
 
@@ -102,28 +105,32 @@ def reassign(stage: Stage) -> Iterator[Check]:
 
 def lose_holder(stage: Stage) -> Iterator[Check]:
     """Cut the power of one key holder, go on without it, and let it catch up."""
-    stage.sandbox.kill("net-p")
-    others = [member for member in MEMBERS if member != "net-p"]
-    outcome = stage.nominate("net-q", [NEWCOMER], lambda _: None)
+    others = [member for member in MEMBERS if member != LOST]
     value = NEWCOMER.indicator
     assert value is not None  # noqa: S101  # a constant of this module
-    stage.wait_band(value, (*others, PARTNER), known=True)
+    stage.facts.extra.append(Extra(value, NEWCOMER.typed, ("net-q",)))
+    with stage.progress("going on without one", 3) as bar:
+        stage.sandbox.kill(LOST)
+        bar.advance(1)
+        outcome = stage.nominate("net-q", [NEWCOMER], lambda _: None)
+        stage.wait_band(value, (*others, PARTNER), known=True)
+        bar.advance(1)
+        stage.sandbox.start(LOST)
+        stage.open_doors()
+        stage.wait_replicated()
+        bar.advance(1)
     yield Check(
         "one-holder-down",
         outcome["ADDED"] == 1,
-        "net-p lost its power: two holders still make tokens, and the partner gets answers",
+        f"{LOST} lost its power: two holders still make tokens, and the partner gets answers",
     )
-    stage.sandbox.start("net-p")
-    stage.open_doors()
-    stage.wait_replicated()
     as_of = int(time.time())
     roots = set(stage.each(lambda member: stage.status(member, as_of).catalogue_root).values())
     yield Check(
         "holder-catches-up",
-        stage.band("net-p", value) > Band.NONE and len(roots) == 1,
-        "net-p came back, caught up and has the same catalogue root",
+        stage.band(LOST, value) > Band.NONE and len(roots) == 1,
+        f"{LOST} came back, caught up and has the same catalogue root",
     )
-    stage.facts.extra.append(Extra(value, NEWCOMER.typed, ("net-q",)))
 
 
 def _only_listed_by(stage: Stage, member: str, name: str) -> Indicator:

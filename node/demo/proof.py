@@ -70,10 +70,11 @@ def search(stage: Stage) -> Iterator[Check]:
         for place in places_below(stage.sandbox.home(member).root, member, member, _SILENT)
     ]
     tally = Tally()
-    with stage.progress("searching", sum(place.path.stat().st_size for place in places)) as bar:
+    size = sum(place.path.stat().st_size for place in places)
+    with stage.progress("searching, kB", size // 1_000) as bar:
         for part in _search_all(needles, places):
             tally.add(part)
-            bar.advance(part.bytes_read)
+            bar.advance(part.bytes_read // 1_000)
     facts = stage.facts
     facts.files, facts.bytes_read = tally.files, tally.bytes_read
     facts.findings = [f"{one.kind} in {one.name} at {one.offset}" for one in tally.findings]
@@ -138,15 +139,19 @@ def edit_log(stage: Stage) -> Iterator[Check]:
     copy = Home(stage.sandbox.directory / EDITED_COPY)
     shutil.copytree(original.root, copy.root, ignore=shutil.ignore_patterns("run", CAPTURE_NAME))
     (copy.root / "run").mkdir(mode=0o700)
-    try:
-        before = _verify(stage, copy)
-        index = before.total * 2 // 3
-        body = _entry(stage, copy, index)
-        end_process(copy)
-        _flip_byte(copy.data, body)
-        after = _verify(stage, copy)
-    finally:
-        end_process(copy)
+    with stage.progress("verifying", 3) as bar:
+        try:
+            before = _verify(stage, copy)
+            bar.advance(1)
+            index = before.total * 2 // 3
+            body = _entry(stage, copy, index)
+            end_process(copy)
+            _flip_byte(copy.data, body)
+            bar.advance(1)
+            after = _verify(stage, copy)
+            bar.advance(1)
+        finally:
+            end_process(copy)
     yield Check("log-sound", before.sound and before.total > 0, f"{before.total:,} entries agree")
     yield Check(
         "log-edit-found",

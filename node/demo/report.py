@@ -89,17 +89,14 @@ def _seen(result: Result) -> Iterator[str]:
 def _saw(result: Result, member: str) -> tuple[str, str]:
     facts = result.facts
     if member == PARTNER:
-        saw = f"a band for each of the {facts.partner_asked:,} values it asked about"
+        saw = f"a band for each of the {facts.partner_asked:,} values it asked"
         return saw, "who said it; any list"
     own = len(result.material.nominated_by(member))
-    saw = f"its own {own:,} values; {facts.tokens:,} tokens"
+    saw = f"its own {own:,} values, {facts.tokens:,} tokens"
     if member in facts.watched:
-        saw += f"; its {facts.hits.get(member, 0)} hits"
+        saw += f", {facts.hits.get(member, 0)} hits"
     others = len(result.material.listed) - own
-    never = f"{others:,} values of the others"
-    if member in facts.watched:
-        never += "; their customers"
-    return saw, never
+    return saw, f"{others:,} values and all customers of others"
 
 
 def _traffic(result: Result) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from federation.indicators import Indicator, Kind, kind_name
 from federation.vocabulary import FraudType, ProtectionGround
@@ -84,24 +84,33 @@ def guard(stage: Stage) -> Iterator[Check]:
 
 def watch(stage: Stage) -> Iterator[Check]:
     """Let members watch their own customers, before anybody has said anything about them."""
-    for member, (kind, count, listed) in WATCHERS.items():
-        others = _listed_by_others(stage, member, kind)
-        known = choose(f"watch/{member}", others, listed)
-        customers = [*known, *_innocent(member, count - len(known))]
-        stage.facts.watched[member] = tuple(customers)
-        stage.facts.expected_hits[member] = len(known)
-        rows = [
-            desk.WatchRow(indicator=raw(one), reference=_reference(place))
-            for place, one in enumerate(customers)
-        ]
-        outcomes: Counter[str] = Counter()
-        for batch in batches(rows):
-            outcomes.update(stage.say(member, "AddWatch", desk.AddWatchRequest(rows=batch)))
+    total = sum(count for _, count, _ in WATCHERS.values())
+    with stage.progress("watching", total) as bar:
+        added = {member: _watch(stage, member, bar.advance) for member in WATCHERS}
+    for member, (_, count, _) in WATCHERS.items():
         yield Check(
             f"watchlist-{member}",
-            outcomes["ADDED"] == count,
-            f"{outcomes['ADDED']} customers watched; the list never leaves the node",
+            added[member] == count,
+            f"{added[member]} customers watched; the list never leaves the node",
         )
+
+
+def _watch(stage: Stage, member: str, advance: Callable[[int], None]) -> int:
+    """Add a member's customers, the listed ones first; return how many were added."""
+    kind, count, listed = WATCHERS[member]
+    known = choose(f"watch/{member}", _listed_by_others(stage, member, kind), listed)
+    customers = [*known, *_innocent(member, count - len(known))]
+    stage.facts.watched[member] = tuple(customers)
+    stage.facts.expected_hits[member] = len(known)
+    rows = [
+        desk.WatchRow(indicator=raw(one), reference=_reference(place))
+        for place, one in enumerate(customers)
+    ]
+    added = 0
+    for batch in batches(rows):
+        added += stage.say(member, "AddWatch", desk.AddWatchRequest(rows=batch)).count("ADDED")
+        advance(len(batch))
+    return added
 
 
 def _listed_by_others(stage: Stage, member: str, kind: Kind) -> list[Indicator]:

@@ -49,6 +49,21 @@ ACTS: tuple[Act, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told.
+
+    Attributes:
+        show: Makes a progress bar of a label and a length.
+        begins: Called when an act begins.
+        checked: Called with the checks of an act when it has ended.
+    """
+
+    show: ShowProgress
+    begins: Callable[[Act], None] = lambda _: None
+    checked: Callable[[list[Check]], None] = lambda _: None
+
+
 @dataclass(slots=True)
 class Result:
     """What came of the story.
@@ -74,16 +89,14 @@ class Result:
 def tell_story(
     material: Material,
     directory: Path,
-    show: ShowProgress,
-    told: Callable[[Act, list[Check]], None] = lambda act, checks: None,
+    audience: Audience,
 ) -> Result:
     """Tell the story with real nodes whose homes stand below a directory.
 
     Args:
         material: What the members know.
         directory: New or empty; it stays, with every node down.
-        show: Makes a progress bar of a label and a length.
-        told: Called after each act.
+        audience: Who is told.
 
     Raises:
         SandboxError: The sandbox cannot be made.
@@ -91,12 +104,12 @@ def tell_story(
     sandbox = Sandbox(directory, (*MEMBERS, PARTNER), federation=FEDERATION, capture=True)
     started = time.monotonic()
     sandbox.build()
-    stage = Stage(sandbox, material, show)
+    stage = Stage(sandbox, material, audience.show)
     roles = {str(place.member): place.role.value for place in sandbox.layout.places}
     result = Result(material, roles, stage.facts)
     try:
         for act in ACTS:
-            if not play_act(act, stage, result, told):
+            if not play_act(act, stage, result, audience):
                 break
     finally:
         stage.close_doors()
@@ -105,10 +118,9 @@ def tell_story(
     return result
 
 
-def play_act(
-    act: Act, stage: Stage, result: Result, told: Callable[[Act, list[Check]], None]
-) -> bool:
+def play_act(act: Act, stage: Stage, result: Result, audience: Audience) -> bool:
     """Play one act; say whether the story can go on."""
+    audience.begins(act)
     started, checks, goes_on = time.monotonic(), list[Check](), True
     try:
         checks.extend(act.play(stage))
@@ -117,5 +129,5 @@ def play_act(
         goes_on = False
     result.timings[act.name] = round(time.monotonic() - started, 2)
     result.checks.extend(checks)
-    told(act, checks)
+    audience.checked(checks)
     return goes_on

@@ -8,7 +8,7 @@ import pytest
 from node.demo.generator import generate_material
 from node.demo.report import check_lines, document, lines
 from node.demo.stage import Check, Facts, Stage
-from node.demo.story import ACTS, Act, Result, play_act
+from node.demo.story import ACTS, Act, Audience, Result, play_act
 from node.errors import UnavailableError
 
 ROLES = {"carrier-a": "carrier", "net-p": "internet", "partner-k": "partner"}
@@ -23,6 +23,8 @@ def material():
 
 def result(material, *checks):
     facts = Facts(tokens=9_921, partner_asked=2_020, files=7, bytes_read=10**6, searched=11)
+    facts.watched = {"net-p": ()}
+    facts.hits = {"net-p": 1_000}
     facts.traffic = {"carrier-a": {"/tocsin.v1.LogService/Read": 12_345_678}, "net-p": {}}
     return Result(material, ROLES, facts, list(checks), {"total": 1.5})
 
@@ -90,14 +92,13 @@ def test_an_act_that_a_node_refuses_ends_the_story_as_a_failed_check(material):
     told = result(material)
     stage = Stage(None, material, lambda label, length: nullcontext())
     shown = []
-    goes_on = play_act(
-        Act("ask", "Somebody asks", play), stage, told, lambda *act: shown.append(act)
-    )
+    audience = Audience(stage.progress, checked=shown.append)
+    goes_on = play_act(Act("ask", "Somebody asks", play), stage, told, audience)
 
     assert not goes_on
     assert [check.passed for check in told.checks] == [True, False]
     assert "NODE_NOT_RUNNING" in told.checks[1].detail
-    assert len(shown) == 1
+    assert shown == [told.checks]
 
 
 def test_acts_have_different_names():
