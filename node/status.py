@@ -43,12 +43,23 @@ class StatusSources:
     private: PrivateStore | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What costs a look at every row: for which second, and how long the logs were."""
+
+    as_of: int
+    sizes: tuple[int, ...]
+    root: bytes
+    tokens: int
+
+
 class StatusReporter:
     """Collects a node's status off the event loop."""
 
     def __init__(self, sources: StatusSources) -> None:
         self._from = sources
         self._root = (0, b"")
+        self._counted: _Counted | None = None
 
     def known_root(self) -> bytes:
         """Return the root last worked out for the current hour, or nothing.
@@ -63,6 +74,10 @@ class StatusReporter:
         response = self._about_node()
         await asyncio.to_thread(self._add_stored, response, self._moment(as_of))
         return response
+
+    def count_again(self) -> None:
+        """Forget what was counted: the views changed although no log grew."""
+        self._root, self._counted = (0, b""), None
 
     def _moment(self, as_of: int | None) -> int:
         now = self._from.clock()
@@ -105,14 +120,23 @@ class StatusReporter:
             response.hit_count = sources.private.hit_count()
         if sources.catalogue is None or sources.ledger is None:
             return
-        response.catalogue_root = sources.catalogue.root(as_of)
+        states = sources.ledger.states()
+        counted = self._count(sources.catalogue, as_of, tuple(state.size for state in states))
+        response.catalogue_root, response.token_count = counted.root, counted.tokens
         if as_of == self._moment(None):
-            self._root = (as_of, response.catalogue_root)
-        response.token_count = sources.catalogue.token_count()
-        for state in sources.ledger.states():
+            self._root = (as_of, counted.root)
+        for state in states:
             response.statement_count += state.size
             response.logs.append(_log_status(state))
         response.alarms.extend(_alarms(sources.catalogue))
+
+    def _count(self, catalogue: Catalogue, as_of: int, sizes: tuple[int, ...]) -> _Counted:
+        """Look at every row, unless that was done since the logs last grew."""
+        counted = self._counted
+        if counted is None or (counted.as_of, counted.sizes) != (as_of, sizes):
+            root, tokens = catalogue.root(as_of), catalogue.token_count()
+            self._counted = counted = _Counted(as_of, sizes, root, tokens)
+        return counted
 
 
 def _log_status(state: LogState) -> wire.LogStatus:

@@ -49,14 +49,17 @@ class Verdicts:
         known = {token: outline(*found, standing, now) for token, found in rows.items()}
         return {token: known.get(token, NOTHING_KNOWN) for token in tokens}
 
+    def known(self, tokens: Sequence[bytes]) -> set[bytes]:
+        """Return those of the tokens that there is evidence about, whether it counts or not."""
+        return {token for token, found in self._rows(tokens).items() if found.evidence}
+
     def protected(self, tokens: Sequence[bytes]) -> set[bytes]:
         """Return those of the tokens that the federation protects."""
+        found = self._catalogue.protections(tokens)
+        if not found:
+            return set()
         standing, now = self.standing(), self._clock()
-        return {
-            token
-            for token, found in self._rows(tokens).items()
-            if is_protected(found.protections, standing, now)
-        }
+        return {token for token, rows in found.items() if is_protected(rows, standing, now)}
 
     def standing(self) -> Standing:
         """Return what counts about the members now: roles, revocations, reliability."""

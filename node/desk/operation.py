@@ -128,6 +128,7 @@ class OperationService(stubs.OperationServiceServicer):
     ) -> wire.RebuildViewsResponse:
         """Fold every view again."""
         rebuilt = await asyncio.to_thread(self._parts.ledger.rebuild_views)
+        self._status.count_again()
         return wire.RebuildViewsResponse(
             digest_before=rebuilt.before,
             digest_after=rebuilt.after,

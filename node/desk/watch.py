@@ -78,8 +78,8 @@ class WatchDesk:
         count = 0
         for start in range(0, len(listed), MAX_TOKENS):
             watched = sorted(self._private.watched(listed[start : start + MAX_TOKENS]))
-            judged = self._verdicts.judge(watched)
-            hits = [(token, self._clock()) for token in watched if judged[token].terms]
+            known, now = self._verdicts.known(watched), self._clock()
+            hits = [(token, now) for token in watched if token in known]
             self._private.add_hits(hits)
             count += len(hits)
         return count

@@ -84,6 +84,11 @@ class Catalogue:
             for token in sorted(evidence.keys() | cutoffs.keys() | protections.keys())
         }
 
+    def protections(self, tokens: Sequence[bytes]) -> dict[bytes, tuple[Row, ...]]:
+        """Return what protects these tokens; one that nobody protects is left out."""
+        with self._store.read() as reader:
+            return _by_token(reader, PROTECTION, tokens)
+
     def bucket(self, prefix: int, bits: int) -> list[bytes]:
         """Return the tokens with evidence whose first ``bits`` bits are ``prefix``, sorted.
 
