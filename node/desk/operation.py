@@ -199,6 +199,7 @@ class OperationService(stubs.OperationServiceServicer):
         count = await asyncio.to_thread(
             self._parts.ledger.compact, request.expired_before_time.seconds
         )
+        self._status.count_again()
         return wire.CompactLogResponse(compacted_count=count)
 
 
