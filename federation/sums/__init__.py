@@ -1,1 +1,74 @@
-"""Private sums: the total of what members hold, and nothing else. ``README.md`` has the rules."""
+"""Private sums: the total of what members hold, and nothing else of it.
+
+``opening`` says what is added up, ``contribution`` what a contributor does, ``closing`` and
+``holder`` what opener and holders do, ``state`` how a sum stands, ``judgement`` whose vector
+counts, ``total`` what came out. ``README.md`` has the protocol and who learns what.
+"""
+
+from federation.sums.bodies import (
+    MIN_CONTRIBUTORS,
+    SumBody,
+    SumCheck,
+    SumClose,
+    SumEcho,
+    SumOpen,
+    SumPartial,
+    SumShares,
+)
+from federation.sums.closing import check_close, close, remember_close, safe_echoes
+from federation.sums.contribution import Numbers, contribute, remember_contribution
+from federation.sums.error import SumFaultError, SumRefusedError
+from federation.sums.fixed_point import to_floats
+from federation.sums.history import (
+    REPEAT_WINDOW_SECONDS,
+    PastSum,
+    check_repeat,
+    fingerprint_labels,
+)
+from federation.sums.holder import answer, check, echo
+from federation.sums.judgement import Finding, Standing, judge
+from federation.sums.opening import Sum, check_opening, digest_labels, open_sum
+from federation.sums.state import Exclusion, Said, SumState, fold_sum
+from federation.sums.total import Total, read_partial, read_total
+
+__all__ = [
+    "MIN_CONTRIBUTORS",
+    "REPEAT_WINDOW_SECONDS",
+    "Exclusion",
+    "Finding",
+    "Numbers",
+    "PastSum",
+    "Said",
+    "Standing",
+    "Sum",
+    "SumBody",
+    "SumCheck",
+    "SumClose",
+    "SumEcho",
+    "SumFaultError",
+    "SumOpen",
+    "SumPartial",
+    "SumRefusedError",
+    "SumShares",
+    "SumState",
+    "Total",
+    "answer",
+    "check",
+    "check_close",
+    "check_opening",
+    "check_repeat",
+    "close",
+    "contribute",
+    "digest_labels",
+    "echo",
+    "fingerprint_labels",
+    "fold_sum",
+    "judge",
+    "open_sum",
+    "read_partial",
+    "read_total",
+    "remember_close",
+    "remember_contribution",
+    "safe_echoes",
+    "to_floats",
+]
