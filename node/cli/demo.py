@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -35,6 +39,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the report.")
 def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) -> int:
     """Show five members, a partner and their keys at work, and check every claim."""
+    signal.signal(signal.SIGTERM, _end_in_order)
     with output.Progress("reading lists", 1) as bar:
         material = load_material(data_directory)
         bar.advance(1)
@@ -50,6 +55,11 @@ def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) 
     else:
         _show_end(result, keep)
     return 0 if result.passed else EXIT_FAILED
+
+
+def _end_in_order(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave through every `finally`: the nodes are processes of their own and would stay."""
+    sys.exit(128 + number)
 
 
 @contextmanager

@@ -43,6 +43,8 @@ def _up(directory: Path, members: str | None, fresh: bool, capture: bool) -> Non
     sandbox = Sandbox(directory, names, capture=capture)
     if fresh:
         sandbox.remove()
+    if capture and sandbox.exists:
+        output.say("this sandbox keeps its settings; --capture needs a new one or --fresh")
     steps = (2 if sandbox.exists else 3) * len(names or DEFAULT_MEMBERS)
     with output.Progress("starting nodes", steps) as progress:
         sandbox.up(lambda _: progress.advance(1))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from node.sandbox import Sandbox
+from tests.end_to_end.members import eventually
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -62,3 +66,18 @@ def test_nothing_is_left_behind(told):
     _, directory = told
 
     assert list(Path(directory).iterdir()) == []
+
+
+def test_a_demonstration_that_is_ended_takes_its_nodes_with_it(tmp_path):
+    demo = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, "demo", "--keep", str(tmp_path / "d")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    sandbox = Sandbox(tmp_path / "d")
+    eventually(lambda: sandbox.exists and sandbox.status()[-1].process_id, 60)
+    demo.send_signal(signal.SIGTERM)
+    code = demo.wait(60)
+
+    assert code == 128 + signal.SIGTERM
+    assert not [state for state in sandbox.status() if state.process_id]
