@@ -34,6 +34,9 @@ def contribute(
 ) -> SumShares:
     """Share a vector among the holders and seal the shares.
 
+    Every call gives other shares, and two of one member exclude it: what was said before a crash
+    is said again, not made again.
+
     Args:
         opened: The sum; that its labels are what their digest says is the caller's to check.
         me: Who contributes.
@@ -60,7 +63,11 @@ def contribute(
     vector = _encode(opened, numbers)
     holders = len(opening.holders)
     rows = deal(opened.layout, vector, opening.threshold, holders, Keystream.fresh())
-    return seal_shares(opened, me, rows, sealing_keys, signing_key)
+    try:
+        return seal_shares(opened, me, rows, sealing_keys, signing_key)
+    finally:
+        rows.fill(0)
+        vector.fill(0)
 
 
 def remember_contribution(opened: Sum, now: int, fingerprints: Vector | None = None) -> PastSum:
