@@ -303,3 +303,22 @@ def test_a_total_beyond_what_honest_members_reach_is_refused():
         world.total()
 
     assert caught.value.reason == "TOTAL_IMPLAUSIBLE"
+
+
+def test_of_two_checks_of_one_holder_the_first_counts():
+    world = World()
+    world.contribute(vectors())
+    world.check()
+    good = world.said[-1].body
+    world.say(HOLDERS[2], replace(good, combinations=bytes(len(good.combinations))))
+
+    assert {f.standing for f in sums.judge(world.state).values()} == {sums.Standing.ACCEPTED}
+
+
+def test_nobody_contributes_to_a_sum_whose_opening_was_altered():
+    world = World()
+    world.sum = replace(world.sum, opening=replace(world.opening, largest=10**6))
+    with pytest.raises(sums.SumRefusedError) as caught:
+        world.shares(HONEST[0], [1, 2, 3, 4])
+
+    assert caught.value.reason == "SUM_REFUSED"
