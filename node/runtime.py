@@ -144,6 +144,8 @@ class RunningNode:
             self._core.home.process_id.unlink(missing_ok=True)
         doors = [self._inside.stop(STOP_SECONDS), self._outside.stop(STOP_SECONDS)]
         await self._inside.set_ready(ready=False)
+        if self._replication is not None:
+            self._replication.end_watches()
         await _end("doors", asyncio.gather(*doors))
         if self._replication is not None:
             await _end("replication", self._replication.close())

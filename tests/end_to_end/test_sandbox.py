@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -110,3 +111,13 @@ def test_fresh_refuses_a_directory_that_is_no_sandbox(tmp_path):
     assert done.returncode == 2
     assert "SANDBOX_DIRECTORY_TAKEN" in done.stderr
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_nodes_stop_at_once_though_their_peers_watch_them(new_sandbox):
+    sandbox = new_sandbox("carrier-a", "bank-x", "net-p")
+    sandbox.up()
+    started = time.monotonic()
+    sandbox.down()
+
+    # Well below the grace of ten seconds that calls under way have.
+    assert time.monotonic() - started < 8
