@@ -1,0 +1,175 @@
+"""The member's half of the app: statistics, rounds and evaluation over its own table.
+
+Everything the member decides itself stands in the node configuration, never in a message: its own
+copy of the plan and the schema, where its table is, and what plan it approved. A message that
+names another plan is refused before any row is read.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from federation.packing import pack, pack_number
+from federation.training.checks import clip_length
+from federation.training.differential_privacy import fit_private_round
+from federation.training.error import PlanError, TableError
+from federation.training.fitting import Examples, blind_scores, fit_round
+from federation.training.fixed_point import FixedPoint, Floats, Integers
+from federation.training.memory import recall_table
+from federation.training.metrics import count_scores
+from federation.training.plan import SECRET, TrainingPlan
+from federation.training.records import (
+    ARRAYS,
+    EDGES,
+    LOSS,
+    METRICS,
+    MODEL,
+    PLAN,
+    SCALING,
+    WEIGHT,
+    MessageError,
+    read_array,
+    read_bytes,
+    read_round,
+    write_arrays,
+)
+from federation.training.scaling import FINE_BUCKETS, Scaling, count_coarsely, count_finely
+from federation.training.schema import FeatureSchema
+from federation.training.table import Rows, Table, check_table, query_table, read_table
+
+MEMORY: Final = "memory:"
+CACHED_TABLES: Final = 16  # of one process: one of a member's worker, a few in a simulation
+
+app = ClientApp()
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A member's own side of a run, read from its node configuration."""
+
+    plan: TrainingPlan
+    schema: FeatureSchema
+    name: str
+    rows: Rows
+
+    @classmethod
+    def open(cls, message: Message, context: Context) -> "_Member":
+        """Check that the message is of the approved plan, then open the table.
+
+        Raises:
+            PlanError: PLAN_NOT_APPROVED.
+            TableError: The table does not fit.
+        """
+        own = context.node_config
+        plan = TrainingPlan.parse(str(own["plan"]).encode())
+        digest = plan.digest()
+        named = read_bytes(message, PLAN)
+        if named != digest or str(own["approved"]) != digest.hex():
+            raise PlanError("this member approved another plan", reason="PLAN_NOT_APPROVED")
+        schema_text = str(own["schema"])
+        schema = FeatureSchema.parse(schema_text.encode())
+        if schema.digest() != plan.schema_digest:
+            raise PlanError("the schema is not the plan's", reason="PLAN_NOT_APPROVED")
+        rows = _open_rows(str(own["source"]), str(own.get("query", "")), schema_text)
+        return cls(plan, schema, str(own["member"]), rows)
+
+    def examples(self, scaling: bytes) -> Examples:
+        """Encode the rows as the run does."""
+        return _encode_rows(self.rows, self.schema, self.plan, scaling)
+
+    def seed(self, number: int) -> int:
+        """Give a seed that no other member and no other round has, the same on every engine."""
+        parts = pack(self.plan.digest(), self.name.encode(), pack_number(number))
+        return int.from_bytes(hashlib.sha256(parts).digest()[:4], "big") >> 1
+
+
+@app.query("coarse")
+def count(message: Message, context: Context) -> Message:
+    """Give the member's part of the first sum of statistics."""
+    member = _Member.open(message, context)
+    return _reply_summand(message, count_coarsely(member.schema, member.rows))
+
+
+@app.query("fine")
+def count_again(message: Message, context: Context) -> Message:
+    """Give the member's part of the second sum, in the buckets the coordinator names."""
+    member = _Member.open(message, context)
+    edges = read_array(message.content, EDGES)
+    if edges.ndim != 2 or edges.shape[1] != FINE_BUCKETS + 1 or not np.isfinite(edges).all():
+        raise MessageError("the buckets are not of the agreed shape")
+    return _reply_summand(message, count_finely(member.schema, member.rows, edges))
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    """Train for one round; answer as the plan's protection says."""
+    member = _Member.open(message, context)
+    plan = member.plan
+    number = read_round(message)
+    start = read_array(message.content, MODEL).astype(np.float32)
+    examples = member.examples(read_bytes(message, SCALING))
+    seed = member.seed(number)
+    fit = fit_round if plan.privacy is None else fit_private_round
+    fitted, loss = fit(plan, start, examples, number, seed)
+    change = clip_length(fitted - start, plan.norm_bound)
+    weight = min(len(examples), plan.weight_cap)
+    if plan.protection == SECRET:
+        scale = FixedPoint.fitting(plan.weight_cap, plan.norm_bound)
+        return _reply_summand(message, scale.encode(change, weight, loss))
+    return _reply_update(message, start + change, weight, loss)
+
+
+@app.evaluate()
+def evaluate(message: Message, context: Context) -> Message:
+    """Give the histogram of blind scores by label: from it come threshold and metrics."""
+    member = _Member.open(message, context)
+    model = read_array(message.content, MODEL).astype(np.float32)
+    examples = member.examples(read_bytes(message, SCALING))
+    scores = blind_scores(member.plan, model, examples)
+    return _reply_summand(message, count_scores(examples.labels, scores).ravel())
+
+
+@lru_cache(maxsize=CACHED_TABLES)
+def _open_rows(source: str, query: str, schema_text: str) -> Rows:
+    return check_table(_open_table(source, query), FeatureSchema.parse(schema_text.encode()))
+
+
+def _open_table(source: str, query: str) -> Table:
+    if source.startswith(MEMORY):
+        return recall_table(source.removeprefix(MEMORY))
+    return query_table(source, query) if query else read_table(Path(source))
+
+
+_ENCODED: dict[tuple[int, bytes, bytes], Examples] = {}
+
+
+def _encode_rows(rows: Rows, schema: FeatureSchema, plan: TrainingPlan, scaling: bytes) -> Examples:
+    key = (id(rows), plan.digest(), scaling)
+    if key not in _ENCODED:
+        while len(_ENCODED) >= CACHED_TABLES:
+            _ENCODED.pop(next(iter(_ENCODED)))
+        try:
+            known = Scaling.parse(schema, plan.model.bins, scaling)
+        except ValueError as error:
+            raise TableError("the run's scaling does not fit the schema") from error
+        inputs = known.apply(schema, rows)
+        _ENCODED[key] = Examples.of(inputs, rows.labels, known.prior, plan.model.networks)
+    return _ENCODED[key]
+
+
+def _reply_summand(message: Message, numbers: Integers) -> Message:
+    """Answer with nothing but a vector that is meant to be summed."""
+    arrays = write_arrays(summand=np.ascontiguousarray(numbers, np.int64))
+    return Message(RecordDict({ARRAYS: arrays}), reply_to=message)
+
+
+def _reply_update(message: Message, model: Floats, weight: int, loss: float) -> Message:
+    metrics = MetricRecord({WEIGHT: weight, LOSS: loss})
+    arrays = write_arrays(model=model)
+    return Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)

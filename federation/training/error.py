@@ -1,0 +1,44 @@
+"""Say what can go wrong in training, by whose fault it is."""
+
+from federation.errors import ConfigError, PeerError, PolicyError
+
+
+class PlanError(PolicyError):
+    """A plan is not valid, not approved, expired, or asks for what this engine cannot give.
+
+    ``reason`` is one of PLAN_MALFORMED, PLAN_INVALID, PLAN_EXPIRED, PLAN_NOT_APPROVED,
+    PROTECTION_UNAVAILABLE, LEAK_REFUSED, PRIVACY_BUDGET_SPENT.
+    """
+
+    reason = "PLAN_INVALID"
+    public = "The training plan is not valid."
+
+
+class TableError(ConfigError):
+    """A member's table does not fit the plan's schema. Names places, never values.
+
+    ``reason`` is one of TABLE_UNREADABLE, TABLE_MISMATCH, COLUMN_REFUSED, LABEL_INVALID,
+    SCHEMA_INVALID,
+    DRIVER_MISSING.
+    """
+
+    reason = "TABLE_MISMATCH"
+    public = "The table does not fit the training plan."
+
+
+class UpdateError(PeerError):
+    """A member's update fails a check that is made before any aggregation.
+
+    ``reason`` is one of UPDATE_SHAPE, UPDATE_NOT_FINITE, UPDATE_NORM, UPDATE_WEIGHT.
+    """
+
+    reason = "UPDATE_SHAPE"
+    public = "A member's model update was rejected."
+
+
+class QuorumError(PolicyError):
+    """Too few members answered: the run ends instead of waiting."""
+
+    reason = "QUORUM_MISSING"
+    public = "Too few members took part in the training run."
+    hint = "see the run's report for each member's reason"

@@ -1,0 +1,201 @@
+"""Measure what a federation gains on one table: each member alone, together, and all in one pot.
+
+The federated model comes from the ordinary app over the members' rows; thresholds are chosen on
+training rows, and the test rows are used once, at the end.
+"""
+
+import importlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from federation.training import metrics
+from federation.training.app_identity import app_digest
+from federation.training.error import TableError
+from federation.training.fitting import Examples, blind_scores, fit_alone
+from federation.training.local_engine import run_locally
+from federation.training.models import initial_model, model_digest
+from federation.training.plan import (
+    DataUse,
+    LabelRule,
+    ModelChoice,
+    Optimiser,
+    PrivacyTarget,
+    TrainingPlan,
+)
+from federation.training.released import ReleasedModel
+from federation.training.scaling import CoarseSums, Scaling, count_coarsely, count_finely
+from federation.training.schema import FeatureSchema
+from federation.training.table import Rows, Table, check_table, infer_schema
+
+Floats = npt.NDArray[np.float32]
+
+EXPERIMENT_EXPIRY: Final = datetime(9999, 1, 1, tzinfo=UTC)  # a throw-away run
+LOCAL_SEED: Final = 0x10CA1
+PRIVATE_MODEL: Final = ModelChoice(networks=1, width=16, bins=4, dropout=0.0)
+PRIVATE_OPTIMISER: Final = Optimiser(
+    learning_rate=0.01, weight_decay=0.0, batch_rows=256, least_steps=5
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The measured results, and the federated model itself."""
+
+    result: dict[str, Any]
+    model: ReleasedModel
+
+
+def propose_plan(schema: FeatureSchema, *, privacy: PrivacyTarget | None = None) -> TrainingPlan:
+    """Write the default plan for a schema, which needs no tuning."""
+    model = ModelChoice() if privacy is None else PRIVATE_MODEL
+    plan = TrainingPlan(
+        task="table",
+        schema_digest=schema.digest(),
+        label=LabelRule(f"column {schema.label} is 1"),
+        app_digest=app_digest(),
+        initial_model_digest=bytes(32),
+        data_use=DataUse("measurement of a table", "the owner of the table runs it"),
+        expiry_time=EXPERIMENT_EXPIRY,
+        model=model,
+        optimiser=Optimiser() if privacy is None else PRIVATE_OPTIMISER,
+        privacy=privacy,
+    )
+    return fit_plan(plan, schema)
+
+
+def fit_plan(plan: TrainingPlan, schema: FeatureSchema) -> TrainingPlan:
+    """Give the plan for this schema: its digest, and that of the first model."""
+    first = initial_model(plan.model, schema.width(plan.model.bins))
+    digest = model_digest(first)
+    return replace(plan, schema_digest=schema.digest(), initial_model_digest=digest)
+
+
+def run_table(
+    table: Table, member_column: str, label: str, test: Table, plan: TrainingPlan | None = None
+) -> Experiment:
+    """Train over a table whose rows name their member, and measure on the test table.
+
+    Args:
+        table: Training rows of all members.
+        member_column: Names each row's member; no feature.
+        label: Names the column of 0 and 1.
+        test: Rows nobody trains on; a member column in it is not used.
+        plan: Its schema and first model are replaced by those of the table.
+
+    Raises:
+        TableError: The tables do not fit together, or a column is refused.
+        PlanError: The plan cannot run.
+        QuorumError: Fewer members than the plan wants.
+    """
+    if member_column not in table.columns:
+        raise TableError(f"the table has no column '{member_column}'")
+    schema = infer_schema(table, label, [member_column])
+    plan = propose_plan(schema) if plan is None else fit_plan(plan, schema)
+    names = np.array([str(member) for member in table.columns[member_column]])
+    parts = {name: table.select(names == name) for name in np.unique(names).tolist()}
+    started = time.monotonic()
+    run = run_locally(plan, schema, parts)
+    seconds = time.monotonic() - started
+    model = ReleasedModel(plan, schema, run.scaling, run.model, run.threshold)
+    truth = check_table(test, schema)
+    scores = model.score_rows(truth)
+    result = {
+        "members": {
+            name: {"rows": len(part), "local": _measure_alone(plan, schema, part, truth)}
+            for name, part in parts.items()
+        },
+        "federated": _measure(truth.labels, scores, run.threshold) | {"blind": run.blind},
+        "pooled": _measure_pooled(check_table(table, schema), truth, model),
+        "rounds": plan.rounds,
+        "seconds": round(seconds, 3),
+        "protection": plan.protection,
+        "parameters": len(run.model),
+        "leaks": _ignored_columns(model),
+    }
+    return Experiment(result, model)
+
+
+def _measure(labels: Floats, scores: Floats, threshold: float) -> dict[str, float]:
+    precision, recall = metrics.precision_at_false_positive_rate(labels, scores)
+    return {
+        "auc": metrics.roc_auc(labels, scores),
+        "ap": metrics.average_precision(labels, scores),
+        "macro_f1": metrics.macro_f1(labels, scores >= threshold),
+        "threshold": threshold,
+        "recall_at_100_alerts": metrics.recall_at_alerts(labels, scores, 100),
+        "precision_at_action": precision,
+        "recall_at_action": recall,
+        "calibration_error": metrics.calibration(labels, scores).error,
+    }
+
+
+def _measure_alone(
+    plan: TrainingPlan, schema: FeatureSchema, part: Table, truth: Rows
+) -> dict[str, float] | None:
+    """Measure what the member would have without the others: its own scaling, model, threshold.
+
+    Returns:
+        None for a member whose rows have only one label.
+    """
+    plan = replace(plan, privacy=None)
+    rows = check_table(part, schema)
+    if len(np.unique(rows.labels)) < 2:
+        return None
+    scaling = _own_scaling(plan, schema, rows)
+    inputs = scaling.apply(schema, rows)
+    examples = Examples.of(inputs, rows.labels, scaling.prior, plan.model.networks)
+    start = initial_model(plan.model, inputs.shape[1])
+    vector = fit_alone(plan, start, examples, LOCAL_SEED)
+    threshold = metrics.best_threshold(rows.labels, blind_scores(plan, vector, examples))
+    model = ReleasedModel(plan, schema, scaling.encode(), vector, threshold)
+    return _measure(truth.labels, model.score_rows(truth), threshold)
+
+
+def _own_scaling(plan: TrainingPlan, schema: FeatureSchema, rows: Rows) -> Scaling:
+    coarse = CoarseSums.parse(schema, count_coarsely(schema, rows))
+    fine = count_finely(schema, rows, coarse.edges)
+    return Scaling.learn(schema, plan.model.bins, coarse, fine, drop=plan.leaks == "drop")
+
+
+def _measure_pooled(rows: Rows, truth: Rows, model: ReleasedModel) -> dict[str, Any]:
+    """Measure boosted trees over all rows in one pot, which no federation may have."""
+    used = _used_columns(model)
+    name, trees = _boosted_trees()
+    inputs = [np.where(part.empty, np.nan, part.values)[:, used] for part in (rows, truth)]
+    trees.fit(inputs[0], rows.labels)
+    scores = trees.predict_proba(inputs[1])[:, 1]
+    return {"model": name} | _measure(truth.labels, scores, 0.5)
+
+
+def _boosted_trees() -> tuple[str, Any]:
+    try:
+        lightgbm = importlib.import_module("lightgbm")
+        return "lightgbm", lightgbm.LGBMClassifier(verbose=-1, n_jobs=1)
+    except ImportError:
+        pass
+    try:
+        ensemble = importlib.import_module("sklearn.ensemble")
+        return "scikit-learn histogram boosting", ensemble.HistGradientBoostingClassifier()
+    except ImportError as error:
+        raise TableError(
+            "the pooled comparison needs boosted trees",
+            reason="DRIVER_MISSING",
+            hint="pip install lightgbm",
+        ) from error
+
+
+def _used_columns(model: ReleasedModel) -> Sequence[int]:
+    scaling = Scaling.parse(model.schema, model.plan.model.bins, model.scaling)
+    return [place for place, ignored in enumerate(scaling.ignored) if not ignored]
+
+
+def _ignored_columns(model: ReleasedModel) -> list[str]:
+    used = set(_used_columns(model))
+    columns = enumerate(model.schema.columns)
+    return [column.name for place, column in columns if place not in used]

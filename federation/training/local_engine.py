@@ -1,0 +1,203 @@
+"""Run the unmodified app in one process: the baseline engine, and that of ``train table``.
+
+Every message goes through its bytes, as on a wire, so that what works here works there.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flwr.app import Context, Message, RecordDict
+
+from federation.errors import FederationError
+from federation.training.adapter import (
+    LATE,
+    LOST,
+    REFUSED,
+    Summed,
+    TrainingGrid,
+    add_plainly,
+    encode_message,
+    failed_reply,
+    parse_message,
+    quieten,
+    stamp,
+)
+from federation.training.checkpoint import Checkpoint, RoundReport
+from federation.training.client_app import MEMORY
+from federation.training.client_app import app as client_app
+from federation.training.fixed_point import Floats
+from federation.training.memory import forget_tables, remember_table
+from federation.training.plan import TrainingPlan
+from federation.training.records import SUMMAND
+from federation.training.schema import FeatureSchema
+from federation.training.server_app import app as server_app
+from federation.training.server_app import outcome_of
+from federation.training.table import Table
+
+RUN: Final = 1
+NODE_ID_BYTES: Final = 7
+
+Tamper = Callable[[Message, Message], Message]
+"""What a test makes of a member's reply: (request, reply) to another reply."""
+
+
+def node_id(member: str) -> int:
+    """Give the Flower node id of a member."""
+    return int.from_bytes(hashlib.sha256(member.encode()).digest()[:NODE_ID_BYTES], "big")
+
+
+class LocalGrid(TrainingGrid):
+    """Members of this process, one after the other, or beside one another with ``threads``."""
+
+    def __init__(
+        self,
+        members: Mapping[str, dict[str, Any]],
+        *,
+        threads: int = 1,
+        tamper: Mapping[str, Tamper] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        super().__init__(RUN)
+        quieten()
+        self._names = {node_id(name): name for name in members}
+        self._contexts = {
+            node: Context(RUN, node, dict(members[name]), RecordDict(), {})
+            for node, name in self._names.items()
+        }
+        self._threads = threads
+        self._tamper = tamper or {}
+        self.checkpoint = checkpoint
+        self.reports: list[RoundReport] = []
+        self.sent_bytes = 0
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Give all members."""
+        return list(self._names)
+
+    def member_name(self, node_id: int) -> str:
+        """Give a member's name."""
+        return self._names.get(node_id, str(node_id))
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        """Let each member answer; who has not by the deadline is late."""
+        end = None if timeout is None else time.monotonic() + timeout
+        pool = ThreadPoolExecutor(self._threads)
+        try:
+            waiting = [(message, pool.submit(self._deliver, message)) for message in messages]
+            return [_await(message, future, end) for message, future in waiting]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def sum_parts(self, label: str, replies: Sequence[Message]) -> Summed:
+        """Add the vectors plainly: all members' rows are in this process anyway."""
+        return add_plainly(replies, SUMMAND)
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep the last checkpoint."""
+        self.checkpoint = checkpoint
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Give the last checkpoint."""
+        return self.checkpoint
+
+    def report_round(self, report: RoundReport) -> None:
+        """Keep the report."""
+        self.reports.append(report)
+
+    def _deliver(self, message: Message) -> Message:
+        stamp(message)
+        data = encode_message(message)
+        self.sent_bytes += len(data)
+        request = parse_message(data)
+        node = message.metadata.dst_node_id
+        try:
+            reply = client_app(request, self._contexts[node])
+        except Exception as error:  # flwr wraps whatever the app raises
+            return failed_reply(message, REFUSED, _reason(error))
+        tamper = self._tamper.get(self._names[node])
+        if tamper is not None:
+            reply = tamper(request, reply)
+        return parse_message(encode_message(reply))
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What a run in one process gave."""
+
+    model: Floats
+    scaling: bytes
+    threshold: float
+    blind: dict[str, float]
+    reports: tuple[RoundReport, ...]
+    seconds: float
+
+
+def run_locally(
+    plan: TrainingPlan,
+    schema: FeatureSchema,
+    tables: Mapping[str, Table],
+    *,
+    threads: int = 1,
+    tamper: Mapping[str, Tamper] | None = None,
+) -> LocalRun:
+    """Run a plan that every member approved over tables in memory.
+
+    Raises:
+        PlanError: The plan cannot run.
+        QuorumError: Too few members' tables or updates could be used.
+    """
+    started = time.monotonic()
+    prefix = f"{plan.digest().hex()}-{id(tables)}/"
+    try:
+        for name, table in tables.items():
+            remember_table(prefix + name, table)
+        members = {name: member_config(plan, schema, name, prefix) for name in tables}
+        grid = LocalGrid(members, threads=threads, tamper=tamper)
+        run_config: Any = {"plan": plan.encode().decode(), "schema": schema.encode().decode()}
+        context = Context(RUN, grid.run.run_id, {}, RecordDict(), run_config)
+        server_app(grid, context)
+    finally:
+        forget_tables(prefix)
+    model, scaling, threshold, details = outcome_of(context)
+    seconds = time.monotonic() - started
+    return LocalRun(model, scaling, threshold, details["blind"], tuple(grid.reports), seconds)
+
+
+def member_config(
+    plan: TrainingPlan, schema: FeatureSchema, member: str, prefix: str
+) -> dict[str, Any]:
+    """Give the node configuration of a member that approved the plan, its table in memory."""
+    return {
+        "plan": plan.encode().decode(),
+        "schema": schema.encode().decode(),
+        "approved": plan.digest().hex(),
+        "member": member,
+        "source": f"{MEMORY}{prefix}{member}",
+    }
+
+
+def _await(message: Message, future: "Future[Message]", end: float | None) -> Message:
+    try:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        return future.result(left)
+    except FutureTimeoutError:
+        return failed_reply(message, LATE, "no answer within the round's deadline")
+    except OSError as error:
+        return failed_reply(message, LOST, type(error).__name__)
+
+
+def _reason(error: BaseException) -> str:
+    """Find our own error in what flwr wrapped, and say its reason; of others say the kind only."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FederationError):
+            return f"{cause.reason}: {cause}"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

@@ -1,0 +1,218 @@
+"""The coordinator's half of the app: statistics, rounds with a quorum, evaluation.
+
+No wait is endless: every exchange ends at the plan's deadline, too few members end the run with an
+error, and a run goes on from the checkpoint its engine kept.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from flwr.app import (
+    ConfigRecord,
+    Context,
+    Message,
+    MessageType,
+    RecordDict,
+)
+from flwr.serverapp import Grid, ServerApp
+
+from federation.training import metrics
+from federation.training.adapter import Summed, TrainingGrid, add_plainly, describe_failure
+from federation.training.checkpoint import Checkpoint, RoundReport
+from federation.training.error import PlanError, QuorumError
+from federation.training.models import initial_model, model_digest
+from federation.training.plan import SECRET, TrainingPlan
+from federation.training.records import (
+    ARRAYS,
+    CONFIG,
+    EDGES,
+    MODEL,
+    PLAN,
+    SCALING,
+    SUMMAND,
+    Numbers,
+    read_array,
+    write_arrays,
+)
+from federation.training.scaling import CoarseSums, Scaling
+from federation.training.schema import FeatureSchema
+from federation.training.strategies import GuardedStrategy
+
+Floats = npt.NDArray[np.float32]
+
+MOST_IDLE_ROUNDS: Final = 3  # in a row; then the run ends, and the report says who was missing
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the plan; leave the model and the outcome in ``context.state``.
+
+    Raises:
+        PlanError: The plan cannot run on this engine, or its first model is another.
+        QuorumError: Too few members.
+    """
+    plan = TrainingPlan.parse(str(context.run_config["plan"]).encode())
+    schema = FeatureSchema.parse(str(context.run_config["schema"]).encode())
+    run = _Run.open(grid, plan, schema)
+    run.train()
+    run.evaluate(context)
+
+
+@dataclass
+class _Run:
+    """One run: its state between the steps."""
+
+    grid: Grid
+    plan: TrainingPlan
+    schema: FeatureSchema
+    guard: GuardedStrategy
+    state: Checkpoint
+    reports: list[RoundReport] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, grid: Grid, plan: TrainingPlan, schema: FeatureSchema) -> "_Run":
+        if schema.digest() != plan.schema_digest:
+            raise PlanError("the schema is not the plan's")
+        if plan.protection == SECRET and not isinstance(grid, TrainingGrid):
+            raise PlanError(
+                "this engine cannot add updates without showing them",
+                reason="PROTECTION_UNAVAILABLE",
+                hint="use the plan's protection 'robust' on this engine",
+            )
+        name = grid.member_name if isinstance(grid, TrainingGrid) else str
+        guard = GuardedStrategy(plan, lambda replies: Summed(np.zeros(0, np.int64), ()), name)
+        kept = grid.load_checkpoint() if isinstance(grid, TrainingGrid) else None
+        model = initial_model(plan.model, schema.width(plan.model.bins))
+        if model_digest(model) != plan.initial_model_digest:
+            raise PlanError("the first model is not the plan's")
+        fresh = Checkpoint(0, model, b"", np.zeros(len(model)), 0)
+        run = cls(grid, plan, schema, guard, kept or fresh)
+        guard.resume(run.state.moments)
+        return run
+
+    def train(self) -> None:
+        """Learn the scaling, then do the rounds that are left."""
+        if not self.state.scaling:
+            scaling = self._learn_scaling().encode()
+            self.state = Checkpoint(
+                0, self.state.model, scaling, self.state.averaged, self.state.averaged_count
+            )
+        idle = 0
+        for number in range(self.state.number + 1, self.plan.rounds + 1):
+            idle = 0 if self._do_round(number).moved else idle + 1
+            if idle == MOST_IDLE_ROUNDS:
+                raise QuorumError(f"{idle} rounds in a row had too few good updates")
+
+    def _do_round(self, number: int) -> RoundReport:
+        self.guard.sum_parts = lambda replies: self._sum(f"round-{number}", replies)
+        nodes: Any = _FixedNodes(self._nodes())  # all that configure_train asks of a Grid
+        config = self._config()
+        record = write_arrays(model=self.state.model)
+        requests = self.guard.inner.configure_train(number, record, config, nodes)
+        replies = self._exchange(list(requests))
+        model, report = self.guard.aggregate(number, self.state.model, replies)
+        averaged, count = self.state.averaged, self.state.averaged_count
+        last = int(self.plan.rounds * self.plan.strategy.averaged_rounds)
+        if report.moved and number > self.plan.rounds - last:
+            averaged, count = averaged + model, count + 1
+        self.state = Checkpoint(
+            number, model, self.state.scaling, averaged, count, self.guard.moments()
+        )
+        self.reports.append(report)
+        if isinstance(self.grid, TrainingGrid):
+            self.grid.save_checkpoint(self.state)
+            self.grid.report_round(report)
+        return report
+
+    def model(self) -> Floats:
+        """Give the run's model: the mean over its last rounds."""
+        if not self.state.averaged_count:
+            return self.state.model
+        return (self.state.averaged / self.state.averaged_count).astype(np.float32)
+
+    def evaluate(self, context: Context) -> None:
+        """Sum the members' blind scores, choose the threshold, leave everything in the context."""
+        model = self.model()
+        counts = self._ask(MessageType.EVALUATE, {MODEL: model}).total.reshape(2, -1)
+        negatives, positives = counts
+        place = metrics.best_cut_of_counts(negatives, positives)
+        blind = {
+            "auc": metrics.roc_auc_of_counts(negatives, positives),
+            "ap": metrics.average_precision_of_counts(negatives, positives),
+        }
+        context.state[ARRAYS] = write_arrays(model=model)
+        context.state["outcome"] = ConfigRecord(
+            {
+                "scaling": self.state.scaling,
+                "threshold": metrics.bucket_probability(place),
+                "blind": json.dumps(blind),
+                "reports": json.dumps([asdict(report) for report in self.reports]),
+            }
+        )
+
+    def _learn_scaling(self) -> Scaling:
+        try:
+            coarse = CoarseSums.parse(self.schema, self._ask("query.coarse", {}).total)
+        except ValueError as error:
+            raise PlanError(f"the statistics cannot be used: {error}") from error
+        if coarse.leaking and self.plan.leaks == "refuse":
+            names = ", ".join(self.schema.columns[place].name for place in coarse.leaking)
+            raise PlanError(f"empty cells tell the label in: {names}", reason="LEAK_REFUSED")
+        fine = self._ask("query.fine", {EDGES: coarse.edges}).total
+        bins, drop = self.plan.model.bins, self.plan.leaks == "drop"
+        return Scaling.learn(self.schema, bins, coarse, fine, drop=drop)
+
+    def _ask(self, kind: str, arrays: dict[str, Numbers]) -> Summed:
+        """Send one question to every member and add the answers."""
+        content: Any = {CONFIG: self._config(), ARRAYS: write_arrays(**arrays)}
+        requests = [Message(RecordDict(content), node, kind) for node in self._nodes()]
+        replies = self._exchange(requests)
+        good = [reply for reply in replies if not reply.has_error()]
+        if len(good) < self.plan.minimum_members:
+            failures = (describe_failure(reply)[1] for reply in replies if reply.has_error())
+            raise QuorumError(f"too few answers to {kind}: {'; '.join(failures) or 'none came'}")
+        summed = self._sum(kind, good)
+        if len(summed.contributors) < self.plan.minimum_members:
+            raise QuorumError(f"too few members are in the sum of {kind}")
+        return summed
+
+    def _sum(self, label: str, replies: Sequence[Message]) -> Summed:
+        if isinstance(self.grid, TrainingGrid):
+            return self.grid.sum_parts(label, replies)
+        return add_plainly(replies, SUMMAND)
+
+    def _exchange(self, requests: list[Message]) -> list[Message]:
+        return list(self.grid.send_and_receive(requests, timeout=self.plan.deadline_seconds))
+
+    def _nodes(self) -> list[int]:
+        nodes = sorted(self.grid.get_node_ids())
+        if len(nodes) < self.plan.minimum_members:
+            raise QuorumError(f"{len(nodes)} of {self.plan.minimum_members} members are connected")
+        return nodes
+
+    def _config(self) -> ConfigRecord:
+        return ConfigRecord({PLAN: self.plan.digest(), SCALING: self.state.scaling})
+
+
+class _FixedNodes:
+    """A Grid's members at one moment: flwr waits without end for one that leaves meanwhile."""
+
+    def __init__(self, nodes: list[int]) -> None:
+        self._nodes = nodes
+
+    def get_node_ids(self) -> list[int]:
+        """Give the members that were connected when the round began."""
+        return self._nodes
+
+
+def outcome_of(context: Context) -> tuple[Floats, bytes, float, dict[str, Any]]:
+    """Read what ``main`` left: model, scaling, threshold; ``blind`` metrics and ``reports``."""
+    outcome: Any = context.state["outcome"]
+    details = {name: json.loads(outcome[name]) for name in ("blind", "reports")}
+    return read_array(context.state, MODEL), outcome["scaling"], outcome["threshold"], details

@@ -1,0 +1,310 @@
+"""Read a member's table from a file or a query, and turn it into checked arrays.
+
+Cells are never repeated in an error: it names the column and the row, counted from 1 below the
+header, and what is wrong.
+"""
+
+import csv
+import gzip
+import importlib
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from federation.training.error import TableError
+from federation.training.schema import (
+    CATEGORICAL,
+    MAX_CATEGORIES,
+    REFUSE,
+    Column,
+    FeatureSchema,
+)
+
+Floats = npt.NDArray[np.float32]
+Cells = npt.NDArray[Any]
+
+MAX_PROBLEMS: Final = 20  # reported at once; the rest are of the same kinds
+EMPTY_TEXTS: Final = frozenset({"", "na", "nan", "null", "none", "n/a"})
+FEW_ROWS: Final = 5  # a split leaves groups smaller than this to training
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of one length: float64 with NaN for empty, or objects, text or None."""
+
+    columns: Mapping[str, Cells]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def select(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Table":
+        """Give the table of these rows only."""
+        return Table({name: cells[rows] for name, cells in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A checked table.
+
+    Attributes:
+        values: One column for each of the schema's, float32; a category is its place in the
+            agreed list, -1 for another text.
+        empty: Same shape; True where there is no value.
+        labels: 0.0 or 1.0 for each row; without rows if the table has no label column.
+    """
+
+    values: Floats
+    empty: npt.NDArray[np.bool_]
+    labels: Floats
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def select(self, rows: npt.NDArray[np.intp]) -> "Rows":
+        """Give these rows only."""
+        return Rows(self.values[rows], self.empty[rows], self.labels[rows])
+
+
+def read_table(source: Path) -> Table:
+    """Read ``.csv``, ``.csv.gz`` or ``.parquet``.
+
+    Raises:
+        TableError: TABLE_UNREADABLE, or DRIVER_MISSING for Parquet without pyarrow.
+    """
+    try:
+        if source.suffix == ".parquet":
+            return _read_parquet(source)
+        opener: Callable[..., Any] = gzip.open if source.suffix == ".gz" else open
+        with opener(source, "rt", newline="", encoding="utf-8") as lines:
+            return _from_records(csv.reader(lines))
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"cannot read {source.name}", reason="TABLE_UNREADABLE") from error
+
+
+def query_table(address: str, query: str) -> Table:
+    """Run one query: ``sqlite:PATH`` opened read-only, or ``postgresql://…`` through psycopg.
+
+    Raises:
+        TableError: TABLE_UNREADABLE, or DRIVER_MISSING without the driver.
+    """
+    if address.startswith("sqlite:"):
+        path = Path(address.removeprefix("sqlite:")).resolve()
+        return _run_query(sqlite3, (f"{path.as_uri()}?mode=ro",), {"uri": True}, query)
+    if address.startswith(("postgresql://", "postgres://")):
+        driver = _driver("psycopg", "PostgreSQL")
+        return _run_query(driver, (address,), {"autocommit": False}, query)
+    raise TableError(
+        "a query needs a database", reason="TABLE_UNREADABLE", hint="use sqlite: or postgresql://"
+    )
+
+
+def _run_query(driver: Any, where: tuple[str, ...], how: dict[str, Any], query: str) -> Table:
+    try:
+        with closing(driver.connect(*where, **how)) as connection:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            header = [entry[0] for entry in cursor.description or ()]
+            records = cursor.fetchall()
+    except driver.Error as error:
+        raise TableError("the query failed", reason="TABLE_UNREADABLE") from error
+    texts = ([("" if cell is None else str(cell)) for cell in record] for record in records)
+    return _from_records([header, *texts])
+
+
+def _read_parquet(source: Path) -> Table:
+    parquet = _driver("pyarrow.parquet", "Parquet")
+    arrow = importlib.import_module("pyarrow")
+    try:
+        table = parquet.read_table(source)
+        columns = {name: _parquet_column(table.column(name), arrow) for name in table.column_names}
+    except arrow.ArrowException as error:
+        raise TableError(f"cannot read {source.name}", reason="TABLE_UNREADABLE") from error
+    return _checked(columns)
+
+
+def _parquet_column(column: Any, arrow: Any) -> Cells:
+    kind = column.type
+    numeric = arrow.types.is_integer(kind) or arrow.types.is_floating(kind)
+    if numeric or arrow.types.is_boolean(kind):
+        values = column.to_pylist()
+        return np.array([np.nan if cell is None else float(cell) for cell in values], np.float64)
+    return _typed([("" if cell is None else str(cell)) for cell in column.to_pylist()])
+
+
+def _from_records(records: Iterable[Sequence[str]]) -> Table:
+    rows = iter(records)
+    header = [name.strip() for name in next(rows, ())]
+    if not header or len(set(header)) != len(header):
+        _unreadable("the header is empty or has a name twice")
+    lines = [row for row in rows if row]
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(header):
+            _unreadable(f"row {number} has {len(line)} cells, the header {len(header)}")
+    cells = zip(*lines, strict=True) if lines else iter([()] * len(header))
+    return _checked({name: _typed(column) for name, column in zip(header, cells, strict=True)})
+
+
+def _checked(columns: dict[str, Cells]) -> Table:
+    if not columns:
+        _unreadable("the table has no column")
+    return Table(columns)
+
+
+def _typed(texts: Sequence[str]) -> Cells:
+    stripped = [text.strip() for text in texts]
+    plain = ["nan" if text.lower() in EMPTY_TEXTS else text for text in stripped]
+    try:
+        return np.array(plain, dtype=np.float64)
+    except ValueError:
+        kept = [None if text == "nan" else text for text in plain]
+        return np.array(kept, dtype=object)
+
+
+def infer_schema(table: Table, label: str, without: Sequence[str] = ()) -> FeatureSchema:
+    """Propose the schema of a table: its numeric columns, and its texts of few categories.
+
+    Raises:
+        TableError: COLUMN_REFUSED naming every text column with too many different values;
+            TABLE_MISMATCH without the label.
+    """
+    if label not in table.columns:
+        raise TableError(f"the table has no column '{label}'")
+    columns: list[Column] = []
+    refused: list[str] = []
+    for name, cells in table.columns.items():
+        if name == label or name in without:
+            continue
+        if cells.dtype != object:
+            columns.append(Column(name))
+            continue
+        categories = sorted({cell for cell in cells if cell is not None})
+        if len(categories) > MAX_CATEGORIES:
+            refused.append(name)
+        else:
+            columns.append(Column(name, CATEGORICAL, categories=tuple(categories)))
+    if refused:
+        raise TableError(
+            f"more than {MAX_CATEGORIES} different texts in: {', '.join(refused)}",
+            reason="COLUMN_REFUSED",
+            hint="leave the columns out, or turn them into numbers or few categories",
+        )
+    return FeatureSchema(tuple(columns), label)
+
+
+def check_table(table: Table, schema: FeatureSchema, *, labelled: bool = True) -> Rows:
+    """Turn a table into arrays if every cell fits the schema.
+
+    Raises:
+        TableError: TABLE_MISMATCH with every problem found, up to MAX_PROBLEMS.
+    """
+    problems: list[str] = []
+    values = np.zeros((len(table), len(schema.columns)), np.float32)
+    for place, column in enumerate(schema.columns):
+        if column.name not in table.columns:
+            problems.append(f"column '{column.name}' is missing")
+            continue
+        values[:, place] = _column_values(column, table.columns[column.name], problems)
+    labels = _labels(table, schema.label, problems) if labelled else np.zeros(0, np.float32)
+    if labelled and not len(table):
+        problems.append("there is no row")
+    if problems:
+        shown = "; ".join(problems[:MAX_PROBLEMS])
+        more = len(problems) - MAX_PROBLEMS
+        raise TableError(shown + (f"; and {more} more" if more > 0 else ""))
+    empty = np.isnan(values)
+    return Rows(np.where(empty, np.float32(0), values), empty, labels)
+
+
+def _column_values(column: Column, cells: Cells, problems: list[str]) -> Floats:
+    if column.kind == CATEGORICAL:
+        found = _places(column, cells)
+    elif cells.dtype == object:
+        row = next(number for number, cell in enumerate(cells, 1) if not _is_number(cell))
+        problems.append(f"column '{column.name}', row {row}: not a number")
+        return np.zeros(len(cells), np.float32)
+    else:
+        found = np.clip(cells, column.low, column.high).astype(np.float32)
+        _note(problems, column.name, np.isinf(found), "not a finite number")
+    if column.empty == REFUSE:
+        _note(problems, column.name, np.isnan(found), "empty, which the schema refuses")
+    return found
+
+
+def _places(column: Column, cells: Cells) -> Floats:
+    place = {text: float(number) for number, text in enumerate(column.categories)}
+    texts = cells if cells.dtype == object else [_number_text(cell) for cell in cells]
+    return np.array(
+        [np.nan if text is None else place.get(text, -1.0) for text in texts], np.float32
+    )
+
+
+def _number_text(cell: float) -> str | None:
+    if np.isnan(cell):
+        return None
+    return str(int(cell)) if float(cell).is_integer() else str(cell)
+
+
+def _labels(table: Table, name: str, problems: list[str]) -> Floats:
+    cells = table.columns.get(name)
+    if cells is None:
+        problems.append(f"label column '{name}' is missing")
+        return np.zeros(0, np.float32)
+    if cells.dtype == object:
+        problems.append(f"label column '{name}' has texts, not 0 and 1")
+        return np.zeros(0, np.float32)
+    _note(problems, name, ~np.isin(cells, (0.0, 1.0)), "a label is neither 0 nor 1")
+    return cells.astype(np.float32)
+
+
+def _note(problems: list[str], name: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
+    places = np.flatnonzero(wrong)
+    if len(places):
+        others = f" (and {len(places) - 1} more rows)" if len(places) > 1 else ""
+        problems.append(f"column '{name}', row {places[0] + 1}: {what}{others}")
+
+
+def _is_number(cell: str | None) -> bool:
+    try:
+        return cell is None or isinstance(float(cell), float)
+    except ValueError:
+        return False
+
+
+def split_rows(
+    groups: Sequence[Cells], test_share: float, seed: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Split row numbers so that each combination of ``groups`` keeps its share on both sides.
+
+    Returns:
+        Training rows and test rows, each ascending.
+    """
+    generator = np.random.default_rng(seed)
+    keys = np.array(["\0".join(map(str, key)) for key in zip(*groups, strict=True)])
+    test = np.zeros(len(keys), bool)
+    for key in np.unique(keys):
+        rows = np.flatnonzero(keys == key)
+        count = round(test_share * len(rows)) if len(rows) >= FEW_ROWS else 0
+        test[generator.permutation(rows)[:count]] = True
+    return np.flatnonzero(~test), np.flatnonzero(test)
+
+
+def _driver(module: str, what: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.split(".", 1)[0]
+        raise TableError(
+            f"{what} needs the package {package}",
+            reason="DRIVER_MISSING",
+            hint=f"pip install {package}",
+        ) from error
+
+
+def _unreadable(message: str) -> NoReturn:
+    raise TableError(message, reason="TABLE_UNREADABLE")
