@@ -49,6 +49,7 @@ format: setup-dev ## Rewrite the code in the house format
 gen: setup-dev ## Generate the stubs of the contract
 	$(BIN)/python -m tests.contract.codegen
 	$(BIN)/python -m tests.contract.readme
+	$(BIN)/python -m tests.contract.matters
 
 bench: setup-dev ## Measure the hot paths; the figures go to bench.json
 	$(BIN)/python -m tests.bench --output bench.json

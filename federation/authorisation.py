@@ -107,7 +107,7 @@ class Rule:
 
 
 _NONE: Final[frozenset[Purpose]] = frozenset()
-_ABOUT_VALUES: Final = frozenset(Purpose) - {Purpose.OPERATION}
+_ABOUT_VALUES: Final = frozenset(Purpose) - {Purpose.OPERATION, Purpose.TRAINING}
 _IN_FAVOUR: Final = frozenset({Purpose.PROTECTION, Purpose.VERIFICATION})
 _BEFORE_DELIVERY: Final = frozenset({Purpose.CHECK})
 
@@ -149,11 +149,14 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "LogService.Prove": _READERS,
         "MemberService.GetCharter": _EVERYONE,
         "MemberService.GetNode": _EVERYONE,
+        # Whether the caller approved the plan, or holds a share, each message is asked.
+        "TrainingService.Attach": _MEMBERS,
     }
 )
 """Every method of ``tocsin.v1``."""
 
 _NOMINATING: Final = INDUSTRY | {Role.REGULATOR, Role.POLICE}
+_TRAINING: Final = INDUSTRY | {Role.COORDINATOR}
 
 STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     dict.fromkeys(
@@ -175,6 +178,12 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         SPEAKING,
     )
     | {"nomination": _NOMINATING, "reassigned": frozenset({Role.CARRIER})}
+    # Who proposed the plan, the matter itself asks (federation/matters.py).
+    | dict.fromkeys(
+        ("training_plan", "training_round", "training_evaluation", "training_stage"), _TRAINING
+    )
+    # Only who has rows of its own can give them.
+    | {"training_approval": INDUSTRY}
 )
 """Every body of ``Statement``, by the name of its field, and the roles that may say it."""
 

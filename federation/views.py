@@ -38,6 +38,11 @@ from federation.statements import (
     Retraction,
     Sighting,
     Statement,
+    TrainingApproval,
+    TrainingEvaluation,
+    TrainingPlan,
+    TrainingRound,
+    TrainingStage,
 )
 from federation.vocabulary import RetractionReason
 
@@ -139,7 +144,25 @@ ALARM: Final = Table(
     key=("member", "statement"),
     indexes=(("issued",),),
 )
-TABLES: Final = (EVIDENCE, CUTOFF, PROTECTION, RETRACTION, OUTCOME, CEREMONY, GRANT, ALARM)
+# A matter's state rests on what several members say, so it is not kept: only the statements are,
+# each under its speaker, and federation/matters.py folds them when they are read. The coordinator
+# is whose plan it is, so that a copied plan is another matter.
+TRAINING: Final = Table(
+    "training",
+    _columns("plan:B coordinator:T member:T body:I statement:B bytes:B position:I"),
+    key=("plan", "coordinator", "member", "position"),
+)
+TABLES: Final = (
+    EVIDENCE,
+    CUTOFF,
+    PROTECTION,
+    RETRACTION,
+    OUTCOME,
+    CEREMONY,
+    GRANT,
+    ALARM,
+    TRAINING,
+)
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
 _SIGHTING: Final = BODY_NUMBERS[Sighting]
@@ -291,6 +314,14 @@ def _fold_alarm(member: str, _position: int, entry: bytes, statement: Statement)
     return [Put("alarm", (member, statement.id, statement.issued_time, entry))]
 
 
+def _fold_training(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    plan = body.digest() if isinstance(body, TrainingPlan) else body.plan_digest
+    coordinator = str(body.coordinator) if isinstance(body, TrainingApproval) else member
+    number = BODY_NUMBERS[type(body)]
+    return [Put("training", (plan, coordinator, member, number, statement.id, entry, position))]
+
+
 _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]]] = {
     Nomination: _fold_nomination,
     Sighting: _fold_sighting,
@@ -305,6 +336,11 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     KeyComplaint: _fold_ceremony,
     QuotaGrant: _fold_grant,
     Alarm: _fold_alarm,
+    TrainingPlan: _fold_training,
+    TrainingApproval: _fold_training,
+    TrainingRound: _fold_training,
+    TrainingEvaluation: _fold_training,
+    TrainingStage: _fold_training,
 }
 
 _ROOT_LABEL: Final = b"tocsin catalogue root v1\n"

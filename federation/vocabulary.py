@@ -16,6 +16,7 @@ class Purpose(enum.IntEnum):
     VERIFICATION = 4
     PROTECTION = 5
     OPERATION = 6
+    TRAINING = 7
 
 
 class LegalBasis(enum.IntEnum):
@@ -158,3 +159,131 @@ class AlarmKind(enum.IntEnum):
     LOG_FORKED = 2
     EVALUATION_WRONG = 3
     STATEMENT_REFUSED = 4
+
+
+class TrainingTask(enum.IntEnum):
+    """Say what is learnt."""
+
+    CARRIER_SUBSCRIBERS = 1
+    BANK_CUSTOMERS = 2
+    INTERNET_PAGES = 3
+    TABLE = 99
+
+
+class TrainingLabel(enum.IntEnum):
+    """Say what makes a row positive."""
+
+    COLUMN = 1
+    CONFIRMED = 2
+    DESIGNATED = 3
+
+
+class TrainingUse(enum.IntEnum):
+    """Say what rows and model may be used for."""
+
+    SCORE_OWN_SUBJECTS = 1
+    TRIAL = 2
+
+
+class TrainingModel(enum.IntEnum):
+    """Name the model that is trained."""
+
+    RESIDUAL = 1
+    LOGISTIC = 2
+    TREES = 3
+
+
+class TrainingStrategy(enum.IntEnum):
+    """Say how one model is made of the members' updates."""
+
+    FED_AVG = 1
+    FED_PROX = 2
+    FED_ADAM = 3
+    FED_TRIMMED_AVG = 4
+    MULTI_KRUM = 5
+    FED_XGB_BAGGING = 6
+
+
+class TrainingProtection(enum.IntEnum):
+    """Say who can see an update."""
+
+    SECRET = 1
+    ROBUST = 2
+
+
+class TrainingLeaks(enum.IntEnum):
+    """Say what happens to a column whose emptiness tells the label."""
+
+    DROP = 1
+    REFUSE = 2
+    KEEP = 3
+
+
+class TrainingDecision(enum.IntEnum):
+    """Say what a member decides about a plan or a release."""
+
+    APPROVE = 1
+    REFUSE = 2
+    APPROVE_RELEASE = 3
+    REFUSE_RELEASE = 4
+
+
+class TrainingReason(enum.IntEnum):
+    """Say why a member refused or is not in a round; zero is no reason."""
+
+    UNSPECIFIED = 0
+    BY_HAND = 1
+    POLICY = 2
+    BUDGET_SPENT = 3
+    DATA_MISSING = 4
+    DATA_INVALID = 5
+    CODE_DIFFERS = 6
+    PLAN_NOT_APPROVED = 7
+    PLAN_EXPIRED = 8
+    DEADLINE_PASSED = 9
+    CONNECTION_LOST = 10
+    UPDATE_NOT_FINITE = 11
+    UPDATE_SHAPE = 12
+    UPDATE_NORM = 13
+    UPDATE_WEIGHT = 14
+    PROTOCOL = 15
+    WORKER_FAILED = 16
+
+
+class TrainingOutcome(enum.IntEnum):
+    """Say how a member came out of a round."""
+
+    OK = 1
+    LATE = 2
+    REFUSED = 3
+    REJECTED = 4
+
+
+class TrainingMetric(enum.IntEnum):
+    """Name what is measured."""
+
+    PR_AUC = 1
+    ROC_AUC = 2
+    MACRO_F1 = 3
+    RECALL_AT_ALERTS = 4
+    PRECISION_AT_FPR = 5
+    CALIBRATION_ERROR = 6
+    THRESHOLD = 7
+    MEMBERSHIP_ADVANTAGE = 8
+
+
+class TrainingCandidate(enum.IntEnum):
+    """Say which model is measured."""
+
+    FEDERATED = 1
+    LOCAL = 2
+
+
+class ModelStage(enum.IntEnum):
+    """Name where a coordinator takes a plan or its model."""
+
+    ENROLLED = 1
+    SHADOW = 2
+    RELEASED = 3
+    REJECTED = 4
+    RETIRED = 5

@@ -37,6 +37,15 @@ from federation.statements.statement import (
     UnknownBody,
     nomination_id,
 )
+from federation.statements.training import (
+    MemberOutcome,
+    MetricValue,
+    TrainingApproval,
+    TrainingEvaluation,
+    TrainingPlan,
+    TrainingRound,
+    TrainingStage,
+)
 
 __all__ = [
     "BODY_NAMES",
@@ -51,6 +60,8 @@ __all__ = [
     "KeyDeal",
     "KeyJoin",
     "KeyOpen",
+    "MemberOutcome",
+    "MetricValue",
     "Nomination",
     "Opinion",
     "ProtectedObject",
@@ -60,6 +71,11 @@ __all__ = [
     "Sighting",
     "Statement",
     "StatementError",
+    "TrainingApproval",
+    "TrainingEvaluation",
+    "TrainingPlan",
+    "TrainingRound",
+    "TrainingStage",
     "UnknownBody",
     "decode_statement",
     "encode_statement",

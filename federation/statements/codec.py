@@ -35,6 +35,8 @@ _LENGTH_DELIMITED: Final = 2
 
 _Read = Callable[[Any, Any], Any]  # message, raw field -> value of the dataclass
 _Write = Callable[[Any, Any], None]  # message, value of the dataclass
+_AnyBody = typing.TypeVar("_AnyBody")
+_Filled = typing.TypeVar("_Filled", bound=Message)
 _Decoder = Callable[[Any], Any]  # message -> dataclass
 _Encoder = Callable[[Any, Any], None]  # message to fill, dataclass
 
@@ -73,6 +75,23 @@ def decode_statement(encoded: bytes) -> Statement:
     values: list[Any] = _DECODE_HEAD(message)
     values.insert(_BODY_PLACE, body)
     return Statement(*values)
+
+
+def read_body(kind: type[_AnyBody], message: Message) -> _AnyBody:
+    """Read one body from its own message, outside a statement.
+
+    Raises:
+        StatementError: It is not well formed.
+    """
+    body: _AnyBody = _DECODE_BODY[BODY_NAMES[kind]](message)
+    return body
+
+
+def fill_message(message: _Filled, body: Body) -> _Filled:
+    """Write one body into an empty message of its own, and return that."""
+    _name, encode = _ENCODE_BODY[type(body)]
+    encode(message, body)
+    return message
 
 
 def _check_size(encoded: bytes) -> None:

@@ -9,8 +9,8 @@ class StatementError(PeerError):
     ``reason`` says which rule they break, from this closed set: STATEMENT_MALFORMED,
     STATEMENT_TOO_LARGE, BODY_MISSING, FIELD_MISSING, ENUM_UNKNOWN, LENGTH_INVALID,
     BYTES_READABLE, TIME_INVALID, COUNT_INVALID, CONFIDENCE_INVALID, REGION_INVALID,
-    MEMBER_INVALID, REASON_INVALID, LIST_INVALID, EVIDENCE_INVALID, UNKNOWN_BODY. The message
-    names the field and never repeats its value.
+    MEMBER_INVALID, REASON_INVALID, LIST_INVALID, EVIDENCE_INVALID, PLAN_INVALID,
+    DECISION_INVALID, UNKNOWN_BODY. The message names the field and never repeats its value.
     """
 
     reason = "STATEMENT_MALFORMED"

@@ -30,6 +30,13 @@ from federation.statements.shape import (
     check_time,
     refuse,
 )
+from federation.statements.training import (
+    TrainingApproval,
+    TrainingEvaluation,
+    TrainingPlan,
+    TrainingRound,
+    TrainingStage,
+)
 from federation.vocabulary import (
     FraudStage,
     FraudType,
@@ -68,6 +75,11 @@ Body = (
     | KeyComplaint
     | QuotaGrant
     | Alarm
+    | TrainingPlan
+    | TrainingApproval
+    | TrainingRound
+    | TrainingEvaluation
+    | TrainingStage
 )
 
 

@@ -14,6 +14,7 @@ from federation.views import (
     GRANT,
     OUTCOME,
     PROTECTION,
+    TRAINING,
     Outcome,
     Table,
     catalogue_root,
@@ -56,6 +57,15 @@ class AlarmRow(NamedTuple):
 
     member: str
     issued: int
+    body: bytes
+
+
+class TrainingRow(NamedTuple):
+    """One statement about a training plan: whose plan, who said it, and its bytes."""
+
+    plan: bytes
+    coordinator: str
+    member: str
     body: bytes
 
 
@@ -163,6 +173,18 @@ class Catalogue:
         """Return how many ceremony statements there are, without reading them."""
         with self._store.read() as reader:
             return sum(count for _, count in reader.count(CEREMONY, ("ceremony",)))
+
+    def training_statements(self, prefix: bytes = b"") -> list[TrainingRow]:
+        """Return what was said about the plans whose digest begins so, in the order of the key."""
+        places = [_place(TRAINING, name) for name in ("plan", "coordinator", "member", "bytes")]
+        with self._store.read() as reader:
+            rows = (itemgetter(*places)(row) for row in reader.rows(TRAINING))
+            return [TrainingRow(*row) for row in rows if row[0].startswith(prefix)]
+
+    def training_count(self) -> int:
+        """Return how many statements there are about plans, without reading them."""
+        with self._store.read() as reader:
+            return sum(count for _, count in reader.count(TRAINING, ("coordinator",)))
 
     def grants(self, member: str, kind_class: int) -> list[tuple[bytes, str, int]]:
         """Return the grants to a member for a kind class: grant id, holder, amount."""

@@ -35,6 +35,10 @@ SHAPES: Final[Mapping[str, frozenset[int]]] = {
     "evidence": _BYTES,  # signed notes and answers that accuse a member
     "records": _BYTES,  # packed verdicts of tokens
     "indexes": _BYTES,  # places of holders
+    "field_shares": _BYTES,  # shares of numbers, elements of a prime field, packed
+    # Model parameters, written by the code whose digest the member approved. The shape cannot show
+    # what is in them: the plan's protection, its bounds and the checks on updates do.
+    "parameters": _BYTES,
     "member_id": _STRING,
     "origin": _STRING,
     "code": _STRING,  # from a closed list, upper-case snake

@@ -14,6 +14,8 @@ from federation.statements import (
     KeyDeal,
     KeyJoin,
     KeyOpen,
+    MemberOutcome,
+    MetricValue,
     Nomination,
     Opinion,
     ProtectedObject,
@@ -22,6 +24,11 @@ from federation.statements import (
     Retraction,
     Sighting,
     Statement,
+    TrainingApproval,
+    TrainingEvaluation,
+    TrainingPlan,
+    TrainingRound,
+    TrainingStage,
 )
 from federation.vocabulary import (
     AlarmKind,
@@ -29,6 +36,7 @@ from federation.vocabulary import (
     FraudType,
     KeyAction,
     LegalBasis,
+    ModelStage,
     OpinionBasis,
     OpinionValue,
     PermissibleAction,
@@ -38,6 +46,18 @@ from federation.vocabulary import (
     SightingKind,
     SubjectRole,
     TrafficLight,
+    TrainingCandidate,
+    TrainingDecision,
+    TrainingLabel,
+    TrainingLeaks,
+    TrainingMetric,
+    TrainingModel,
+    TrainingOutcome,
+    TrainingProtection,
+    TrainingReason,
+    TrainingStrategy,
+    TrainingTask,
+    TrainingUse,
 )
 
 NOW = 1_790_000_000
@@ -103,6 +123,51 @@ def said(body, **fields):
     return Statement(**defaults | fields)
 
 
+def plan(**fields):
+    defaults = {
+        "task": TrainingTask.CARRIER_SUBSCRIBERS,
+        "schema_digest": opaque("schema", 32),
+        "code_digest": opaque("code", 32),
+        "initial_model_digest": opaque("initial model", 32),
+        "label": TrainingLabel.CONFIRMED,
+        "label_maturity_days": 30,
+        "use": TrainingUse.SCORE_OWN_SUBJECTS,
+        "legal_basis": LegalBasis.ATNFL_32,
+        "expiry_time": NOW + 7 * DAY,
+        "model": TrainingModel.RESIDUAL,
+        "width": 32,
+        "blocks": 1,
+        "networks": 4,
+        "bins": 8,
+        "dropout_millionths": 300_000,
+        "seed": 42,
+        "learning_rate_billionths": 1_000_000,
+        "weight_decay_billionths": 10_000_000,
+        "batch_rows": 64,
+        "epochs": 1,
+        "least_steps": 10,
+        "most_steps": 200,
+        "input_dropout_millionths": 150_000,
+        "strategy": TrainingStrategy.FED_AVG,
+        "proximal_millionths": 0,
+        "server_rate_billionths": 10_000_000,
+        "offenders": 1,
+        "averaged_rounds_millionths": 250_000,
+        "rounds": 3,
+        "protection": TrainingProtection.SECRET,
+        "epsilon_millionths": 8_000_000,
+        "delta_trillionths": 10_000_000,
+        "clip_norm_millionths": 1_000_000,
+        "minimum_members": 3,
+        "round_seconds": 600,
+        "norm_bound_millionths": 8_000_000,
+        "weight_cap": 1_000_000,
+        "leaks": TrainingLeaks.DROP,
+    }
+    return TrainingPlan(**defaults | fields)
+
+
+PLAN_DIGEST = opaque("plan", 32)
 CEREMONY = opaque("ceremony")
 DEALS = tuple(
     ClassDeal(
@@ -150,6 +215,34 @@ EXAMPLES = [
         MemberId("bank-a"),
         first_evidence=opaque("answer", 200),
         evidence_path=opaque("path", 64),
+    ),
+    plan(),
+    TrainingApproval(PLAN_DIGEST, MemberId("coord"), TrainingDecision.APPROVE, row_cap=1_000_000),
+    TrainingApproval(
+        PLAN_DIGEST, MemberId("coord"), TrainingDecision.REFUSE, TrainingReason.BUDGET_SPENT
+    ),
+    TrainingRound(
+        PLAN_DIGEST,
+        1,
+        opaque("checkpoint", 32),
+        (
+            MemberOutcome(MemberId("bank-a"), TrainingOutcome.OK),
+            MemberOutcome(MemberId("bank-b"), TrainingOutcome.REJECTED, TrainingReason.UPDATE_NORM),
+        ),
+    ),
+    TrainingEvaluation(
+        PLAN_DIGEST,
+        opaque("checkpoint", 32),
+        3,
+        (MetricValue(TrainingMetric.PR_AUC, TrainingCandidate.FEDERATED, 912_345),),
+    ),
+    TrainingStage(PLAN_DIGEST, ModelStage.ENROLLED, (MemberId("bank-a"), MemberId("bank-b"))),
+    TrainingStage(
+        PLAN_DIGEST,
+        ModelStage.RELEASED,
+        model_digest=opaque("checkpoint", 32),
+        model_sheet_digest=opaque("card", 32),
+        assessment_digest=opaque("assessment", 32),
     ),
 ]
 """At least one of every body."""

@@ -43,6 +43,7 @@ from tocsin.v1 import (
     member_service_pb2,
     statement_pb2,
     token_service_pb2,
+    training_service_pb2,
 )
 
 POLICE = organisation("police", Role.POLICE)
@@ -55,7 +56,13 @@ AMPLE = QuotaState(limit=10**9, used=0, granted=0)
 
 SERVICES = [
     service
-    for module in (log_service_pb2, lookup_service_pb2, member_service_pb2, token_service_pb2)
+    for module in (
+        log_service_pb2,
+        lookup_service_pb2,
+        member_service_pb2,
+        token_service_pb2,
+        training_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 
@@ -186,10 +193,11 @@ def test_every_body_of_a_statement_has_a_row_and_no_other() -> None:
     assert set(STATEMENTS) == {field.name for field in body.fields}
 
 
-def test_nobody_evaluates_for_operation_or_an_unknown_reason() -> None:
+@pytest.mark.parametrize("purpose", [Purpose.OPERATION, Purpose.TRAINING])
+def test_nobody_evaluates_for_a_reason_that_needs_no_value(purpose: Purpose) -> None:
     assert reason(CARRIER.name, "TokenService.Evaluate") is Reason.PURPOSE_MISSING
     for each in EVERYBODY:
-        given_reason = reason(each.name, "TokenService.Evaluate", Purpose.OPERATION)
+        given_reason = reason(each.name, "TokenService.Evaluate", purpose)
         assert given_reason in (Reason.PURPOSE_NOT_ALLOWED, Reason.ROLE_NOT_ALLOWED)
 
 
@@ -273,6 +281,9 @@ def test_only_some_roles_say_some_things() -> None:
     assert may_say(frozenset({Role.CARRIER}), "reassigned")
     assert not may_say(frozenset({Role.BANK}), "reassigned")
     assert may_say(frozenset({Role.POLICE}), "nomination")
+    assert may_say(frozenset({Role.COORDINATOR}), "training_plan")
+    assert not may_say(frozenset({Role.COORDINATOR}), "training_approval")
+    assert not may_say(frozenset({Role.POLICE}), "training_plan")
     assert not may_say(frozenset({Role.COORDINATOR}), "nomination")
     assert all(may_say(frozenset({role}), "newer_body") for role in SPEAKING)
 

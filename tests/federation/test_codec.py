@@ -14,6 +14,8 @@ from federation.statements import (
     Alarm,
     Body,
     ClassDeal,
+    MemberOutcome,
+    MetricValue,
     Statement,
     StatementError,
     UnknownBody,
@@ -22,10 +24,16 @@ from federation.statements import (
 )
 from federation.statements import error as error_module
 from tests.federation.said import EXAMPLES, NOW, nomination, said, sighting, statements
-from tocsin.v1 import statement_pb2
+from tocsin.v1 import statement_pb2, training_pb2
 
 REASONS = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", error_module.StatementError.__doc__)) | {"ACCEPTED"}
-PAIRS = {kind.__name__: kind for kind in (*typing.get_args(Body), ClassDeal, Statement)}
+PARTS = (ClassDeal, MemberOutcome, MetricValue, Statement)
+PAIRS = {kind.__name__: kind for kind in (*typing.get_args(Body), *PARTS)}
+MESSAGES = {
+    name: message
+    for file in (statement_pb2.DESCRIPTOR, training_pb2.DESCRIPTOR)
+    for name, message in file.message_types_by_name.items()
+}
 
 
 def message_of(statement):
@@ -57,7 +65,7 @@ def test_every_body_of_the_contract_has_a_dataclass_with_its_number():
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_dataclass_has_exactly_the_fields_of_its_message(name):
     fields = {field.name for field in dataclasses.fields(PAIRS[name])}
-    descriptor = statement_pb2.DESCRIPTOR.message_types_by_name[name]
+    descriptor = MESSAGES[name]
     expected = {field.name for field in descriptor.fields if field.containing_oneof is None}
     expected |= {oneof.name for oneof in descriptor.oneofs}
 

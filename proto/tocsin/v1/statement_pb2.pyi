@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tocsin.v1 import training_pb2 as _training_pb2
 from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
 import sys
@@ -270,6 +271,11 @@ class Statement(_message.Message):
     KEY_COMPLAINT_FIELD_NUMBER: _builtins.int
     QUOTA_GRANT_FIELD_NUMBER: _builtins.int
     ALARM_FIELD_NUMBER: _builtins.int
+    TRAINING_PLAN_FIELD_NUMBER: _builtins.int
+    TRAINING_APPROVAL_FIELD_NUMBER: _builtins.int
+    TRAINING_ROUND_FIELD_NUMBER: _builtins.int
+    TRAINING_EVALUATION_FIELD_NUMBER: _builtins.int
+    TRAINING_STAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Required. 16 bytes, unique in the member's logs."""
     purpose: _vocabulary_pb2.Purpose.ValueType
@@ -342,6 +348,26 @@ class Statement(_message.Message):
     def alarm(self) -> Global___Alarm:
         """A member saw something that endangers the federation."""
 
+    @_builtins.property
+    def training_plan(self) -> _training_pb2.TrainingPlan:
+        """A coordinator proposes to train together. Training has 64 to 79."""
+
+    @_builtins.property
+    def training_approval(self) -> _training_pb2.TrainingApproval:
+        """A member's decision about a plan or about the release of its model."""
+
+    @_builtins.property
+    def training_round(self) -> _training_pb2.TrainingRound:
+        """A round has ended."""
+
+    @_builtins.property
+    def training_evaluation(self) -> _training_pb2.TrainingEvaluation:
+        """What a trained model is worth."""
+
+    @_builtins.property
+    def training_stage(self) -> _training_pb2.TrainingStage:
+        """A plan or its model goes to another stage."""
+
     def __init__(
         self,
         *,
@@ -366,12 +392,17 @@ class Statement(_message.Message):
         key_complaint: Global___KeyComplaint | None = ...,
         quota_grant: Global___QuotaGrant | None = ...,
         alarm: Global___Alarm | None = ...,
+        training_plan: _training_pb2.TrainingPlan | None = ...,
+        training_approval: _training_pb2.TrainingApproval | None = ...,
+        training_round: _training_pb2.TrainingRound | None = ...,
+        training_evaluation: _training_pb2.TrainingEvaluation | None = ...,
+        training_stage: _training_pb2.TrainingStage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "tlp", b"tlp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -192,6 +192,8 @@ class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.Value
     """Protecting, lifting, reassigning: measures in favour of the subject."""
     PURPOSE_OPERATION: _Purpose.ValueType  # 6
     """Running the federation: keys, quotas, alarms."""
+    PURPOSE_TRAINING: _Purpose.ValueType  # 7
+    """Training a model together; no value is looked up for it."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """Why a value is processed. Anything else is refused (R12, R64)."""
@@ -210,6 +212,8 @@ PURPOSE_PROTECTION: Purpose.ValueType  # 5
 """Protecting, lifting, reassigning: measures in favour of the subject."""
 PURPOSE_OPERATION: Purpose.ValueType  # 6
 """Running the federation: keys, quotas, alarms."""
+PURPOSE_TRAINING: Purpose.ValueType  # 7
+"""Training a model together; no value is looked up for it."""
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 class _LegalBasis:
