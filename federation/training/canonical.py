@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Value = TypeVar("Value")
 
@@ -37,7 +37,8 @@ def parse(kind: type[Value], data: bytes) -> Value:
         CanonicalError: The bytes are anything else.
     """
     try:
-        value: Value = _build(kind, json.loads(data.decode("ascii")))
+        plain = json.loads(data.decode("ascii"), parse_constant=_refuse_constant)
+        value: Value = _build(kind, plain)
         again = encode(value)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise CanonicalError("not the canonical text") from error
@@ -69,6 +70,10 @@ def _build(kind: Any, plain: Any) -> Any:
         given = _expect(dict, plain)
         return kind(**{name: _build(hints[name], item) for name, item in given.items()})  # type: ignore[operator]  # a class
     return _SCALARS[kind](plain)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise CanonicalError(f"{name} is no number of JSON")
 
 
 def _expect(kind: type[Value], plain: Any) -> Value:
