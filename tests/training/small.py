@@ -1,0 +1,21 @@
+"""Small plans over planted members, quick enough for a test."""
+
+from dataclasses import replace
+from typing import Any
+
+from federation.training.experiment import fit_plan, propose_plan
+from federation.training.plan import ModelChoice, Optimiser, TrainingPlan
+from federation.training.schema import FeatureSchema
+from federation.training.table import infer_schema
+from tests.training.planted import planted_rows
+
+MODEL = ModelChoice(width=8, networks=2, bins=4, dropout=0.0)
+OPTIMISER = Optimiser(learning_rate=0.01, least_steps=5, most_steps=20)
+
+
+def small_plan(**changes: Any) -> tuple[TrainingPlan, FeatureSchema]:
+    """Give a plan of a few seconds, and its schema."""
+    schema = infer_schema(planted_rows(200, 1), "label")
+    fields: dict[str, Any] = {"model": MODEL, "optimiser": OPTIMISER, "rounds": 4}
+    plan = replace(propose_plan(schema), **(fields | changes))
+    return fit_plan(plan, schema), schema
