@@ -86,6 +86,13 @@ class Alarms:
         )
         await self._raise(f"statement/{member}/{reason}/{day}", alarm)
 
+    async def matter_refused(self, member: MemberId, statement_id: bytes, reason: str) -> None:
+        """Tell that a statement breaks the rules of its matter: once for each statement."""
+        alarm = Alarm(
+            alarm_kind=AlarmKind.STATEMENT_REFUSED, member=member, observed=1, reason=reason
+        )
+        await self._raise(f"matter/{member}/{statement_id.hex()}", alarm)
+
     async def _raise(self, key: str, alarm: Alarm) -> None:
         if key in self._known:
             return  # who keeps asking beyond its quota must not cost more than the refusal

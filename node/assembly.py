@@ -46,6 +46,9 @@ from node.tokens.key_ring import KeyRing
 from node.tokens.public_keys import PublicKeys
 from node.tokens.tokeniser import Holders, Tokeniser
 from node.traffic import Capture, Traffic
+from node.training.consent import Consents
+from node.training.ledger import EpsilonLedger
+from node.training.matters import TrainingMatters
 from node.verdicts import Verdicts
 from node.workers import Workers
 
@@ -114,6 +117,7 @@ class LogSide:
     metering: Metering
     holder: Holder
     ceremonies: Ceremonies
+    consents: Consents
 
 
 def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
@@ -178,6 +182,15 @@ def build_log_side(core: Core) -> LogSide:
         holder=Holder(federation, core.keys.signing, core.key_ring, core.workers, metering),
         ceremonies=Ceremonies(
             core.keys, core.key_ring, catalogue, speaker, lambda: core.charter.versions
+        ),
+        consents=Consents(
+            core.me,
+            TrainingMatters(catalogue, core.now_charter),
+            speaker,
+            EpsilonLedger(core.private),
+            alarms,
+            core.home.training,
+            wall_clock,
         ),
     )
 

@@ -20,6 +20,11 @@ class Home:
         return self.root / "node.toml"
 
     @property
+    def training(self) -> Path:
+        """What the member consents to in training, and which rows it has; there may be none."""
+        return self.root / "training.toml"
+
+    @property
     def card(self) -> Path:
         """What the member tells the others when a charter is made; public."""
         return self.root / "member.json"

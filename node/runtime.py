@@ -33,6 +33,7 @@ from node.assembly import (
 from node.config import Config
 from node.desk.operation import LogParts, OperationService
 from node.desk.service import DeskService
+from node.desk.train import TrainService
 from node.doors.inside import InsideDoor
 from node.doors.member_service import MemberService
 from node.doors.outside import OutsideDoor, Registration
@@ -48,7 +49,12 @@ from node.speaker import name_bodies
 from node.status import StatusReporter, StatusSources
 from node.telemetry import describe_error, get_log, start_telemetry
 from node.tokens.service import TokenService
-from tocsin.desk.v1 import desk_service_pb2_grpc, operation_service_pb2, operation_service_pb2_grpc
+from tocsin.desk.v1 import (
+    desk_service_pb2_grpc,
+    operation_service_pb2,
+    operation_service_pb2_grpc,
+    train_service_pb2_grpc,
+)
 from tocsin.v1 import (
     log_service_pb2_grpc,
     lookup_service_pb2_grpc,
@@ -57,11 +63,16 @@ from tocsin.v1 import (
 )
 
 CEREMONY_SECONDS = 1.0  # how often ceremonies are looked at when no log grew
+POLICY_SECONDS = 5.0  # how often a changed training.toml is noticed when no log grew
 PARTNER_KEYS_SECONDS = 60.0  # how often a partner asks whether the shares were refreshed
 FIRST_KEYS_SECONDS = 1.0  # the same before it has any keys
 STOP_SECONDS = 10.0
 
-INSIDE_NAMES = ("tocsin.desk.v1.DeskService", "tocsin.desk.v1.OperationService")
+INSIDE_NAMES = (
+    "tocsin.desk.v1.DeskService",
+    "tocsin.desk.v1.OperationService",
+    "tocsin.desk.v1.TrainService",
+)
 
 
 def run_node(home: Home, config: Config, passphrase: Secret) -> int:
@@ -108,7 +119,8 @@ class RunningNode:
         self._outside = OutsideDoor(core.identity, self._outside_services(), core.traffic)
         self._inside = InsideDoor(core.home.socket, self._inside_services(), INSIDE_NAMES)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._grown = asyncio.Event()
+        self._grown = asyncio.Event()  # for ceremonies
+        self._spoken = asyncio.Event()  # for training plans
         self._address = ""
         self._holds_home = False
         core.charter.subscribe(self._follow)
@@ -248,9 +260,11 @@ class RunningNode:
                 synchronise=self._synchronise,
             )
         operation = OperationService(self._status, self._core.charter, parts)
+        train = TrainService(self._log.consents if self._log is not None else None)
         return [
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
+            (train_service_pb2_grpc.add_TrainServiceServicer_to_server, train),
         ]
 
     async def _synchronise(self) -> tuple[int, list[str]]:
@@ -263,6 +277,8 @@ class RunningNode:
         self._spawn("leaf", self._core.identity.keep_fresh)
         self._spawn("charter", self._watch_charter)
         self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
+        if self._log is not None:
+            self._spawn("training", self._decide_plans)
 
     def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.create_task(_supervised(name, work), name=name)
@@ -273,9 +289,13 @@ class RunningNode:
 
         def wake(_origin: object, _size: int) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the node is stopping
-                loop.call_soon_threadsafe(self._grown.set)
+                loop.call_soon_threadsafe(self._wake)
 
         log.ledger.subscribe(wake)
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._spoken.set()
 
     async def _hold_ceremonies(self) -> None:
         log = self._require_log()
@@ -285,6 +305,15 @@ class RunningNode:
                     await self._grown.wait()
             self._grown.clear()
             await log.ceremonies.advance_if_changed()
+
+    async def _decide_plans(self) -> None:
+        log = self._require_log()
+        while True:
+            await log.consents.decide_if_changed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLICY_SECONDS):
+                    await self._spoken.wait()
+            self._spoken.clear()
 
     async def _keep_keys(self) -> None:
         public_keys = build_public_keys(self._core)

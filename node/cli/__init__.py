@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "protect": ("node.cli.say", "Declare values that must never be acted on."),
     "watch": ("node.cli.watch", "Keep a private watchlist of own customers."),
     "hits": ("node.cli.watch", "List own customers that the federation speaks about."),
+    "train": ("node.cli.train", "Train a model together: plan, approve, follow, release."),
     "log": ("node.cli.log", "Show, prove and verify logs."),
     "conformance": ("node.cli.conformance", "Test vectors and running nodes against the contract."),
     "config": ("node.cli.config", "Show the settings and where each comes from."),

@@ -21,6 +21,7 @@ from node.home import Home
 from node.socket_path import short_path
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
+from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
 
 CALL_SECONDS: Final = 60.0
 """Seconds for a call: a batch of 2,048 rows takes a second, and holders may have to be retried."""
@@ -71,6 +72,7 @@ class InsideDoor:
         channel = self._open.enter_context(grpc.insecure_channel(f"unix:{path}", options))
         self.desk = DeskServiceStub(channel)
         self.operation = OperationServiceStub(channel)
+        self.train = TrainServiceStub(channel)
         return self
 
     def __exit__(

@@ -1,0 +1,75 @@
+"""Count the privacy that plans spend on a member's rows, and refuse what goes beyond its budget.
+
+Epsilons of different plans over the same rows add up (basic composition), so the member, which
+alone knows all of them, counts: a plan's whole epsilon is set aside when it is approved, and what
+is set aside stays so once rounds may have run. Source: DESIGN §9.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from node.errors import PolicyError
+from node.store.private import PrivateStore
+
+MILLION: Final = 1_000_000
+_PREFIX: Final = "epsilon"
+
+
+class BudgetError(PolicyError):
+    """A plan would spend more privacy than the member has left for these rows."""
+
+    reason = "PRIVACY_BUDGET_SPENT"
+    public = "The member's privacy budget does not suffice."
+    hint = "train with a smaller epsilon, or raise [budget] epsilon in training.toml"
+
+
+class EpsilonLedger:
+    """Epsilons set aside, by data source and plan; durable, in millionths.
+
+    One node holds a home, so one lock orders all reservations.
+    """
+
+    def __init__(self, private: PrivateStore) -> None:
+        self._private = private
+        self._turn = threading.Lock()
+
+    def reserve(self, source: str, plan: bytes, epsilon: int, budget: int) -> None:
+        """Set a plan's epsilon aside; once for a plan, however often it is asked.
+
+        Args:
+            source: Name of the rows.
+            plan: Digest of the plan.
+            epsilon: What the whole run spends, in millionths.
+            budget: What all plans over these rows may spend, in millionths.
+
+        Raises:
+            BudgetError: PRIVACY_BUDGET_SPENT; nothing was set aside.
+        """
+        key = _key(source, plan)
+        with self._turn:
+            if self._private.used(key) >= epsilon:
+                return
+            spent = self.spent(source)
+            if spent + epsilon > budget:
+                left = max(0, budget - spent) / MILLION
+                raise BudgetError(f"the plan spends {epsilon / MILLION:g}, {left:g} is left")
+            self._private.charge(key, epsilon, epsilon)
+
+    def release(self, source: str, plan: bytes) -> None:
+        """Give back what a plan has set aside; only for one that never ran over the rows."""
+        with self._turn:
+            self._private.remove_quotas(_key(source, plan))
+
+    def is_reserved(self, source: str, plan: bytes, epsilon: int) -> bool:
+        """Say whether a plan's epsilon was set aside: asked before each round."""
+        return self._private.used(_key(source, plan)) >= epsilon
+
+    def spent(self, source: str) -> int:
+        """Return what is set aside for all plans over these rows, in millionths."""
+        return sum(self._private.quotas(f"{_PREFIX}/{source}/").values())
+
+
+def _key(source: str, plan: bytes) -> str:
+    return f"{_PREFIX}/{source}/{plan.hex()}"
