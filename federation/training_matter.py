@@ -272,7 +272,8 @@ def _absorb_decision(
 
 def _absorb_round(facts: TrainingFacts, body: TrainingRound) -> TrainingFacts:
     # A round that changed nothing is said again under its number: the later one stands.
-    rounds = (*(one for one in facts.rounds if one.round != body.round), body)
+    again = bool(facts.rounds) and facts.rounds[-1].round == body.round
+    rounds = (*(facts.rounds[:-1] if again else facts.rounds), body)
     if not body.checkpoint_digest:
         return replace(facts, rounds=rounds)
     return replace(facts, rounds=rounds, round=body.round, checkpoint=body.checkpoint_digest)

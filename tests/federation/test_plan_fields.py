@@ -2,12 +2,14 @@
 
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tocsin.v1
 from federation.statements import StatementError, TrainingPlan
 from federation.statements.plan_fields import FIELDS
 from federation.training import plan as training
@@ -130,3 +132,12 @@ def test_free_text_and_endless_fractions_are_never_proposed(changes):
 def test_an_expired_plan_says_so():
     with pytest.raises(PlanError):
         plan(expiry_time=NOW).value().check_time(datetime.fromtimestamp(NOW, UTC))
+
+
+def test_the_contract_shows_the_text_and_the_digest_of_a_plan():
+    readme = Path(tocsin.v1.__path__[0]).parents[1] / "README.md"
+    section = readme.read_text(encoding="utf-8").partition("## Training plan")[2]
+    text, _, digest = section.split("```")[1].strip().rpartition("\n\n")
+
+    assert text.replace("\n", "") == plan().value().encode().decode()
+    assert digest == plan().digest().hex()
