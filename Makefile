@@ -51,8 +51,9 @@ gen: setup-dev ## Generate the stubs of the contract
 	$(BIN)/python -m tests.contract.readme
 	$(BIN)/python -m tests.contract.matters
 
-bench: setup-dev ## Measure the hot paths; the figures go to bench.json
+bench: setup-dev ## Measure the hot paths; the figures go to bench.json and the README
 	$(BIN)/python -m tests.bench --output bench.json
+	$(BIN)/python -m tests.contract.readme bench.json
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

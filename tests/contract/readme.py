@@ -1,8 +1,13 @@
-"""Write the generated parts of the README; run by `make gen`, compared by a test."""
+"""Write the generated parts of the README.
+
+`make gen` writes the settings, which a test compares; `make bench` writes what it measured.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from pathlib import Path
 
 from node.config import SETTINGS
@@ -20,6 +25,20 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+def performance_table(bench: Path) -> str:
+    """Return the table of what a bench run measured, with its machine."""
+    figures = json.loads(bench.read_text(encoding="utf-8"))
+    rows = ["| what | measured | ratio to V | target |", "| --- | --- | --- | --- |"]
+    for one in figures:
+        value = f"{one['value']:,.0f}" if one["value"] >= 1_000 else f"{one['value']:.3g}"
+        ratio = f"{one['ratio']:.2f}" if one["ratio"] is not None else ""
+        target = "" if one["target"] is None else f"{one['target']:,}"
+        if target:
+            target += ", met" if one["met"] else ", **not met**"
+        rows.append(f"| {one['name']} | {value} {one['unit']} | {ratio} | {target} |")
+    return "\n".join([*rows, "", f"Machine: {figures[0]['machine']}."])
+
+
 def with_part(text: str, name: str, part: str) -> str:
     """Return ``text`` with what stands between the marks of ``name`` replaced."""
     pattern = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
@@ -35,4 +54,7 @@ def current_readme() -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(current_readme(), encoding="utf-8")
+    text = current_readme()
+    for measured in sys.argv[1:]:
+        text = with_part(text, "performance", performance_table(Path(measured)))
+    README.write_text(text, encoding="utf-8")
