@@ -7,8 +7,8 @@ stands here alone, and its test runs against each supported version. Source: FLO
 import logging
 import uuid
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import numpy as np
@@ -21,8 +21,9 @@ from flwr.supercore.task_identity import TaskIdentity
 from google.protobuf.message import DecodeError
 
 from federation.training.checkpoint import Checkpoint, RoundReport
+from federation.training.error import UpdateError
 from federation.training.fixed_point import Integers
-from federation.training.records import MessageError, read_array
+from federation.training.records import SUMMAND, MessageError, Numbers, read_array
 
 COORDINATOR_NODE: Final = 1
 TASK: Final = 1
@@ -35,10 +36,17 @@ _STATUS: Final = {LATE: "late", LOST: "lost", REFUSED: "refused"}
 
 @dataclass(frozen=True)
 class Summed:
-    """The total of the members' vectors, and whose are in it."""
+    """The total of the members' vectors.
+
+    Attributes:
+        total: The sum.
+        contributors: Node ids of those in it.
+        rejected: Why others are not, by node id.
+    """
 
     total: Integers
     contributors: tuple[int, ...]
+    rejected: Mapping[int, str] = field(default_factory=dict)
 
 
 class TrainingGrid(Grid):
@@ -148,11 +156,47 @@ def describe_failure(reply: Message) -> tuple[str, str]:
     return _STATUS.get(reply.error.code, "failed"), str(reply.error.reason)
 
 
-def add_plainly(replies: Sequence[Message], key: str) -> Summed:
-    """Add visible vectors: for plans whose updates the coordinator may see, and for tests."""
-    parts = {reply.metadata.src_node_id: read_array(reply.content, key) for reply in replies}
-    total = np.asarray(np.sum(list(parts.values()), axis=0, dtype=np.int64))
-    return Summed(total, tuple(sorted(parts)))
+def add_plainly(
+    replies: Sequence[Message], check: Callable[[int, Integers], None] | None = None
+) -> Summed:
+    """Add visible vectors: for plans whose updates the coordinator may see, and in one process.
+
+    Args:
+        replies: Each with a summand.
+        check: Given a node id and its vector; raises UpdateError to leave it out.
+    """
+    parts: dict[int, Integers] = {}
+    rejected: dict[int, str] = {}
+    for reply in replies:
+        node = int(reply.metadata.src_node_id)
+        try:
+            part = _whole_numbers(read_array(reply.content, SUMMAND))
+            if check is not None:
+                check(node, part)
+        except (MessageError, UpdateError) as error:
+            rejected[node] = f"{error.reason}: {error}"
+        else:
+            parts[node] = part
+    return _add(parts, rejected)
+
+
+def _whole_numbers(part: Numbers) -> Integers:
+    if part.dtype != np.int64 or part.ndim != 1:
+        raise UpdateError("not whole numbers in one row", reason="UPDATE_SHAPE")
+    return part
+
+
+def _add(parts: dict[int, Integers], rejected: dict[int, str]) -> Summed:
+    """Add the vectors of the length most of them have."""
+    lengths = [len(part) for part in parts.values()]
+    usual = max(lengths, key=lengths.count, default=0)
+    for node in [node for node, part in parts.items() if len(part) != usual]:
+        rejected[node] = "UPDATE_SHAPE: another length than the others'"
+        del parts[node]
+    total = np.zeros(usual, np.int64)
+    for part in parts.values():
+        total += part
+    return Summed(total, tuple(sorted(parts)), rejected)
 
 
 def quieten() -> None:

@@ -56,15 +56,15 @@ class _Member:
     plan: TrainingPlan
     schema: FeatureSchema
     name: str
-    rows: Rows
+    source: str
+    query: str
 
     @classmethod
     def open(cls, message: Message, context: Context) -> "_Member":
-        """Check that the message is of the approved plan, then open the table.
+        """Check that the message is of the approved plan.
 
         Raises:
             PlanError: PLAN_NOT_APPROVED.
-            TableError: The table does not fit.
         """
         own = context.node_config
         plan = TrainingPlan.parse(str(own["plan"]).encode())
@@ -72,16 +72,26 @@ class _Member:
         named = read_bytes(message, PLAN)
         if named != digest or str(own["approved"]) != digest.hex():
             raise PlanError("this member approved another plan", reason="PLAN_NOT_APPROVED")
-        schema_text = str(own["schema"])
-        schema = FeatureSchema.parse(schema_text.encode())
+        schema = FeatureSchema.parse(str(own["schema"]).encode())
         if schema.digest() != plan.schema_digest:
             raise PlanError("the schema is not the plan's", reason="PLAN_NOT_APPROVED")
-        rows = _open_rows(str(own["source"]), str(own.get("query", "")), schema_text)
-        return cls(plan, schema, str(own["member"]), rows)
+        query = str(own.get("query", ""))
+        return cls(plan, schema, str(own["member"]), str(own["source"]), query)
+
+    def rows(self) -> Rows:
+        """Open the table.
+
+        Raises:
+            TableError: It does not fit the schema.
+        """
+        return _open_rows(self.source, self.query, self.schema.encode().decode())
 
     def examples(self, scaling: bytes) -> Examples:
         """Encode the rows as the run does."""
-        return _encode_rows(self.rows, self.schema, self.plan, scaling)
+        choice, schema_text = self.plan.model, self.schema.encode().decode()
+        return _encode_rows(
+            self.source, self.query, schema_text, choice.bins, choice.networks, scaling
+        )
 
     def seed(self, number: int) -> int:
         """Give a seed that no other member and no other round has, the same on every engine."""
@@ -93,7 +103,7 @@ class _Member:
 def count(message: Message, context: Context) -> Message:
     """Give the member's part of the first sum of statistics."""
     member = _Member.open(message, context)
-    return _reply_summand(message, count_coarsely(member.schema, member.rows))
+    return _reply_summand(message, count_coarsely(member.schema, member.rows()))
 
 
 @app.query("fine")
@@ -103,7 +113,7 @@ def count_again(message: Message, context: Context) -> Message:
     edges = read_array(message.content, EDGES)
     if edges.ndim != 2 or edges.shape[1] != FINE_BUCKETS + 1 or not np.isfinite(edges).all():
         raise MessageError("the buckets are not of the agreed shape")
-    return _reply_summand(message, count_finely(member.schema, member.rows, edges))
+    return _reply_summand(message, count_finely(member.schema, member.rows(), edges))
 
 
 @app.train()
@@ -146,21 +156,17 @@ def _open_table(source: str, query: str) -> Table:
     return query_table(source, query) if query else read_table(Path(source))
 
 
-_ENCODED: dict[tuple[int, bytes, bytes], Examples] = {}
-
-
-def _encode_rows(rows: Rows, schema: FeatureSchema, plan: TrainingPlan, scaling: bytes) -> Examples:
-    key = (id(rows), plan.digest(), scaling)
-    if key not in _ENCODED:
-        while len(_ENCODED) >= CACHED_TABLES:
-            _ENCODED.pop(next(iter(_ENCODED)))
-        try:
-            known = Scaling.parse(schema, plan.model.bins, scaling)
-        except ValueError as error:
-            raise TableError("the run's scaling does not fit the schema") from error
-        inputs = known.apply(schema, rows)
-        _ENCODED[key] = Examples.of(inputs, rows.labels, known.prior, plan.model.networks)
-    return _ENCODED[key]
+@lru_cache(maxsize=CACHED_TABLES)
+def _encode_rows(
+    source: str, query: str, schema_text: str, bins: int, networks: int, scaling: bytes
+) -> Examples:
+    schema = FeatureSchema.parse(schema_text.encode())
+    rows = _open_rows(source, query, schema_text)
+    try:
+        known = Scaling.parse(schema, bins, scaling)
+    except ValueError as error:
+        raise TableError("the run's scaling does not fit the schema") from error
+    return Examples.of(known.apply(schema, rows), rows.labels, known.prior, networks)
 
 
 def _reply_summand(message: Message, numbers: Integers) -> Message:

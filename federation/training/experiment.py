@@ -21,6 +21,8 @@ from federation.training.fitting import Examples, blind_scores, fit_alone
 from federation.training.local_engine import run_locally
 from federation.training.models import initial_model, model_digest
 from federation.training.plan import (
+    MINIMUM_SECRET_MEMBERS,
+    ROBUST,
     DataUse,
     LabelRule,
     ModelChoice,
@@ -31,7 +33,7 @@ from federation.training.plan import (
 from federation.training.released import ReleasedModel
 from federation.training.scaling import CoarseSums, Scaling, count_coarsely, count_finely
 from federation.training.schema import FeatureSchema
-from federation.training.table import Rows, Table, check_table, infer_schema
+from federation.training.table import Rows, Table, check_table, infer_schema, unencodable_columns
 
 Floats = npt.NDArray[np.float32]
 
@@ -89,16 +91,18 @@ def run_table(
         plan: Its schema and first model are replaced by those of the table.
 
     Raises:
-        TableError: The tables do not fit together, or a column is refused.
+        TableError: The tables do not fit together. Text columns of too many different texts do
+            not stop the run: they are left out and named in the result's ``refused``.
         PlanError: The plan cannot run.
         QuorumError: Fewer members than the plan wants.
     """
     if member_column not in table.columns:
         raise TableError(f"the table has no column '{member_column}'")
-    schema = infer_schema(table, label, [member_column])
-    plan = propose_plan(schema) if plan is None else fit_plan(plan, schema)
+    refused = [name for name in unencodable_columns(table) if name not in (member_column, label)]
+    schema = infer_schema(table, label, [member_column, *refused])
     names = np.array([str(member) for member in table.columns[member_column]])
     parts = {name: table.select(names == name) for name in np.unique(names).tolist()}
+    plan = _propose_for(schema, len(parts)) if plan is None else fit_plan(plan, schema)
     started = time.monotonic()
     run = run_locally(plan, schema, parts)
     seconds = time.monotonic() - started
@@ -117,8 +121,17 @@ def run_table(
         "protection": plan.protection,
         "parameters": len(run.model),
         "leaks": _ignored_columns(model),
+        "refused": refused,
     }
     return Experiment(result, model)
+
+
+def _propose_for(schema: FeatureSchema, members: int) -> TrainingPlan:
+    """Propose a plan for so many members: a sum of fewer than three would show the parts."""
+    plan = propose_plan(schema)
+    if members >= MINIMUM_SECRET_MEMBERS:
+        return plan
+    return replace(plan, protection=ROBUST, minimum_members=max(1, members))
 
 
 def _measure(labels: Floats, scores: Floats, threshold: float) -> dict[str, float]:

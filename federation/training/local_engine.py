@@ -5,6 +5,7 @@ Every message goes through its bytes, as on a wire, so that what works here work
 
 import hashlib
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -30,17 +31,20 @@ from federation.training.adapter import (
 from federation.training.checkpoint import Checkpoint, RoundReport
 from federation.training.client_app import MEMORY
 from federation.training.client_app import app as client_app
-from federation.training.fixed_point import Floats
+from federation.training.fixed_point import FixedPoint, Floats, Integers
 from federation.training.memory import forget_tables, remember_table
-from federation.training.plan import TrainingPlan
-from federation.training.records import SUMMAND
+from federation.training.models import initial_model
+from federation.training.plan import SECRET, TrainingPlan
 from federation.training.schema import FeatureSchema
+from federation.training.server_app import ROUND_LABEL, outcome_of
 from federation.training.server_app import app as server_app
-from federation.training.server_app import outcome_of
 from federation.training.table import Table
 
 RUN: Final = 1
 NODE_ID_BYTES: Final = 7
+
+CheckPart = Callable[[str, Integers], None]
+"""Raises UpdateError for a member's vector that may not be in a round's sum."""
 
 Tamper = Callable[[Message, Message], Message]
 """What a test makes of a member's reply: (request, reply) to another reply."""
@@ -61,6 +65,7 @@ class LocalGrid(TrainingGrid):
         threads: int = 1,
         tamper: Mapping[str, Tamper] | None = None,
         checkpoint: Checkpoint | None = None,
+        check: CheckPart | None = None,
     ) -> None:
         super().__init__(RUN)
         quieten()
@@ -71,6 +76,7 @@ class LocalGrid(TrainingGrid):
         }
         self._threads = threads
         self._tamper = tamper or {}
+        self._check = check
         self.checkpoint = checkpoint
         self.reports: list[RoundReport] = []
         self.sent_bytes = 0
@@ -96,8 +102,14 @@ class LocalGrid(TrainingGrid):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def sum_parts(self, label: str, replies: Sequence[Message]) -> Summed:
-        """Add the vectors plainly: all members' rows are in this process anyway."""
-        return add_plainly(replies, SUMMAND)
+        """Add the vectors plainly: all members' rows are in this process anyway.
+
+        The vectors of rounds are checked first, as key holders check what they hold shares of.
+        """
+        if self._check is None or not label.startswith(ROUND_LABEL):
+            return add_plainly(replies)
+        check = self._check
+        return add_plainly(replies, lambda node, part: check(self.member_name(node), part))
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep the last checkpoint."""
@@ -154,12 +166,13 @@ def run_locally(
         QuorumError: Too few members' tables or updates could be used.
     """
     started = time.monotonic()
-    prefix = f"{plan.digest().hex()}-{id(tables)}/"
+    prefix = f"{uuid.uuid4().hex}/"  # never used again: members cache tables by name
     try:
         for name, table in tables.items():
             remember_table(prefix + name, table)
         members = {name: member_config(plan, schema, name, prefix) for name in tables}
-        grid = LocalGrid(members, threads=threads, tamper=tamper)
+        check = _holders_check(plan, schema, {name: len(table) for name, table in tables.items()})
+        grid = LocalGrid(members, threads=threads, tamper=tamper, check=check)
         run_config: Any = {"plan": plan.encode().decode(), "schema": schema.encode().decode()}
         context = Context(RUN, grid.run.run_id, {}, RecordDict(), run_config)
         server_app(grid, context)
@@ -168,6 +181,20 @@ def run_locally(
     model, scaling, threshold, details = outcome_of(context)
     seconds = time.monotonic() - started
     return LocalRun(model, scaling, threshold, details["blind"], tuple(grid.reports), seconds)
+
+
+def _holders_check(
+    plan: TrainingPlan, schema: FeatureSchema, declared: Mapping[str, int]
+) -> CheckPart | None:
+    if plan.protection != SECRET:
+        return None
+    parameters = len(initial_model(plan.model, schema.width(plan.model.bins)))
+    scale = FixedPoint.fitting(plan.weight_cap, plan.norm_bound)
+
+    def check(member: str, part: Integers) -> None:
+        scale.check(part, parameters, min(declared[member], plan.weight_cap), plan.norm_bound)
+
+    return check
 
 
 def member_config(

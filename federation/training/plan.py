@@ -111,7 +111,7 @@ class Optimiser:
         input_dropout: Share of encoded inputs left out in training.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.01
     batch_rows: int = 64
     epochs: int = 1

@@ -33,7 +33,6 @@ from federation.training.records import (
     MODEL,
     PLAN,
     SCALING,
-    SUMMAND,
     Numbers,
     read_array,
     write_arrays,
@@ -44,6 +43,7 @@ from federation.training.strategies import GuardedStrategy
 
 Floats = npt.NDArray[np.float32]
 
+ROUND_LABEL: Final = "round-"  # and the number: names a round's sum
 MOST_IDLE_ROUNDS: Final = 3  # in a row; then the run ends, and the report says who was missing
 
 app = ServerApp()
@@ -110,7 +110,7 @@ class _Run:
                 raise QuorumError(f"{idle} rounds in a row had too few good updates")
 
     def _do_round(self, number: int) -> RoundReport:
-        self.guard.sum_parts = lambda replies: self._sum(f"round-{number}", replies)
+        self.guard.sum_parts = lambda replies: self._sum(f"{ROUND_LABEL}{number}", replies)
         nodes: Any = _FixedNodes(self._nodes())  # all that configure_train asks of a Grid
         config = self._config()
         record = write_arrays(model=self.state.model)
@@ -179,13 +179,14 @@ class _Run:
             raise QuorumError(f"too few answers to {kind}: {'; '.join(failures) or 'none came'}")
         summed = self._sum(kind, good)
         if len(summed.contributors) < self.plan.minimum_members:
-            raise QuorumError(f"too few members are in the sum of {kind}")
+            why = "; ".join(summed.rejected.values()) or "not said why"
+            raise QuorumError(f"too few members are in the sum of {kind}: {why}")
         return summed
 
     def _sum(self, label: str, replies: Sequence[Message]) -> Summed:
         if isinstance(self.grid, TrainingGrid):
             return self.grid.sum_parts(label, replies)
-        return add_plainly(replies, SUMMAND)
+        return add_plainly(replies)
 
     def _exchange(self, requests: list[Message]) -> list[Message]:
         return list(self.grid.send_and_receive(requests, timeout=self.plan.deadline_seconds))

@@ -174,9 +174,10 @@ class GuardedStrategy:
             return [], 0, 0.0
         summed = self.sum_parts(replies)
         for reply in replies:
-            counted = reply.metadata.src_node_id in summed.contributors
-            name = self.name_member(reply.metadata.src_node_id)
-            outcomes[name] = Outcome(OK) if counted else Outcome(REJECTED, "not in the sum")
+            node = reply.metadata.src_node_id
+            why = summed.rejected.get(node, "not in the sum")
+            counted = node in summed.contributors
+            outcomes[self.name_member(node)] = Outcome(OK) if counted else Outcome(REJECTED, why)
         if len(summed.contributors) < self.plan.minimum_members:
             return [], 0, 0.0
         scale = FixedPoint.fitting(self.plan.weight_cap, self.plan.norm_bound)

@@ -31,6 +31,7 @@ Cells = npt.NDArray[Any]
 
 MAX_PROBLEMS: Final = 20  # reported at once; the rest are of the same kinds
 EMPTY_TEXTS: Final = frozenset({"", "na", "nan", "null", "none", "n/a"})
+LABEL_TEXTS: Final = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "1": 1.0}
 FEW_ROWS: Final = 5  # a split leaves groups smaller than this to training
 
 
@@ -166,6 +167,15 @@ def _typed(texts: Sequence[str]) -> Cells:
         return np.array(kept, dtype=object)
 
 
+def unencodable_columns(table: Table) -> list[str]:
+    """Name the text columns with too many different texts to be categories."""
+    return [
+        name
+        for name, cells in table.columns.items()
+        if cells.dtype == object and len(set(cells) - {None}) > MAX_CATEGORIES
+    ]
+
+
 def infer_schema(table: Table, label: str, without: Sequence[str] = ()) -> FeatureSchema:
     """Propose the schema of a table: its numeric columns, and its texts of few categories.
 
@@ -175,26 +185,23 @@ def infer_schema(table: Table, label: str, without: Sequence[str] = ()) -> Featu
     """
     if label not in table.columns:
         raise TableError(f"the table has no column '{label}'")
-    columns: list[Column] = []
-    refused: list[str] = []
-    for name, cells in table.columns.items():
-        if name == label or name in without:
-            continue
-        if cells.dtype != object:
-            columns.append(Column(name))
-            continue
-        categories = sorted({cell for cell in cells if cell is not None})
-        if len(categories) > MAX_CATEGORIES:
-            refused.append(name)
-        else:
-            columns.append(Column(name, CATEGORICAL, categories=tuple(categories)))
+    left_out = {label, *without}
+    refused = [name for name in unencodable_columns(table) if name not in left_out]
     if refused:
         raise TableError(
             f"more than {MAX_CATEGORIES} different texts in: {', '.join(refused)}",
             reason="COLUMN_REFUSED",
             hint="leave the columns out, or turn them into numbers or few categories",
         )
-    return FeatureSchema(tuple(columns), label)
+    kept = [name for name in table.columns if name not in left_out]
+    return FeatureSchema(tuple(_propose(name, table.columns[name]) for name in kept), label)
+
+
+def _propose(name: str, cells: Cells) -> Column:
+    if cells.dtype != object:
+        return Column(name)
+    categories = sorted({cell for cell in cells if cell is not None})
+    return Column(name, CATEGORICAL, categories=tuple(categories))
 
 
 def check_table(table: Table, schema: FeatureSchema, *, labelled: bool = True) -> Rows:
@@ -256,8 +263,8 @@ def _labels(table: Table, name: str, problems: list[str]) -> Floats:
         problems.append(f"label column '{name}' is missing")
         return np.zeros(0, np.float32)
     if cells.dtype == object:
-        problems.append(f"label column '{name}' has texts, not 0 and 1")
-        return np.zeros(0, np.float32)
+        texts = [LABEL_TEXTS.get(str(cell).lower(), np.nan) for cell in cells]
+        cells = np.array(texts, np.float64)
     _note(problems, name, ~np.isin(cells, (0.0, 1.0)), "a label is neither 0 nor 1")
     return cells.astype(np.float32)
 

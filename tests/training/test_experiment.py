@@ -71,8 +71,19 @@ def test_tables_that_do_not_fit_are_refused_by_name() -> None:
 
     with pytest.raises(TableError, match="'bank'"):
         run_table(table, "bank", "label", table)
-    with pytest.raises(TableError, match="msisdn"):
-        run_table(numbers, "member", "label", numbers)
+    less = Table({name: cells for name, cells in table.columns.items() if name != "plan"})
+    with pytest.raises(TableError, match="'plan' is missing"):
+        run_table(table, "member", "label", less)
+
+    assert run_table(numbers, "member", "label", table).result["refused"] == ["msisdn"]
+
+
+def test_two_members_train_with_visible_updates_and_the_result_says_so() -> None:
+    table = joined(planted_members(2, 200))
+    result = run_table(table, "member", "label", planted_rows(200, 9)).result
+
+    assert result["protection"] == "robust"
+    assert len(result["members"]) == 2
 
 
 def test_the_default_plan_reads_back_and_names_the_first_model() -> None:

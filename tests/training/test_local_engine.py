@@ -181,6 +181,53 @@ def test_an_offender_is_named_and_the_model_unharmed(
     assert _area(run, plan, schema) > _area(without, plan, schema) - 0.03
 
 
+def _secretly(change: Any) -> Any:
+    def tamper(request: Message, reply: Message) -> Message:
+        if request.metadata.message_type != "train":
+            return reply
+        numbers = change(read_array(reply.content, "summand").copy())
+        records = {"arrays": write_arrays(summand=numbers)}
+        return Message(RecordDict(records), reply_to=request)
+
+    return tamper
+
+
+def _claim_secretly(numbers: Any) -> Any:
+    numbers[-2] = 10**9
+    return numbers
+
+
+SECRET_ATTACKS = {
+    "times -100": (lambda numbers: numbers * -100, "UPDATE_WEIGHT"),
+    "length": (
+        lambda numbers: numpy.concatenate([numbers[:-2] * -200, numbers[-2:]]),
+        "UPDATE_NORM",
+    ),
+    "not finite": (lambda numbers: numpy.full_like(numbers, 2**63 - 1), "UPDATE_WEIGHT"),
+    "lowest": (
+        lambda numbers: numpy.concatenate([numpy.full_like(numbers[2:], -(2**63)), numbers[-2:]]),
+        "UPDATE_NORM",
+    ),
+    "shape": (lambda numbers: numbers[:-1], "UPDATE_SHAPE"),
+    "floats": (lambda numbers: numbers.astype(float), "UPDATE_SHAPE"),
+    "claim": (_claim_secretly, "UPDATE_WEIGHT"),
+}
+
+
+@pytest.mark.parametrize("attack", sorted(SECRET_ATTACKS))
+def test_a_part_that_breaks_the_bounds_is_not_in_the_sum(attack: str) -> None:
+    change, reason = SECRET_ATTACKS[attack]
+    plan, schema = small_plan(rounds=6)
+    tables = planted_members(5, 200)
+    run = run_locally(plan, schema, tables, tamper={"carrier-a": _secretly(change)})
+    without = run_locally(plan, schema, dict(list(tables.items())[1:]))
+
+    for report in run.reports:
+        assert report.outcomes["carrier-a"].status == "rejected"
+        assert report.outcomes["carrier-a"].reason.startswith(reason)
+    assert _area(run, plan, schema) > _area(without, plan, schema) - 0.03
+
+
 def test_flipped_labels_are_outvoted() -> None:
     plan, schema = small_plan(
         protection="robust", strategy=StrategyChoice("MultiKrum"), minimum_members=5, rounds=8
