@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from node.cli.word import Word
 from node.errors import EXIT_FAILED, RequestError
 from node.home import Home
 from node.training.leaving import describe_leaving
+from node.training.policy import MILLION, load_policy
 from tocsin.desk.v1 import train_service_pb2 as wire
 from tocsin.v1 import training_pb2
 
@@ -87,7 +90,18 @@ def train_command() -> None:
 
 @train_command.command(
     epilog="""\b
-The file is TOML; node/cli/plan_file.py shows every key.
+The file is TOML; what is left out has a good default:
+
+\b
+  task = "carrier_subscribers"    # or bank_customers, internet_pages, table
+  schema = "subscribers.schema"   # a file beside this one, or 64 hexadecimal digits
+  label = { definition = "confirmed", maturity_days = 30 }
+  data_use = { purpose = "score_own_subjects", legal_basis = "atnfl_32" }
+  expiry_time = 2027-01-31T00:00:00Z
+  rounds = 20
+  protection = "secret"           # or robust
+  minimum_members = 3
+  privacy = { epsilon = 8.0, delta = 1e-5 }
 
 \b
 EXAMPLES
@@ -309,6 +323,68 @@ def rollback(home: Home, digest: bytes, as_json: bool) -> None:
         return
     _write_status(answer.status)
     say(f"Retired: {len(answer.retired_digests)}.")
+
+
+@train_command.command(
+    epilog="""\b
+The file is training.toml in the member's home:
+
+\b
+  [approval]                      # all of it must fit, else a person decides
+  automatic = true
+  coordinators = ["coord"]
+  tasks = ["carrier_subscribers"]
+  uses = ["score_own_subjects"]
+  legal_bases = ["atnfl_32"]
+  protections = ["secret"]
+  codes = ["installed"]           # or digests, 64 hexadecimal digits
+  epsilon = 8.0                   # most that one plan may spend
+  without_privacy = false
+  [budget]
+  epsilon = 20.0                  # most that all plans over one data source spend
+  [[data]]
+  name = "subscribers"
+  schema = "subscribers.schema"   # a file beside this one, or a digest
+  row_cap = 1000000
+
+\b
+EXAMPLES
+  tocsin train policy
+  tocsin train policy --json
+"""
+)
+@json_option
+@pass_home
+def policy(home: Home, as_json: bool) -> None:
+    """Check training.toml, and show what it approves by itself."""
+    found = load_policy(home.require().training)
+    shown = {
+        "automatic": found.automatic,
+        "coordinators": sorted(found.coordinators),
+        "tasks": _names(found.tasks),
+        "uses": _names(found.uses),
+        "legal_bases": _names(found.legal_bases),
+        "protections": _names(found.protections),
+        "codes": sorted(code.hex() for code in found.codes),
+        "epsilon": found.epsilon_millionths / MILLION,
+        "without_privacy": found.without_privacy,
+        "budget": found.budget_millionths / MILLION,
+        "data": [
+            {"name": one.name, "schema": one.schema_digest.hex(), "row_cap": one.row_cap}
+            for one in found.sources
+        ],
+    }
+    if as_json:
+        json_object(shown)
+        return
+    for name, value in shown.items():
+        data(f"{name:17}{value}")
+    if not found.automatic:
+        say("Every plan waits for: tocsin train approve DIGEST")
+
+
+def _names(items: Iterable[IntEnum]) -> list[str]:
+    return sorted(item.name.lower() for item in items)
 
 
 def _decide(

@@ -282,5 +282,5 @@ def _invalid(message: str) -> ConfigError:
     return ConfigError(
         f"training.toml: {message}",
         reason="TRAINING_POLICY_INVALID",
-        hint="node/training/policy.py shows every key",
+        hint="tocsin train policy --help shows every key",
     )

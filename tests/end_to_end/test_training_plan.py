@@ -122,8 +122,11 @@ def test_a_plan_is_approved_by_policy_and_by_hand_and_everyone_sees_it(
             == [{"member": BANK, "reason": "BUDGET_SPENT"}]
         )
     )
+    policy = federation.do(BANK, "train", "policy", "--json").document
     listed = federation.do(CARRIER, "train", "list", "--json").rows
 
+    assert (policy["automatic"], policy["budget"]) == (True, 10.0)
+    assert policy["data"][0]["schema"] == SCHEMA.digest().hex()
     assert [row["plan_digest"] for row in listed] == [changed, digest]
     assert federation.do(COORDINATOR, "train", "status").out.count("\n") == 3
 
