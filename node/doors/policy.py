@@ -29,7 +29,11 @@ LONGEST_DEADLINE: Final = timedelta(minutes=10)
 """Minutes: the longest honest call streams a whole log; longer ones come back and go on."""
 
 UNBOUNDED_METHODS: Final = frozenset(
-    {"/tocsin.v1.LogService/Watch", "/grpc.health.v1.Health/Watch"}
+    {
+        "/tocsin.v1.LogService/Watch",
+        "/tocsin.v1.TrainingService/Attach",
+        "/grpc.health.v1.Health/Watch",
+    }
 )
 """Methods that wait for news and may be open for days."""
 
