@@ -1,0 +1,219 @@
+"""Hold the open streams of the members attached to this coordinator, and ask them.
+
+Who a stream belongs to, its certificate has said. A reply counts only for what was asked on that
+very stream, so no member answers for another; the end of a stream ends its exchanges at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from federation.names import MemberId
+from node.errors import PeerError, UnavailableError
+from node.telemetry import get_log
+from node.training.pieces import Assembly, split
+from tocsin.v1 import training_service_pb2 as wire
+
+OUTGOING_PIECES: Final = 8
+"""Pieces that wait for one member: 8 MiB; a member that does not read stops only itself."""
+EXCHANGE_ID_BYTES: Final = 16
+
+LATE: Final = "DEADLINE_PASSED"
+LOST: Final = "CONNECTION_LOST"
+MALFORMED: Final = "PROTOCOL"
+
+
+class ExchangeError(UnavailableError):
+    """A member gave no answer; ``reason`` is DEADLINE_PASSED, CONNECTION_LOST or its refusal."""
+
+    reason = LOST
+    public = "The member gave no answer in a training round."
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What a member was asked, and what has come of its answer."""
+
+    plan: bytes
+    answer: asyncio.Future[bytes]
+    assembly: Assembly = field(default_factory=Assembly)
+
+
+class Link:
+    """One member's open stream; used from the event loop alone."""
+
+    def __init__(self, member: MemberId) -> None:
+        self.member = member
+        self.exchanges: dict[bytes, _Exchange] = {}
+        self._outgoing: asyncio.Queue[wire.AttachResponse] = asyncio.Queue(OUTGOING_PIECES)
+        self._ended = asyncio.Event()
+
+    async def put(self, message: wire.AttachResponse) -> None:
+        """Give the stream a message to send; waits while it is full."""
+        await self._outgoing.put(message)
+
+    async def next(self) -> wire.AttachResponse | None:
+        """Wait for the next message to send; None at the end."""
+        taking = asyncio.create_task(self._outgoing.get())
+        ending = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait((taking, ending), return_when=asyncio.FIRST_COMPLETED)
+            return None if self._ended.is_set() else taking.result()
+        finally:
+            taking.cancel()
+            ending.cancel()
+
+    def end(self) -> None:
+        """End the stream; whatever it was asked is lost."""
+        self._ended.set()
+        for exchange in self.exchanges.values():
+            if not exchange.answer.done():
+                exchange.answer.set_exception(ExchangeError("the connection was lost"))
+
+
+class Hub:
+    """The streams of the attached members, one for each."""
+
+    def __init__(self) -> None:
+        self._links: dict[MemberId, Link] = {}
+        self._changed = asyncio.Event()
+
+    def members(self) -> frozenset[MemberId]:
+        """Return who is attached."""
+        return frozenset(self._links)
+
+    def attach(self, member: MemberId) -> Link:
+        """Open a member's stream; an older one of it ends."""
+        before = self._links.pop(member, None)
+        if before is not None:
+            before.end()
+        link = self._links[member] = Link(member)
+        self._tell()
+        get_log().info("training.attached", member=member)
+        return link
+
+    def detach(self, link: Link) -> None:
+        """Close a stream."""
+        link.end()
+        if self._links.get(link.member) is link:
+            del self._links[link.member]
+            self._tell()
+            get_log().info("training.detached", member=link.member)
+
+    def close(self) -> None:
+        """End every stream."""
+        for link in list(self._links.values()):
+            self.detach(link)
+
+    async def wait_for(
+        self, wanted: Collection[MemberId], count: int, seconds: float
+    ) -> frozenset[MemberId]:
+        """Return who of those wanted is attached, as soon as so many are or the time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self.members() & set(wanted)) < count:
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
+        return self.members() & frozenset(wanted)
+
+    async def exchange(
+        self, member: MemberId, plan: bytes, number: int, payload: bytes, seconds: float
+    ) -> bytes:
+        """Ask a member and wait for its answer.
+
+        Args:
+            member: Whom.
+            plan: Digest of the plan.
+            number: Which round; 0 for what is no round.
+            payload: What the training code is to answer.
+            seconds: Until the answer has to be here.
+
+        Raises:
+            ExchangeError: There is no answer; the reason says why.
+        """
+        link = self._links.get(member)
+        if link is None:
+            raise ExchangeError("the member is not attached")
+        identifier = secrets.token_bytes(EXCHANGE_ID_BYTES)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        exchange = link.exchanges[identifier] = _Exchange(plan, future)
+        try:
+            async with asyncio.timeout(seconds):
+                await _send(link, exchange, identifier, number, payload, seconds)
+                return await exchange.answer
+        except TimeoutError as error:
+            raise ExchangeError("no answer within the deadline", reason=LATE) from error
+        finally:
+            del link.exchanges[identifier]
+            exchange.answer.cancel()
+
+    async def say_goodbye(self, members: Collection[MemberId], plan: bytes, reason: str) -> None:
+        """Tell members that a run is over for them."""
+        for member in members:
+            link = self._links.get(member)
+            if link is not None:
+                bye = wire.Goodbye(plan_digest=plan, reason=reason)
+                await link.put(wire.AttachResponse(goodbye=bye))
+
+    def receive(self, link: Link, request: wire.AttachRequest) -> None:
+        """Take what a member sent; what answers nothing that it was asked is dropped.
+
+        Raises:
+            PeerError: PEER_PROTOCOL.
+        """
+        kind = request.WhichOneof("part")
+        if kind == "reply":
+            self._reply(link, request.reply)
+        elif kind == "refusal":
+            refusal = request.refusal
+            exchange = link.exchanges.get(refusal.exchange_id)
+            if exchange is not None and not exchange.answer.done():
+                error = ExchangeError("the member refused", reason=refusal.reason[:40] or MALFORMED)
+                exchange.answer.set_exception(error)
+        else:
+            raise PeerError("a member sent what nobody asked for", member=link.member)
+
+    def _reply(self, link: Link, reply: wire.RoundReply) -> None:
+        exchange = link.exchanges.get(reply.exchange_id)
+        if exchange is None or exchange.answer.done():
+            get_log().debug("training.reply_dropped", member=link.member)
+            return
+        if reply.plan_digest != exchange.plan:
+            raise PeerError("a reply names another plan than the question", member=link.member)
+        whole = exchange.assembly.add(reply.piece, reply.pieces, reply.parameters)
+        if whole is not None:
+            exchange.answer.set_result(whole)
+
+    def _tell(self) -> None:
+        """Wake everyone who waits for members."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+async def _send(
+    link: Link,
+    exchange: _Exchange,
+    identifier: bytes,
+    number: int,
+    payload: bytes,
+    seconds: float,
+) -> None:
+    pieces = split(payload)
+    for place, piece in enumerate(pieces):
+        if exchange.answer.done():
+            return  # lost or refused: the rest is for nobody
+        message = wire.RoundMessage(
+            plan_digest=exchange.plan,
+            exchange_id=identifier,
+            round=number,
+            piece=place,
+            pieces=len(pieces),
+            seconds_left=int(seconds),
+            parameters=piece,
+        )
+        await link.put(wire.AttachResponse(message=message))
