@@ -58,6 +58,7 @@ class _Member:
     name: str
     source: str
     query: str
+    row_cap: int
 
     @classmethod
     def open(cls, message: Message, context: Context) -> "_Member":
@@ -76,7 +77,8 @@ class _Member:
         if schema.digest() != plan.schema_digest:
             raise PlanError("the schema is not the plan's", reason="PLAN_NOT_APPROVED")
         query = str(own.get("query", ""))
-        return cls(plan, schema, str(own["member"]), str(own["source"]), query)
+        row_cap = int(own.get("row_cap", plan.weight_cap))
+        return cls(plan, schema, str(own["member"]), str(own["source"]), query, row_cap)
 
     def rows(self) -> Rows:
         """Open the table.
@@ -127,8 +129,8 @@ def train(message: Message, context: Context) -> Message:
     seed = member.seed(number)
     fit = fit_round if plan.privacy is None else fit_private_round
     fitted, loss = fit(plan, start, examples, number, seed)
-    change = clip_length(fitted - start, plan.norm_bound)
-    weight = min(len(examples), plan.weight_cap)
+    change = clip_length(fitted - start, plan.bound(number))
+    weight = min(len(examples), plan.weight_cap, member.row_cap)
     if plan.protection == SECRET:
         scale = FixedPoint.fitting(plan.weight_cap, plan.norm_bound)
         return _reply_summand(message, scale.encode(change, weight, loss))

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from federation.training.error import PlanError
-from federation.training.fitting import Examples, Floats, learning_rate
+from federation.training.fitting import Examples, Floats
 from federation.training.models import StackedLinear, build_model, flatten, restore
 from federation.training.plan import TrainingPlan
 
@@ -102,7 +102,7 @@ def fit_private_round(
     model = build_model(plan.model, examples.inputs.shape[1])
     restore(model, start)
     wrapped, stepper = _private_stepper(
-        model, learning_rate(plan.optimiser, round_number, plan.rounds), plan, noise, rate, examples
+        model, plan.optimiser.learning_rate * plan.pace(round_number), plan, noise, rate, examples
     )
     inputs, labels = torch.from_numpy(examples.inputs), torch.from_numpy(examples.labels)
     folds = torch.from_numpy(examples.folds)

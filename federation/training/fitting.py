@@ -14,8 +14,9 @@ from federation.training.plan import ModelChoice, Optimiser, TrainingPlan
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
 
-LOWEST_RATE_SHARE = 0.02  # the last rounds still move a little
 FOLD_SEED = 0x70C5
+RARE_ROWS = 4  # of the rarer label in a batch: gradients of batches without any only add noise
+LARGEST_RARE_BATCH = 1_024
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,6 @@ class Examples:
         return len(self.labels)
 
 
-def learning_rate(optimiser: Optimiser, round_number: int, rounds: int) -> float:
-    """Give the rate of a round, counted from 1: a half cosine from the full rate to near none."""
-    share = 0.5 * (1 + math.cos(math.pi * (round_number - 1) / rounds))
-    return optimiser.learning_rate * max(share, LOWEST_RATE_SHARE)
-
-
 def fit_round(
     plan: TrainingPlan, start: Floats, examples: Examples, round_number: int, seed: int
 ) -> tuple[Floats, float]:
@@ -76,7 +71,7 @@ def fit_round(
     anchor = torch.from_numpy(start.copy()) if plan.strategy.proximal else None
     stepper = torch.optim.AdamW(
         model.parameters(),
-        lr=learning_rate(optimiser, round_number, plan.rounds),
+        lr=optimiser.learning_rate * plan.pace(round_number),
         betas=(0.9, 0.99),
         weight_decay=optimiser.weight_decay,
     )
@@ -136,14 +131,15 @@ def _batches(
     """Choose the rows of every step: tensors (rows, networks) of row numbers.
 
     The step count stays within the plan's bounds: few rows are passed over again, many come in
-    larger batches.
+    larger batches, and so do rows of which few are positive.
     """
     generator = np.random.default_rng(seed)
     networks = choice.networks
     allowed = [np.flatnonzero(examples.folds != network) for network in range(networks)]
     size = min(len(rows) for rows in allowed)
     seen = size * optimiser.epochs
-    batch = min(max(optimiser.batch_rows, math.ceil(seen / optimiser.most_steps)), size)
+    batch = max(optimiser.batch_rows, math.ceil(seen / optimiser.most_steps), _rare_batch(examples))
+    batch = min(batch, size)
     steps = max(optimiser.least_steps, math.ceil(seen / batch))
     columns = []
     for rows in allowed:
@@ -152,6 +148,12 @@ def _batches(
         columns.append(order[: steps * batch])
     order = np.stack(columns, axis=1)
     return [torch.from_numpy(part) for part in np.split(order, steps)]
+
+
+def _rare_batch(examples: Examples) -> int:
+    """Count the rows that hold a few of the rarer label, as the prior expects it."""
+    share = 1 / (1 + math.exp(abs(examples.prior)))
+    return min(math.ceil(RARE_ROWS / share), LARGEST_RARE_BATCH)
 
 
 def _drop_inputs(rows: torch.Tensor, share: float) -> torch.Tensor:

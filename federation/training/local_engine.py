@@ -43,8 +43,8 @@ from federation.training.table import Table
 RUN: Final = 1
 NODE_ID_BYTES: Final = 7
 
-CheckPart = Callable[[str, Integers], None]
-"""Raises UpdateError for a member's vector that may not be in a round's sum."""
+CheckPart = Callable[[int, str, Integers], None]
+"""Given round, member and vector; raises UpdateError for one that may not be in the sum."""
 
 Tamper = Callable[[Message, Message], Message]
 """What a test makes of a member's reply: (request, reply) to another reply."""
@@ -108,8 +108,8 @@ class LocalGrid(TrainingGrid):
         """
         if self._check is None or not label.startswith(ROUND_LABEL):
             return add_plainly(replies)
-        check = self._check
-        return add_plainly(replies, lambda node, part: check(self.member_name(node), part))
+        check, number = self._check, int(label.removeprefix(ROUND_LABEL))
+        return add_plainly(replies, lambda node, part: check(number, self.member_name(node), part))
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep the last checkpoint."""
@@ -191,8 +191,9 @@ def _holders_check(
     parameters = len(initial_model(plan.model, schema.width(plan.model.bins)))
     scale = FixedPoint.fitting(plan.weight_cap, plan.norm_bound)
 
-    def check(member: str, part: Integers) -> None:
-        scale.check(part, parameters, min(declared[member], plan.weight_cap), plan.norm_bound)
+    def check(number: int, member: str, part: Integers) -> None:
+        rows = min(declared[member], plan.weight_cap)
+        scale.check(part, parameters, rows, plan.bound(number))
 
     return check
 

@@ -7,7 +7,7 @@ leaves the plan without approvals.
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -29,6 +29,7 @@ MODELS: Final = ("residual", "logistic")
 LEAK_RULES: Final = ("drop", "refuse", "keep")
 
 DIGEST_BYTES: Final = 32
+LOWEST_PACE: Final = 0.02  # the last rounds still move a little
 MAX_ROUNDS: Final = 10_000  # beyond this a plan is a mistake, not a training run
 MAX_MEMBERS: Final = 1_000
 MAX_WIDTH: Final = 1_024
@@ -102,9 +103,9 @@ class Optimiser:
     """How a member fits the model to its own rows in one round.
 
     Attributes:
-        learning_rate: At the first round; it falls as a half cosine over the rounds.
+        learning_rate: At the first round; it falls with the plan's pace.
         weight_decay: Of AdamW.
-        batch_rows: Smallest batch; larger tables use larger ones.
+        batch_rows: Smallest batch; larger tables and rare labels use larger ones.
         epochs: Passes over the rows in a round.
         least_steps: Of a round, so that a member with few rows still moves.
         most_steps: Of a round, so that a member with many rows does not stall it.
@@ -198,7 +199,7 @@ class TrainingPlan:
         privacy: Differential privacy, or None.
         minimum_members: A round with fewer answers changes nothing.
         deadline_seconds: Of one round; who is later is not in it.
-        norm_bound: Largest Euclidean length of a member's update in one round.
+        norm_bound: Largest Euclidean length of a member's update in the first round; see ``bound``.
         weight_cap: Most rows a member may claim.
         leaks: What happens to a column whose emptiness tells the label.
         data_use: Purpose and legal basis.
@@ -280,9 +281,21 @@ class TrainingPlan:
         """Say yes to exactly this plan."""
         return Approval(self.digest(), member)
 
-    def with_rounds(self, rounds: int) -> "TrainingPlan":
-        """Give the same plan with another number of rounds: another plan, without approvals."""
-        return replace(self, rounds=rounds)
+    def pace(self, round_number: int) -> float:
+        """Give a round's share of the full learning rate: a half cosine from 1 to near nothing.
+
+        Args:
+            round_number: From 1.
+        """
+        share = 0.5 * (1 + math.cos(math.pi * (round_number - 1) / self.rounds))
+        return max(share, LOWEST_PACE)
+
+    def bound(self, round_number: int) -> float:
+        """Give the longest update allowed in a round.
+
+        It falls with the pace, as honest updates do: a bound that stayed would let late poison in.
+        """
+        return self.norm_bound * self.pace(round_number)
 
 
 @dataclass(frozen=True, slots=True)

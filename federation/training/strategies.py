@@ -112,7 +112,7 @@ class GuardedStrategy:
         if self.plan.protection == SECRET:
             good, weight, loss = self._open_sum(model, good, outcomes)
         else:
-            good, weight, loss = self._check_each(model, good, outcomes)
+            good, weight, loss = self._check_each(number, model, good, outcomes)
         if not good:
             return model, RoundReport(number, outcomes, moved=False)
         record, _ = self.inner.aggregate_train(number, good)
@@ -123,9 +123,9 @@ class GuardedStrategy:
         return new, RoundReport(number, outcomes, True, weight, loss, change)
 
     def _check_each(
-        self, model: Floats, replies: list[Message], outcomes: dict[str, Outcome]
+        self, number: int, model: Floats, replies: list[Message], outcomes: dict[str, Outcome]
     ) -> tuple[list[Message], int, float]:
-        bounds = Bounds(len(model), self.plan.norm_bound, self.plan.weight_cap)
+        bounds = Bounds(len(model), self.plan.bound(number), self.plan.weight_cap)
         changes: dict[int, Floats] = {}
         kept: list[Message] = []
         for reply in replies:

@@ -12,7 +12,6 @@ from federation.training.fitting import (  # noqa: E402
     Examples,
     blind_scores,
     fit_round,
-    learning_rate,
     probabilities,
 )
 from federation.training.models import (  # noqa: E402
@@ -145,12 +144,15 @@ def test_the_proximal_term_holds_the_model_near_its_start() -> None:
     assert moves[1] < moves[0] / 2
 
 
-def test_the_learning_rate_falls_over_the_rounds() -> None:
-    rates = [learning_rate(Optimiser(), number, 20) for number in range(1, 21)]
+def test_rate_and_bound_fall_over_the_rounds() -> None:
+    whole = plan()
+    paces = [whole.pace(number) for number in range(1, 21)]
 
-    assert rates[0] == Optimiser().learning_rate
-    assert all(later < earlier for earlier, later in itertools.pairwise(rates))
-    assert rates[-1] >= 0.02 * rates[0]
+    assert paces[0] == 1
+    assert all(later < earlier for earlier, later in itertools.pairwise(paces))
+    assert paces[-1] >= 0.02
+    assert whole.bound(1) == whole.norm_bound
+    assert whole.bound(20) == whole.norm_bound * paces[-1]
 
 
 def test_one_row_and_huge_inputs_still_give_probabilities() -> None:
