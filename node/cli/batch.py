@@ -16,6 +16,9 @@ from node.errors import NodeError, RequestError
 BATCH_ROWS: Final = 2_048
 """Rows of a call: what the inside door takes."""
 
+CHECK_ROWS: Final = 256
+"""Rows of a call that checks: what a partner's last calls lose where its quota ends inside one."""
+
 BATCH_BYTES: Final = 2 * 1024 * 1024
 """Bytes of a call: half of what the inside door takes, because rows may carry 16 KiB each."""
 
@@ -53,8 +56,10 @@ def prepare(rows: Iterable[Row | BadRow], make: Callable[[Row], Message]) -> Ite
             yield Entry(BadRow(row.line, error.reason, str(error)))
 
 
-def answer_in_order(entries: Iterable[Entry], send: Send) -> Iterator[Answer]:
-    """Send entries in batches and yield an answer for each, in order.
+def answer_in_order(
+    entries: Iterable[Entry], send: Send, rows: int = BATCH_ROWS
+) -> Iterator[Answer]:
+    """Send entries in batches of at most ``rows`` and yield an answer for each, in order.
 
     Where the rows end with an error, those read before it are answered first.
 
@@ -62,7 +67,7 @@ def answer_in_order(entries: Iterable[Entry], send: Send) -> Iterator[Answer]:
         NodeError: A call failed: the rows answered until then have been yielded.
     """
     pending: deque[tuple[list[Entry], PendingCall[Any] | None]] = deque()
-    chunks = _Chunks(entries)
+    chunks = _Chunks(entries, rows)
     try:
         for chunk in chunks:
             items = [entry.item for entry in chunk if entry.item is not None]
@@ -94,8 +99,9 @@ class _Chunks:
         failure: What ended the rows early, once all lists have been given.
     """
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], rows: int) -> None:
         self._entries = entries
+        self._rows = rows
         self.failure: NodeError | None = None
 
     def __iter__(self) -> Iterator[list[Entry]]:
@@ -103,7 +109,7 @@ class _Chunks:
         size = 0
         for entry in self._until_failure():
             length = entry.item.ByteSize() if entry.item is not None else 0
-            if chunk and (len(chunk) == BATCH_ROWS or size + length > BATCH_BYTES):
+            if chunk and (len(chunk) == self._rows or size + length > BATCH_BYTES):
                 yield chunk
                 chunk, size = [], 0
             chunk.append(entry)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from federation.vocabulary import Purpose
-from node.cli.batch import Answer, answer_in_order, prepare
+from node.cli.batch import CHECK_ROWS, Answer, answer_in_order, prepare
 from node.cli.connection import InsideDoor
 from node.cli.document import enum_name, optional_time
 from node.cli.option import json_option, pass_home, strict_option
@@ -53,7 +53,7 @@ def check_command(home: Home, source: Source, purpose: str, strict: bool, as_jso
 
         label = None if sys.stdout.isatty() else "Checking"
         entries = prepare(source.rows(progress=label), raw_indicator)
-        for place, answer in enumerate(answer_in_order(entries, send)):
+        for place, answer in enumerate(answer_in_order(entries, send, CHECK_ROWS)):
             if place == 0 and not as_json:
                 data(click.style(_HEADER, bold=True))
             refused += _write(answer, as_json=as_json)

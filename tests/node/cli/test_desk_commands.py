@@ -6,6 +6,7 @@ import json
 import grpc
 import pytest
 
+from node.cli.batch import CHECK_ROWS
 from node.cli.connection import LONG_CALL_SECONDS
 from node.home import Home
 from tests.node.cli.desk import open_desk
@@ -97,7 +98,8 @@ def test_a_long_file_is_sent_in_batches_and_answered_in_order(run, seen, write):
     rows = objects(run("check", "--file", path, "--kind", "domain", "--json").out)
 
     assert [row["value"] for row in rows] == [f"{place}.example" for place in range(5_000)]
-    assert sorted(len(call.values) for call in seen.of(desk.CheckRequest)) == [904, 2048, 2048]
+    sizes = sorted(len(call.values) for call in seen.of(desk.CheckRequest))
+    assert sizes == [5_000 % CHECK_ROWS, *[CHECK_ROWS] * (5_000 // CHECK_ROWS)]
 
 
 def test_a_quota_that_ends_midway_keeps_what_was_answered(run, seen, write):
@@ -107,7 +109,7 @@ def test_a_quota_that_ends_midway_keeps_what_was_answered(run, seen, write):
     ended = run("check", "--file", path, "--kind", "domain", "--json")
 
     assert ended.code == 1
-    assert len(objects(ended.out)) == 2_048
+    assert len(objects(ended.out)) == CHECK_ROWS
     assert ended.err.splitlines() == [
         "tocsin: error: The quota is used up [QUOTA_EXCEEDED]",
         "tocsin: hint: wait",
