@@ -1,16 +1,22 @@
 """What a run keeps after each round, and what it tells of it."""
 
+import io
+import zipfile
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from federation.training.error import PlanError
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 OK: Final = "ok"
 REJECTED: Final = "rejected"
+
+_MOMENT: Final = "moment-"
 
 
 @dataclass(frozen=True)
@@ -61,3 +67,45 @@ class Checkpoint:
     averaged: Doubles
     averaged_count: int
     moments: dict[str, Floats] = field(default_factory=dict)
+
+    def final_model(self) -> Floats:
+        """Give the run's model if it ended here: the mean over its last rounds."""
+        if not self.averaged_count:
+            return self.model
+        return (self.averaged / self.averaged_count).astype(np.float32)
+
+    def encode(self) -> bytes:
+        """Write all of it; nothing in it can be executed."""
+        arrays: dict[str, Any] = {
+            "counts": np.array([self.number, self.averaged_count], np.int64),
+            "model": self.model,
+            "scaling": np.frombuffer(self.scaling, np.uint8),
+            "averaged": self.averaged,
+        }
+        arrays |= {f"{_MOMENT}{name}": value for name, value in self.moments.items()}
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read a checkpoint.
+
+        Raises:
+            PlanError: CHECKPOINT_MALFORMED.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as found:
+                number, count = (int(one) for one in found["counts"])
+                names = [name for name in found.files if name.startswith(_MOMENT)]
+                moments = {name.removeprefix(_MOMENT): found[name] for name in names}
+                return cls(
+                    number,
+                    found["model"],
+                    found["scaling"].tobytes(),
+                    found["averaged"],
+                    count,
+                    moments,
+                )
+        except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise PlanError("no checkpoint", reason="CHECKPOINT_MALFORMED") from error

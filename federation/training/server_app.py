@@ -104,8 +104,9 @@ class _Run:
                 0, self.state.model, scaling, self.state.averaged, self.state.averaged_count
             )
         idle = 0
-        for number in range(self.state.number + 1, self.plan.rounds + 1):
-            idle = 0 if self._do_round(number).moved else idle + 1
+        while self.state.number < self.plan.rounds:
+            # A round that changed nothing is run again under its number.
+            idle = 0 if self._do_round(self.state.number + 1).moved else idle + 1
             if idle == MOST_IDLE_ROUNDS:
                 raise QuorumError(f"{idle} rounds in a row had too few good updates")
 
@@ -121,8 +122,9 @@ class _Run:
         last = int(self.plan.rounds * self.plan.strategy.averaged_rounds)
         if report.moved and number > self.plan.rounds - last:
             averaged, count = averaged + model, count + 1
+        done = number if report.moved else number - 1
         self.state = Checkpoint(
-            number, model, self.state.scaling, averaged, count, self.guard.moments()
+            done, model, self.state.scaling, averaged, count, self.guard.moments()
         )
         self.reports.append(report)
         if isinstance(self.grid, TrainingGrid):
@@ -132,9 +134,7 @@ class _Run:
 
     def model(self) -> Floats:
         """Give the run's model: the mean over its last rounds."""
-        if not self.state.averaged_count:
-            return self.state.model
-        return (self.state.averaged / self.state.averaged_count).astype(np.float32)
+        return self.state.final_model()
 
     def evaluate(self, context: Context) -> None:
         """Sum the members' blind scores, choose the threshold, leave everything in the context."""
