@@ -105,11 +105,11 @@ def test_a_long_file_is_sent_in_batches_and_answered_in_order(run, seen, write):
 def test_a_quota_that_ends_midway_keeps_what_was_answered(run, seen, write):
     path = write("value\n" + "a.example\n" * 3_000)
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    seen.fail("Check", code, "QUOTA_EXCEEDED", "The quota is used up.", after=1, hint="wait")
+    seen.fail("Check", code, "QUOTA_EXCEEDED", "The quota is used up.", after=3, hint="wait")
     ended = run("check", "--file", path, "--kind", "domain", "--json")
 
     assert ended.code == 1
-    assert len(objects(ended.out)) == CHECK_ROWS
+    assert len(objects(ended.out)) == 3 * CHECK_ROWS
     assert ended.err.splitlines() == [
         "tocsin: error: The quota is used up [QUOTA_EXCEEDED]",
         "tocsin: hint: wait",
