@@ -25,6 +25,8 @@ from node.sandbox.error import SandboxError
 from node.sandbox.layout import DEFAULT_FEDERATION, Layout, Place, encode_layout, plan_layout
 
 MARKER_NAME = "sandbox.json"
+# Stands in a directory while its homes are made; one that was left half made may be made again.
+UNFINISHED_NAME = "sandbox.unfinished"
 PASSPHRASE_NAME = "passphrase"  # noqa: S105  # the name of a file
 CAPTURE_NAME = "capture.bin"
 
@@ -62,8 +64,8 @@ def build_sandbox(
         done: Called with each member's name once its home is there.
 
     Raises:
-        SandboxError: SANDBOX_DIRECTORY_TAKEN, SANDBOX_DIRECTORY_TOO_LONG, SANDBOX_NAME_INVALID or
-            SANDBOX_MEMBERS_INVALID.
+        SandboxError: SANDBOX_DIRECTORY_TAKEN, SANDBOX_DIRECTORY_TOO_LONG,
+            SANDBOX_DIRECTORY_UNUSABLE, SANDBOX_NAME_INVALID or SANDBOX_MEMBERS_INVALID.
     """
     layout = plan_layout(members, list(_free_addresses(len(members))), federation)
     _check_room(directory, layout)
@@ -80,6 +82,7 @@ def build_sandbox(
         member_home(directory, place.member).charter.write_bytes(note)
     # Last of all: where this file stands, the sandbox is whole.
     (directory / MARKER_NAME).write_bytes(encode_layout(layout))
+    (directory / UNFINISHED_NAME).unlink()
     return layout
 
 
@@ -141,13 +144,24 @@ def _sign_charter(
 
 
 def _claim(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(directory.iterdir()):
+    """Empty what an earlier build left half made, and say that the directory is being filled."""
+    try:
+        if (directory / UNFINISHED_NAME).is_file():
+            shutil.rmtree(directory)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise SandboxError(
+                f"{directory} is not empty and holds no sandbox",
+                reason="SANDBOX_DIRECTORY_TAKEN",
+                hint="name a new directory",
+            )
+        (directory / UNFINISHED_NAME).touch()
+    except OSError as error:
         raise SandboxError(
-            f"{directory} is not empty and holds no sandbox",
-            reason="SANDBOX_DIRECTORY_TAKEN",
-            hint="name a new directory",
-        )
+            f"{directory} cannot be written: {error.strerror}",
+            reason="SANDBOX_DIRECTORY_UNUSABLE",
+            hint="name another directory, for example /tmp/federation",
+        ) from error
 
 
 def _check_room(directory: Path, layout: Layout) -> None:

@@ -5,6 +5,7 @@ Reasons:
     SANDBOX_MEMBERS_INVALID: The members named cannot be a federation.
     SANDBOX_DIRECTORY_TAKEN: The directory holds something that is no sandbox.
     SANDBOX_DIRECTORY_TOO_LONG: Its path leaves no room for the name of a Unix socket.
+    SANDBOX_DIRECTORY_UNUSABLE: The directory cannot be made or written.
     SANDBOX_MISSING: There is no sandbox in the directory.
     SANDBOX_INVALID: The sandbox's own file cannot be read.
     SANDBOX_MEMBERS_DIFFER: The sandbox has other members than those asked for.

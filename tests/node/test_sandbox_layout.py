@@ -11,7 +11,7 @@ from node.config import load_config
 from node.member import MemberKeys
 from node.passphrase import passphrase_from_file
 from node.sandbox import DEFAULT_MEMBERS, Sandbox, SandboxError
-from node.sandbox.build import passphrase_file
+from node.sandbox.build import UNFINISHED_NAME, build_sandbox, passphrase_file
 from node.sandbox.layout import encode_layout, parse_layout, plan_layout, split_members
 from node.sandbox.process import end_process, running_process
 
@@ -164,6 +164,30 @@ def test_a_directory_with_something_else_is_never_used_nor_removed(tmp_path):
     assert refusal(sandbox.build) == "SANDBOX_DIRECTORY_TAKEN"
     assert refusal(sandbox.remove) == "SANDBOX_DIRECTORY_TAKEN"
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_sandbox_left_half_made_can_be_made_again(tmp_path):
+    class PowerCutError(Exception):
+        pass
+
+    def cut(_member: str) -> None:
+        raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        build_sandbox(tmp_path / "s", ["carrier-a", "bank-x"], cost=CHEAP, done=cut)
+    sandbox = Sandbox(tmp_path / "s", ["carrier-a", "bank-x"], cost=CHEAP)
+    sandbox.build()
+
+    assert sandbox.exists
+    assert not (tmp_path / "s" / UNFINISHED_NAME).exists()
+    assert sandbox.home("bank-x").charter.is_file()
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    sandbox = Sandbox(tmp_path / "file" / "s", ["bank-x"], cost=CHEAP)
+
+    assert refusal(sandbox.build) == "SANDBOX_DIRECTORY_UNUSABLE"
 
 
 def test_a_path_too_long_for_sockets_is_refused_before_anything_is_made(tmp_path):
