@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -46,9 +47,13 @@ from node.tokens.key_ring import KeyRing
 from node.tokens.public_keys import PublicKeys
 from node.tokens.tokeniser import Holders, Tokeniser
 from node.traffic import Capture, Traffic
+from node.training.attachment import Attachments
 from node.training.consent import Consents
+from node.training.hub import Hub
 from node.training.ledger import EpsilonLedger
 from node.training.matters import TrainingMatters
+from node.training.runner import Runs
+from node.training.worker import TrainingWorkers
 from node.verdicts import Verdicts
 from node.workers import Workers
 
@@ -193,6 +198,32 @@ def build_log_side(core: Core) -> LogSide:
             wall_clock,
         ),
     )
+
+
+@dataclass(slots=True)
+class TrainingSide:
+    """What only a node has that can train: its own runs, and its part in others'."""
+
+    hub: Hub
+    runs: Runs
+    workers: TrainingWorkers
+    attachments: Attachments
+
+    async def close(self) -> None:
+        """End streams and processes."""
+        await self.runs.close()
+        self.hub.close()
+        await self.workers.close()
+
+
+def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
+    """Make what runs and joins training rounds; None without the extra ``train``."""
+    if any(importlib.util.find_spec(name) is None for name in ("flwr", "torch")):
+        return None
+    hub, directory = Hub(), core.home.data / "training"
+    workers = TrainingWorkers(core.me, core.home.root, directory / "worker", core.private)
+    attachments = Attachments(log.consents, core.peers, workers.answer, workers.end_later)
+    return TrainingSide(hub, Runs(log.consents, hub, directory / "runs"), workers, attachments)
 
 
 def build_tokeniser(core: Core, log: LogSide | None) -> Tokeniser:

@@ -27,6 +27,7 @@ from node.assembly import (
     build_log_side,
     build_public_keys,
     build_tokeniser,
+    build_training_side,
     meter_lookup,
     wall_clock,
 )
@@ -49,6 +50,7 @@ from node.speaker import name_bodies
 from node.status import StatusReporter, StatusSources
 from node.telemetry import describe_error, get_log, start_telemetry
 from node.tokens.service import TokenService
+from node.training.training_service import TrainingService
 from tocsin.desk.v1 import (
     desk_service_pb2_grpc,
     operation_service_pb2,
@@ -60,6 +62,7 @@ from tocsin.v1 import (
     lookup_service_pb2_grpc,
     member_service_pb2_grpc,
     token_service_pb2_grpc,
+    training_service_pb2_grpc,
 )
 
 CEREMONY_SECONDS = 1.0  # how often ceremonies are looked at when no log grew
@@ -112,6 +115,7 @@ class RunningNode:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._log: LogSide | None = build_log_side(core) if core.speaks else None
+        self._training = build_training_side(core, self._log) if self._log else None
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
         self._replication = self._build_replication() if self._log else None
@@ -158,6 +162,8 @@ class RunningNode:
         await self._inside.set_ready(ready=False)
         if self._replication is not None:
             self._replication.end_watches()
+        if self._training is not None:
+            await _end("training", self._training.close())
         await _end("doors", asyncio.gather(*doors))
         if self._replication is not None:
             await _end("replication", self._replication.close())
@@ -241,6 +247,9 @@ class RunningNode:
             log.verdicts, log.catalogue, partial(meter_lookup, log.metering), quotas
         )
         token = TokenService(log.holder, log.ceremonies.signed_key_sets)
+        if self._training is not None:
+            add = training_service_pb2_grpc.add_TrainingServiceServicer_to_server
+            services.append((add, TrainingService(self._training.hub)))
         return [
             *services,
             (log_service_pb2_grpc.add_LogServiceServicer_to_server, self._replication.service),
@@ -260,7 +269,10 @@ class RunningNode:
                 synchronise=self._synchronise,
             )
         operation = OperationService(self._status, self._core.charter, parts)
-        train = TrainService(self._log.consents if self._log is not None else None)
+        train = TrainService(
+            self._log.consents if self._log is not None else None,
+            self._training.runs if self._training is not None else None,
+        )
         return [
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
@@ -279,6 +291,9 @@ class RunningNode:
         self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
         if self._log is not None:
             self._spawn("training", self._decide_plans)
+        if self._training is not None:
+            self._spawn("attachments", self._training.attachments.run)
+            self._tasks.add(asyncio.create_task(self._training.runs.resume(), name="resume"))
 
     def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.create_task(_supervised(name, work), name=name)

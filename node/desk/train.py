@@ -22,6 +22,8 @@ from node.errors import PolicyError, RequestError
 from node.training.consent import Consents
 from node.training.leaving import describe_leaving
 from node.training.matters import PlanMatter
+from node.training.runner import MILLION, Runs
+from node.training.runner import Run as TrainingRun
 from tocsin.desk.v1 import train_service_pb2 as wire
 from tocsin.desk.v1 import train_service_pb2_grpc as stubs
 from tocsin.v1 import training_pb2
@@ -37,8 +39,9 @@ _OVER: Final = frozenset({State.RELEASED, State.REJECTED, State.RETIRED})
 class TrainService(stubs.TrainServiceServicer):
     """What the member's own people may do about training."""
 
-    def __init__(self, consents: Consents | None) -> None:
+    def __init__(self, consents: Consents | None, runs: Runs | None = None) -> None:
         self._maybe_consents = consents
+        self._runs = runs
 
     @property
     def _consents(self) -> Consents:
@@ -98,6 +101,39 @@ class TrainService(stubs.TrainServiceServicer):
             if found.matter.state in _OVER:
                 return
             await asyncio.sleep(PROGRESS_SECONDS)
+
+    async def Run(  # noqa: N802  # the contract's name
+        self, request: wire.RunRequest, context: Any
+    ) -> AsyncIterator[wire.RunResponse]:
+        """Run an own plan, and tell how it goes until it has ended."""
+        found = await self._find(request.plan_digest)
+        if self._runs is None:
+            raise PolicyError(
+                "this node cannot train",
+                reason="TRAIN_EXTRA_MISSING",
+                hint="pip install 'tocsin[train]', and start the node again",
+            )
+        run = await self._runs.start(found.matter, request.schema)
+        ended = False
+        while not ended:
+            ended = run.ended
+            yield await self._how_it_goes(run, found.matter)
+            if not ended:
+                await run.wait_for_change(PROGRESS_SECONDS)
+
+    async def _how_it_goes(self, run: TrainingRun, matter: Matter) -> wire.RunResponse:
+        found = await self._find(matter.id, matter.opener)
+        now = await asyncio.to_thread(self._progress, found)
+        return wire.RunResponse(
+            status=now.status,
+            last_round=now.last_round if now.HasField("last_round") else None,
+            attached=await run.attached(),
+            loss_millionths=round(run.loss * MILLION),
+            round_milliseconds=round(run.round_seconds * 1_000),
+            ended=run.ended,
+            failure=run.failure,
+            model_file=run.model_file,
+        )
 
     async def Release(self, request: wire.ReleaseRequest, context: Any) -> wire.ReleaseResponse:  # noqa: N802  # the contract's name
         """Take an own plan or its model to a stage."""

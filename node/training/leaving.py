@@ -14,8 +14,7 @@ def describe_leaving(plan: TrainingPlan) -> tuple[str, ...]:
         "Rows, labels and identifiers never leave the member's machine.",
         *_updates(plan),
         _privacy(plan),
-        "Before the first round: counts and sums of each column, as private sums only.",
-        f"After the last: sums of measures on own test rows, over {plan.minimum_members} or more.",
+        *_statistics(plan),
         "In the log, for all members to read: the decision, the row cap, and each round's outcome.",
     )
 
@@ -32,6 +31,19 @@ def _updates(plan: TrainingPlan) -> tuple[str, ...]:
     return (
         f"Each of {plan.rounds} rounds: a model update of length at most {bound:g} and the row"
         " count, visible to the coordinator.",
+    )
+
+
+def _statistics(plan: TrainingPlan) -> tuple[str, ...]:
+    if plan.protection is TrainingProtection.SECRET:
+        return (
+            "Before the first round: counts and sums of each column, as private sums only.",
+            "After the last: counts of own rows by score and label, over"
+            f" {plan.minimum_members} or more members, as private sums only.",
+        )
+    return (
+        "Before the first round: counts and sums of each column, visible to the coordinator.",
+        "After the last: counts of own rows by score and label, visible to the coordinator.",
     )
 
 

@@ -18,8 +18,11 @@
     name = "subscribers"
     schema = "subscribers.schema"   # a file beside this one, or a digest
     row_cap = 1000000
+    table = "rows.csv"              # CSV or Parquet beside this file, or instead of it:
+    # database = "sqlite:rows.db"   # or postgresql://…
+    # query = "select …"
 
-What else stands under [[data]] is for the connector that reads the rows.
+What stands under [[data]] beside name, schema and row_cap, only the training process uses.
 """
 
 from __future__ import annotations
@@ -73,12 +76,14 @@ class DataSource:
         schema_digest: Of the schema that the rows fit.
         row_cap: Most rows that the member will ever claim.
         settings: What the connector needs, as it stands in the file.
+        schema_text: The schema itself; empty where only its digest is given.
     """
 
     name: str
     schema_digest: bytes
     row_cap: int
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    schema_text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +203,19 @@ def _source(table: Mapping[str, Any], directory: Path) -> DataSource:
         raise _invalid("data.name must be lower-case letters, digits, - and _, at most 40")
     if type(row_cap) is not int or not 1 <= row_cap <= 1_000 * MILLION:
         raise _invalid("data.row_cap must be from 1 to 1,000,000,000")
-    return DataSource(
-        name, _schema(table.get("schema"), directory), row_cap, MappingProxyType(rest)
-    )
+    digest, schema_text = _schema(table.get("schema"), directory)
+    return DataSource(name, digest, row_cap, MappingProxyType(rest), schema_text)
 
 
-def _schema(text: Any, directory: Path) -> bytes:
+def _schema(text: Any, directory: Path) -> tuple[bytes, bytes]:
+    """Return a schema's digest and, where a file is named, its text."""
     if not isinstance(text, str):
         raise _invalid("data.schema must be a file or 64 hexadecimal digits")
     if _DIGEST.fullmatch(text):
-        return bytes.fromhex(text)
+        return bytes.fromhex(text), b""
     try:
-        return FeatureSchema.parse((directory / text).read_bytes()).digest()
+        data = (directory / text).read_bytes()
+        return FeatureSchema.parse(data).digest(), data
     except OSError as error:
         raise _invalid(f"data.schema cannot be read: {error.strerror}") from error
     except FederationError as error:

@@ -467,6 +467,88 @@ class GetProgressResponse(_message.Message):
 Global___GetProgressResponse: _TypeAlias = GetProgressResponse  # noqa: Y015
 
 @_typing.final
+class RunRequest(_message.Message):
+    """Which plan is to be run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """Required. 32 bytes, or at least the first 4."""
+    schema: _builtins.bytes
+    """The plan's schema itself; not needed to go on with a run."""
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        schema: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_digest", b"plan_digest", "schema", b"schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunRequest: _TypeAlias = RunRequest  # noqa: Y015
+
+@_typing.final
+class RunResponse(_message.Message):
+    """How a run goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    LAST_ROUND_FIELD_NUMBER: _builtins.int
+    ATTACHED_FIELD_NUMBER: _builtins.int
+    LOSS_MILLIONTHS_FIELD_NUMBER: _builtins.int
+    ROUND_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    MODEL_FILE_FIELD_NUMBER: _builtins.int
+    loss_millionths: _builtins.int
+    """Mean training loss of the last round, in millionths; 0 where it is not known."""
+    round_milliseconds: _builtins.int
+    """Milliseconds that the last round took."""
+    ended: _builtins.bool
+    """Whether the run has ended."""
+    failure: _builtins.str
+    """Why it ended without a model, a stable reason code; else empty."""
+    model_file: _builtins.str
+    """File of the model on the coordinator's machine, once there is one."""
+    @_builtins.property
+    def status(self) -> Global___PlanStatus:
+        """How the plan stands."""
+
+    @_builtins.property
+    def last_round(self) -> _training_pb2.TrainingRound:
+        """The last round that ended."""
+
+    @_builtins.property
+    def attached(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Member ids of those enrolled that are attached now."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___PlanStatus | None = ...,
+        last_round: _training_pb2.TrainingRound | None = ...,
+        attached: _abc.Iterable[_builtins.str] | None = ...,
+        loss_millionths: _builtins.int = ...,
+        round_milliseconds: _builtins.int = ...,
+        ended: _builtins.bool = ...,
+        failure: _builtins.str = ...,
+        model_file: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_round", b"last_round", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attached", b"attached", "ended", b"ended", "failure", b"failure", "last_round", b"last_round", "loss_millionths", b"loss_millionths", "model_file", b"model_file", "round_milliseconds", b"round_milliseconds", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunResponse: _TypeAlias = RunResponse  # noqa: Y015
+
+@_typing.final
 class ReleaseRequest(_message.Message):
     """A stage."""
 

@@ -60,6 +60,11 @@ class TrainServiceStub:
                 request_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.GetProgressRequest.SerializeToString,
                 response_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.GetProgressResponse.FromString,
                 _registered_method=True)
+        self.Run = channel.unary_stream(
+                '/tocsin.desk.v1.TrainService/Run',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RunRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RunResponse.FromString,
+                _registered_method=True)
         self.Release = channel.unary_unary(
                 '/tocsin.desk.v1.TrainService/Release',
                 request_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ReleaseRequest.SerializeToString,
@@ -111,6 +116,13 @@ class TrainServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Run(self, request, context):
+        """Runs an own plan, or what is left of it, and tells how the run goes; it goes on without a caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Release(self, request, context):
         """Takes an own plan or its model to a stage.
         """
@@ -152,6 +164,11 @@ def add_TrainServiceServicer_to_server(servicer, server):
                     servicer.GetProgress,
                     request_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.GetProgressRequest.FromString,
                     response_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.GetProgressResponse.SerializeToString,
+            ),
+            'Run': grpc.unary_stream_rpc_method_handler(
+                    servicer.Run,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RunRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RunResponse.SerializeToString,
             ),
             'Release': grpc.unary_unary_rpc_method_handler(
                     servicer.Release,
@@ -300,6 +317,33 @@ class TrainService:
             '/tocsin.desk.v1.TrainService/GetProgress',
             tocsin_dot_desk_dot_v1_dot_train__service__pb2.GetProgressRequest.SerializeToString,
             tocsin_dot_desk_dot_v1_dot_train__service__pb2.GetProgressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Run(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tocsin.desk.v1.TrainService/Run',
+            tocsin_dot_desk_dot_v1_dot_train__service__pb2.RunRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_train__service__pb2.RunResponse.FromString,
             options,
             channel_credentials,
             insecure,

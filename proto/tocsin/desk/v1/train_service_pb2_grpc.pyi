@@ -43,6 +43,8 @@ class TrainServiceStub:
     """Approves or refuses a plan, or the release of its model, in the member's name."""
     GetProgress: _grpc.UnaryStreamMultiCallable[_train_service_pb2.GetProgressRequest, _train_service_pb2.GetProgressResponse]
     """Tells how a plan stands, now and whenever that changes."""
+    Run: _grpc.UnaryStreamMultiCallable[_train_service_pb2.RunRequest, _train_service_pb2.RunResponse]
+    """Runs an own plan, or what is left of it, and tells how the run goes; it goes on without a caller."""
     Release: _grpc.UnaryUnaryMultiCallable[_train_service_pb2.ReleaseRequest, _train_service_pb2.ReleaseResponse]
     """Takes an own plan or its model to a stage."""
     RollBack: _grpc.UnaryUnaryMultiCallable[_train_service_pb2.RollBackRequest, _train_service_pb2.RollBackResponse]
@@ -63,6 +65,8 @@ class TrainServiceAsyncStub(TrainServiceStub):
     """Approves or refuses a plan, or the release of its model, in the member's name."""
     GetProgress: _aio.UnaryStreamMultiCallable[_train_service_pb2.GetProgressRequest, _train_service_pb2.GetProgressResponse]  # type: ignore[assignment]
     """Tells how a plan stands, now and whenever that changes."""
+    Run: _aio.UnaryStreamMultiCallable[_train_service_pb2.RunRequest, _train_service_pb2.RunResponse]  # type: ignore[assignment]
+    """Runs an own plan, or what is left of it, and tells how the run goes; it goes on without a caller."""
     Release: _aio.UnaryUnaryMultiCallable[_train_service_pb2.ReleaseRequest, _train_service_pb2.ReleaseResponse]  # type: ignore[assignment]
     """Takes an own plan or its model to a stage."""
     RollBack: _aio.UnaryUnaryMultiCallable[_train_service_pb2.RollBackRequest, _train_service_pb2.RollBackResponse]  # type: ignore[assignment]
@@ -110,6 +114,14 @@ class TrainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_train_service_pb2.GetProgressResponse], _abc.AsyncIterator[_train_service_pb2.GetProgressResponse]]:
         """Tells how a plan stands, now and whenever that changes."""
+
+    @_abc_1.abstractmethod
+    def Run(
+        self,
+        request: _train_service_pb2.RunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_train_service_pb2.RunResponse], _abc.AsyncIterator[_train_service_pb2.RunResponse]]:
+        """Runs an own plan, or what is left of it, and tells how the run goes; it goes on without a caller."""
 
     @_abc_1.abstractmethod
     def Release(

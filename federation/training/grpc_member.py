@@ -1,0 +1,65 @@
+"""Answer the coordinator's messages in a member's worker process, with this very app."""
+
+from typing import Any
+
+from flwr.app import Context, MessageType, RecordDict
+
+from federation.errors import FederationError
+from federation.training.adapter import claim_process, encode_message, parse_message, quieten
+from federation.training.app_identity import app_digest
+from federation.training.client_app import app
+from federation.training.error import PlanError
+from federation.training.local_engine import RUN, node_id
+from federation.training.plan import TrainingPlan
+from federation.training.records import MessageError, read_round
+
+
+class MemberEngine:
+    """One member's side of one run."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Check that this app is the plan's.
+
+        Args:
+            settings: ``plan``, ``schema``, ``approved``, ``member``, ``source``, ``query`` and
+                ``row_cap``, as ``client_app`` reads them.
+
+        Raises:
+            PlanError: CODE_DIFFERS or PLAN_MALFORMED.
+        """
+        plan = TrainingPlan.parse(str(settings["plan"]).encode())
+        if plan.app_digest != app_digest():
+            raise PlanError("this is not the plan's training code", reason="CODE_DIFFERS")
+        quieten()
+        claim_process(RUN)
+        node = node_id(str(settings["member"]))
+        self._context = Context(RUN, node, dict(settings), RecordDict(), {})
+
+    def answer(self, data: bytes, number: int) -> bytes:
+        """Answer one message.
+
+        Args:
+            data: The message.
+            number: The round it may train for; 0: it may only count or measure.
+
+        Raises:
+            FederationError: The message or the member's rows do not fit.
+        """
+        request = parse_message(data)
+        trains = request.metadata.message_type == MessageType.TRAIN
+        if trains is not (number > 0) or (trains and read_round(request) != number):
+            raise MessageError("the message is not of the round that was named")
+        try:
+            reply = app(request, self._context)
+        except Exception as error:  # flwr wraps whatever the app raises
+            raise _own_error(error) or error from error
+        return encode_message(reply)
+
+
+def _own_error(error: BaseException) -> FederationError | None:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FederationError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None

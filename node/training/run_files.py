@@ -1,0 +1,100 @@
+"""Keep what a coordinator's run needs to go on after a crash: schema, checkpoint, model."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from federation.training.schema import FeatureSchema
+from node.errors import RequestError
+from node.training.frames import read_frame
+
+_SCHEMA: Final = "schema"
+_CHECKPOINT: Final = "checkpoint"
+_MODEL: Final = "model.tocsin"
+_RUNNING: Final = "running"
+
+
+class RunFiles:
+    """The files of one run, in a directory named by its plan's digest."""
+
+    def __init__(self, root: Path, digest: bytes) -> None:
+        self.directory = root / digest.hex()
+
+    def begin(self, schema: bytes, digest: bytes) -> None:
+        """Keep the schema, if one is given, and that the run has begun.
+
+        Raises:
+            RequestError: SCHEMA_MISSING or SCHEMA_DIFFERS.
+            FederationError: It is no schema.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = schema or self._read(_SCHEMA)
+        if not found:
+            raise RequestError(
+                "the run needs the schema itself",
+                reason="SCHEMA_MISSING",
+                hint="tocsin train run DIGEST --schema FILE",
+            )
+        if FeatureSchema.parse(found).digest() != digest:
+            raise RequestError("this is not the plan's schema", reason="SCHEMA_DIFFERS")
+        self._write(_SCHEMA, found)
+        self._write(_RUNNING, b"")
+
+    def end(self) -> None:
+        """Note that the run is not to be taken up again."""
+        (self.directory / _RUNNING).unlink(missing_ok=True)
+
+    def schema(self) -> FeatureSchema:
+        """Return the schema of a run that has begun."""
+        return FeatureSchema.parse(self._read(_SCHEMA))
+
+    def checkpoint(self) -> bytes:
+        """Return the last checkpoint; empty before the first."""
+        return self._read(_CHECKPOINT)
+
+    def keep_checkpoint(self, data: bytes) -> None:
+        """Replace the checkpoint; durable."""
+        self._write(_CHECKPOINT, data)
+
+    def keep_model(self, data: bytes) -> Path:
+        """Keep the trained model, and return its file."""
+        self._write(_MODEL, data)
+        return self.directory / _MODEL
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.directory / name).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _write(self, name: str, data: bytes) -> None:
+        new = self.directory / f"{name}.new"
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.directory / name)
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_kept(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return a round's report and the checkpoint after it, as they were kept; empty for none.
+
+    Raises:
+        ProcessError: The file is damaged.
+    """
+    return read_frame(io.BytesIO(data)) if data else ({}, b"")
+
+
+def unfinished(root: Path) -> Iterator[bytes]:
+    """Yield the digests of the plans whose runs a crash has cut off."""
+    for marker in sorted(root.glob(f"*/{_RUNNING}")):
+        yield bytes.fromhex(marker.parent.name)

@@ -1,0 +1,299 @@
+"""Run a coordinator's own plans: a process for each, which asks the attached members through here.
+
+The process has neither keys nor network. What it reports is said in the log after the checkpoint
+is safe, so that a run goes on where it was after any crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from federation.errors import FederationError
+from federation.matters import Matter, State
+from federation.names import MemberId
+from federation.statements import MetricValue, TrainingEvaluation, TrainingRound, TrainingStage
+from federation.vocabulary import (
+    ModelStage,
+    TrainingCandidate,
+    TrainingMetric,
+    TrainingProtection,
+)
+from node.errors import NodeError, PolicyError
+from node.telemetry import describe_error, get_log
+from node.training.consent import Consents
+from node.training.frames import ProcessError, encode_frame
+from node.training.hub import ExchangeError, Hub
+from node.training.outcomes import round_outcomes
+from node.training.process import TrainingProcess
+from node.training.run_files import RunFiles, read_kept, unfinished
+
+MODULE: Final = "node.training.runner_main"
+MILLION: Final = 1_000_000
+GATHER_SECONDS: Final = 15.0
+"""Seconds that a run's start waits for all its members; they dial again within ten."""
+RUN_ENDED: Final = "RUN_ENDED"
+
+_OPEN: Final = (State.APPROVED, State.ENROLLED, State.TRAINING, State.AGGREGATED)
+_METRICS: Final = {
+    "ap": TrainingMetric.PR_AUC,
+    "auc": TrainingMetric.ROC_AUC,
+    "threshold": TrainingMetric.THRESHOLD,
+}
+
+
+class Runs:
+    """The runs of this coordinator, one for each plan."""
+
+    def __init__(self, consents: Consents, hub: Hub, directory: Path) -> None:
+        self._consents = consents
+        self._hub = hub
+        self._directory = directory
+        self._runs: dict[bytes, Run] = {}
+
+    async def start(self, matter: Matter, schema: bytes) -> Run:
+        """Start a run, or what is left of it; return the one under way, if there is one.
+
+        Raises:
+            PolicyError: NOT_THE_OPENER, RUN_NOT_OPEN or PROTECTION_UNAVAILABLE.
+            RequestError: SCHEMA_MISSING or SCHEMA_DIFFERS.
+            MatterError: The members cannot be enrolled.
+        """
+        known = self._runs.get(matter.id)
+        if known is not None and not known.ended:
+            return known
+        self._check(matter)
+        files = RunFiles(self._directory, matter.id)
+        plan = matter.facts.plan
+        await asyncio.to_thread(files.begin, schema, plan.schema_digest)
+        if matter.state is State.APPROVED:
+            members = tuple(sorted(matter.facts.approved))
+            await self._consents.say(
+                matter, TrainingStage(matter.id, ModelStage.ENROLLED, members=members)
+            )
+        run = self._runs[matter.id] = Run(self._consents, self._hub, files, matter.id)
+        run.begin()
+        return run
+
+    async def resume(self) -> None:
+        """Take up the runs that a crash has cut off."""
+        for digest in await asyncio.to_thread(lambda: list(unfinished(self._directory))):
+            try:
+                found = await asyncio.to_thread(self._consents.matters.find, digest)
+                await self.start(found.matter, b"")
+            except (NodeError, FederationError) as error:
+                get_log().warning("training.not_resumed", reason=error.reason)
+                await asyncio.to_thread(RunFiles(self._directory, digest).end)
+
+    async def close(self) -> None:
+        """Stop every run; each goes on when the node is back."""
+        for run in self._runs.values():
+            await run.stop()
+
+    def _check(self, matter: Matter) -> None:
+        if matter.opener != self._consents.me:
+            raise PolicyError("another member proposed this plan", reason="NOT_THE_OPENER")
+        if matter.state not in _OPEN:
+            raise PolicyError(f"the plan is in the state {matter.state}", reason="RUN_NOT_OPEN")
+        if matter.facts.plan.protection is not TrainingProtection.ROBUST:
+            raise PolicyError(
+                "this engine runs plans with the protection 'robust' so far",
+                reason="PROTECTION_UNAVAILABLE",
+            )
+
+
+class Run:
+    """One run, from its start to its model or its failure."""
+
+    def __init__(self, consents: Consents, hub: Hub, files: RunFiles, digest: bytes) -> None:
+        self._consents = consents
+        self._hub = hub
+        self._files = files
+        self._digest = digest
+        self._task: asyncio.Task[None] | None = None
+        self._gathered = False
+        self._round_started = time.monotonic()
+        self._changed = asyncio.Event()
+        self.process: TrainingProcess | None = None
+        self.ended = False
+        self.failure = ""
+        self.loss = 0.0
+        self.round_seconds = 0.0
+        self.model_file = ""
+
+    def begin(self) -> None:
+        """Start working."""
+        self._task = asyncio.create_task(self._work(), name="training-run")
+
+    async def stop(self) -> None:
+        """Stop the process; the files stay for another start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def wait_for_change(self, seconds: float) -> None:
+        """Wait until something has happened, at most so long."""
+        changed = self._changed
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            return
+
+    async def attached(self) -> list[MemberId]:
+        """Return who of the members is attached now."""
+        return sorted(self._hub.members() & self._partners(await self._matter()))
+
+    async def _work(self) -> None:
+        try:
+            await self._serve()
+        except (NodeError, FederationError) as error:
+            self._fail(error.reason)
+        except Exception as error:  # the run ends, the node goes on
+            get_log().error("training.failed", body="run", **describe_error(error))
+            self._fail("RUN_FAILED")
+        finally:
+            if self.process is not None:
+                await self.process.end()
+        # Not reached where the node stops: then the run is taken up again.
+        await asyncio.to_thread(self._files.end)
+        matter = await self._matter()
+        await self._hub.say_goodbye(self._partners(matter), self._digest, RUN_ENDED)
+        self.ended = True
+        self._tell()
+
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
+        get_log().warning("training.run_ended", reason=reason)
+
+    async def _serve(self) -> None:
+        header, checkpoint = await asyncio.to_thread(read_kept, self._files.checkpoint())
+        if header:
+            await self._say_round(header)  # a crash may have come before this was said
+        matter = await self._matter()
+        self.process = await TrainingProcess.start(MODULE, self._files.directory)
+        settings = {
+            "plan": matter.facts.plan.value().encode().decode(),
+            "schema": self._files.schema().encode().decode(),
+            "members": sorted(matter.facts.enrolled),
+        }
+        await self.process.send(settings, checkpoint)
+        self._round_started = time.monotonic()
+        while True:
+            question, body = await self.process.receive()
+            if question["kind"] in ("done", "failed"):
+                await self._finish(question, body)
+                return
+            await self.process.send(*await self._answer(question, body))
+
+    async def _answer(
+        self, question: Mapping[str, Any], body: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        if question["kind"] == "roster":
+            return {"members": await self._gather()}, b""
+        if question["kind"] == "exchange":
+            return await self._exchange(question, body)
+        if question["kind"] == "round":
+            await self._end_round(question, body)
+            return {}, b""
+        raise ProcessError("the run's process asks for what there is not")
+
+    async def _gather(self) -> list[str]:
+        """Return who takes part in what is next: at first all are waited for, later enough."""
+        matter = await self._matter()
+        plan, partners = matter.facts.plan, self._partners(matter)
+        if not self._gathered:
+            await self._hub.wait_for(partners, len(partners), GATHER_SECONDS)
+            self._gathered = True
+        enough, seconds = plan.minimum_members, float(plan.round_seconds)
+        found = await self._hub.wait_for(partners, enough, seconds)
+        self._tell()
+        return sorted(found)
+
+    async def _exchange(
+        self, question: Mapping[str, Any], body: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        number, seconds = int(question["round"]), float(question["seconds"])
+        partners = self._partners(await self._matter())
+        asking, start = [], 0
+        for item in question["items"]:
+            end = start + int(item["bytes"])
+            member = MemberId(item["member"])
+            payload = body[start:end]
+            asking.append(self._ask(member, partners, number, payload, seconds))
+            start = end
+        found = await asyncio.gather(*asking)
+        items = [{"bytes": len(data), "failure": failure} for data, failure in found]
+        return {"items": items}, b"".join(data for data, _ in found)
+
+    async def _ask(
+        self,
+        member: MemberId,
+        partners: frozenset[MemberId],
+        number: int,
+        payload: bytes,
+        seconds: float,
+    ) -> tuple[bytes, str]:
+        """Return a member's answer or why there is none; it approves before and after."""
+        if member not in partners:
+            return b"", "PLAN_NOT_APPROVED"
+        try:
+            answer = await self._hub.exchange(member, self._digest, number, payload, seconds)
+        except ExchangeError as error:
+            return b"", error.reason
+        if member not in self._partners(await self._matter()):
+            return b"", "PLAN_NOT_APPROVED"
+        return answer, ""
+
+    async def _end_round(self, question: Mapping[str, Any], checkpoint: bytes) -> None:
+        kept = encode_frame(question, checkpoint)
+        await asyncio.to_thread(self._files.keep_checkpoint, kept)
+        await self._say_round(question)
+        now = time.monotonic()
+        self.round_seconds, self._round_started = now - self._round_started, now
+        self.loss = float(question["report"]["loss"] or 0.0)
+        self._tell()
+
+    async def _say_round(self, question: Mapping[str, Any]) -> None:
+        """Say a finished round, unless that was done before a crash."""
+        report, matter = question["report"], await self._matter()
+        if int(report["number"]) != matter.facts.round + 1:
+            return
+        body = TrainingRound(
+            matter.id,
+            int(report["number"]),
+            bytes.fromhex(question["digest"]),
+            round_outcomes(matter.facts.enrolled, report["outcomes"]),
+        )
+        await self._consents.say(matter, body)
+
+    async def _finish(self, outcome: Mapping[str, Any], model: bytes) -> None:
+        if outcome["kind"] == "failed":
+            get_log().warning("training.run_failed", reason=str(outcome["reason"]))
+            self.failure = str(outcome["reason"])
+            return
+        file = await asyncio.to_thread(self._files.keep_model, model)
+        self.model_file = str(file)
+        metrics = tuple(
+            MetricValue(metric, TrainingCandidate.FEDERATED, round(outcome[name] * MILLION))
+            for name, metric in _METRICS.items()
+        )
+        digest, contributors = bytes.fromhex(outcome["digest"]), int(outcome["contributors"])
+        body = TrainingEvaluation(self._digest, digest, contributors, metrics)
+        await self._consents.say(await self._matter(), body)
+        get_log().info("training.run_ended", count=contributors)
+
+    async def _matter(self) -> Matter:
+        found = await asyncio.to_thread(self._consents.matters.find, self._digest)
+        return found.matter
+
+    def _partners(self, matter: Matter) -> frozenset[MemberId]:
+        """Return the enrolled members that approve the plan at this moment."""
+        return matter.facts.enrolled & matter.facts.approved.keys()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,119 @@
+"""Be a coordinator's run: the server half of the app; no keys, no network; asks its node."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from federation.errors import FederationError
+from node.training.fence import claim_pipe, close_fence
+from node.training.frames import ProcessError, encode_frame, read_frame
+
+if TYPE_CHECKING:
+    from federation.training.checkpoint import Checkpoint, RoundReport
+    from federation.training.grpc_grid import Answer, GrpcRun
+
+
+class PipeTransport:
+    """The grid's way to the members: the pipe to the node."""
+
+    def __init__(self, given: BinaryIO, taken: BinaryIO) -> None:
+        self._given = given
+        self._taken = taken
+
+    def ask(self, header: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """Send a frame and wait for the next.
+
+        Raises:
+            ProcessError: The node is gone.
+        """
+        self._taken.write(encode_frame(header, body))
+        self._taken.flush()
+        return read_frame(self._given)
+
+    def roster(self) -> list[str]:
+        """Give the members that are attached."""
+        header, _ = self.ask({"kind": "roster"})
+        return [str(name) for name in header["members"]]
+
+    def exchange(
+        self, number: int, seconds: float, messages: Sequence[tuple[str, bytes]]
+    ) -> list[Answer]:
+        """Ask members."""
+        from federation.training.grpc_grid import Answer
+
+        items = [{"member": name, "bytes": len(data)} for name, data in messages]
+        question = {"kind": "exchange", "round": number, "seconds": seconds, "items": items}
+        header, body = self.ask(question, b"".join(data for _, data in messages))
+        answers, start = [], 0
+        for item in header["items"]:
+            end = start + int(item["bytes"])
+            answers.append(Answer(body[start:end], str(item["failure"])))
+            start = end
+        return answers
+
+    def keep(self, checkpoint: Checkpoint, report: RoundReport) -> None:
+        """Keep a finished round."""
+        from federation.training.models import model_digest
+
+        digest = model_digest(checkpoint.final_model()).hex() if report.moved else ""
+        header = {"kind": "round", "digest": digest, "report": asdict(report)}
+        self.ask(header, checkpoint.encode())
+
+
+def main() -> None:
+    """Run the plan that the node's first frame names, and tell the node how it ended."""
+    given, taken = claim_pipe()
+    settings, checkpoint = read_frame(given)
+    close_fence(network=False)
+    transport = PipeTransport(given, taken)
+    try:
+        run = _run(settings, checkpoint, transport)
+        transport.ask(*_outcome(run))
+    except ProcessError:
+        return  # the node is gone: the run goes on from its checkpoint when it is back
+    except FederationError as error:
+        transport.ask({"kind": "failed", "reason": error.reason, "why": str(error)})
+    except Exception as error:
+        logging.getLogger("tocsin").exception("the run failed")
+        why = type(error).__name__
+        transport.ask({"kind": "failed", "reason": "RUN_FAILED", "why": why})
+
+
+def _run(settings: dict[str, Any], checkpoint: bytes, transport: PipeTransport) -> GrpcRun:
+    from federation.training.app_identity import app_digest
+    from federation.training.checkpoint import Checkpoint
+    from federation.training.error import PlanError
+    from federation.training.grpc_grid import run_over_nodes
+    from federation.training.plan import TrainingPlan
+    from federation.training.schema import FeatureSchema
+
+    plan = TrainingPlan.parse(str(settings["plan"]).encode())
+    if plan.app_digest != app_digest():
+        raise PlanError("this is not the plan's training code", reason="CODE_DIFFERS")
+    schema = FeatureSchema.parse(str(settings["schema"]).encode())
+    kept = Checkpoint.parse(checkpoint) if checkpoint else None
+    return run_over_nodes(plan, schema, settings["members"], transport, kept)
+
+
+def _outcome(run: GrpcRun) -> tuple[dict[str, Any], bytes]:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "model"
+        run.model.save(file)
+        data = file.read_bytes()
+    header = {
+        "kind": "done",
+        "digest": run.model.digest().hex(),
+        "threshold": run.model.threshold,
+        "contributors": run.contributors,
+        **run.blind,
+    }
+    return header, data
+
+
+if __name__ == "__main__":
+    main()

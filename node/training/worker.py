@@ -1,0 +1,180 @@
+"""Let a member's own training process answer, one process for each run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Final
+
+from federation.names import MemberId
+from federation.training.schema import FeatureSchema
+from federation.vocabulary import TrainingProtection
+from node.errors import ConfigError, NodeError, PolicyError
+from node.store.private import PrivateStore
+from node.telemetry import get_log
+from node.training.permission import Permission
+from node.training.policy import DataSource
+from node.training.process import TrainingProcess
+
+MODULE: Final = "node.training.worker_main"
+MAX_WORKERS: Final = 4
+"""Runs at once: each holds the member's encoded rows in memory."""
+DATA_KEYS: Final = frozenset({"table", "database", "query"})
+_NETWORK: Final = ("postgresql://", "postgres://")
+
+
+class WorkerError(NodeError):
+    """The training process refused or failed; ``reason`` says why."""
+
+    reason = "WORKER_FAILED"
+    public = "The member's training process failed."
+
+
+class TrainingWorkers:
+    """The training processes of one member."""
+
+    def __init__(self, me: MemberId, home: Path, directory: Path, private: PrivateStore) -> None:
+        """Prepare.
+
+        Args:
+            me: The member.
+            home: Where training.toml lies, and what its paths are relative to.
+            directory: For the processes' logs.
+            private: Counts what differentially private plans have used.
+        """
+        self._me = me
+        self._home = home
+        self._directory = directory
+        self._private = private
+        self._workers: OrderedDict[bytes, _Worker] = OrderedDict()
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def answer(
+        self, permission: Permission, digest: bytes, number: int, message: bytes, seconds: float
+    ) -> bytes:
+        """Let the run's process answer.
+
+        Raises:
+            PolicyError: PROTECTION_UNAVAILABLE or PRIVACY_BUDGET_SPENT.
+            ConfigError: The member's data is not described.
+            WorkerError: The process refused, failed or was too slow.
+        """
+        if permission.plan.protection is not TrainingProtection.ROBUST:
+            raise PolicyError(
+                "this node does not share updates in secret yet", reason="PROTECTION_UNAVAILABLE"
+            )
+        settings = self._settings(permission)
+        await asyncio.to_thread(self._count, permission, digest, number)
+        worker = await self._worker(digest, settings)
+        try:
+            async with asyncio.timeout(seconds):
+                return await worker.answer(number, message)
+        except WorkerError:
+            raise  # the process is well: it said so itself
+        except BaseException:
+            await self._drop(digest, worker)
+            raise
+
+    def end_later(self, digest: bytes) -> None:
+        """End a run's process, from the event loop."""
+        worker = self._workers.pop(digest, None)
+        if worker is not None:
+            ending = asyncio.create_task(worker.process.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """End every process."""
+        for digest in list(self._workers):
+            await self._workers.pop(digest).process.end()
+
+    def _settings(self, permission: Permission) -> dict[str, Any]:
+        plan, source = permission.plan.value(), permission.source
+        if not source.schema_text:
+            raise _incomplete("schema must name a file, so that rows can be read")
+        schema = FeatureSchema.parse(source.schema_text)
+        where, query = _where(source, self._home)
+        return {
+            "plan": plan.encode().decode(),
+            "schema": schema.encode().decode(),
+            "approved": plan.digest().hex(),
+            "member": str(self._me),
+            "source": where,
+            "query": query,
+            "row_cap": permission.row_cap,
+            "network": where.startswith(_NETWORK),
+        }
+
+    def _count(self, permission: Permission, digest: bytes, number: int) -> None:
+        """Let a private plan train no more often than its epsilon was reckoned for."""
+        if not number or not permission.plan.epsilon_millionths:
+            return
+        key = f"trained/{permission.source.name}/{digest.hex()}"
+        if not self._private.charge(key, 1, permission.plan.rounds).granted:
+            raise PolicyError("all rounds of the plan were spent", reason="PRIVACY_BUDGET_SPENT")
+
+    async def _worker(self, digest: bytes, settings: dict[str, Any]) -> _Worker:
+        known = self._workers.get(digest)
+        if known is not None and known.settings == settings and known.process.is_running:
+            return known
+        if known is not None:
+            await self._drop(digest, known)
+        while len(self._workers) >= MAX_WORKERS:
+            _, oldest = self._workers.popitem(last=False)
+            await oldest.process.end()
+        process = await TrainingProcess.start(MODULE, self._directory)
+        worker = self._workers[digest] = _Worker(process, settings)
+        await process.send(settings)
+        get_log().info("training.worker_started", count=process.process_id)
+        return worker
+
+    async def _drop(self, digest: bytes, worker: _Worker) -> None:
+        if self._workers.get(digest) is worker:
+            del self._workers[digest]
+        await worker.process.end()
+
+
+class _Worker:
+    """One process and what it was started for."""
+
+    def __init__(self, process: TrainingProcess, settings: dict[str, Any]) -> None:
+        self.process = process
+        self.settings = settings
+        self._turn = asyncio.Lock()
+
+    async def answer(self, number: int, message: bytes) -> bytes:
+        async with self._turn:
+            header, answer = await self.process.ask({"round": number}, message)
+        if "refused" in header:
+            get_log().warning("training.worker_refused", reason=str(header["refused"]))
+            raise WorkerError(str(header.get("why", "")), reason=str(header["refused"]))
+        return answer
+
+
+def _where(source: DataSource, home: Path) -> tuple[str, str]:
+    """Return where the rows are, and the query; empty for a file."""
+    unknown = source.settings.keys() - DATA_KEYS
+    if unknown:
+        raise _incomplete(f"unknown key {sorted(unknown)[0]}")
+    table, database = source.settings.get("table"), source.settings.get("database")
+    query = source.settings.get("query", "")
+    if isinstance(table, str) and database is None and not query:
+        return str(home / table), ""
+    if table is None and isinstance(database, str) and isinstance(query, str) and query:
+        return _database(database, home), query
+    raise _incomplete("either table = FILE, or database and query")
+
+
+def _database(address: str, home: Path) -> str:
+    if not address.startswith("sqlite:"):
+        return address
+    return f"sqlite:{home / address.removeprefix('sqlite:')}"
+
+
+def _incomplete(message: str) -> ConfigError:
+    return ConfigError(
+        f"training.toml: [[data]]: {message}",
+        reason="TRAINING_DATA_INCOMPLETE",
+        hint="tocsin train policy --help",
+    )

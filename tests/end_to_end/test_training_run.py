@@ -1,0 +1,129 @@
+"""Three members train over their own rows with real nodes, and lose some of them on the way."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.training.schema import FeatureSchema
+from federation.training.table import Table, infer_schema
+from tests.end_to_end.members import Federation, eventually, running_federation
+from tests.training.planted import planted_rows
+
+pytest.importorskip("flwr", reason="the extra 'train' is not installed")
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+COORDINATOR = "coord-c"
+MEMBERS = ("carrier-a", "carrier-b", "bank-x")
+ROWS = 400
+PLAN = """
+task = "carrier_subscribers"
+schema = "rows.schema"
+label = {{ definition = "confirmed" }}
+data_use = {{ purpose = "trial", legal_basis = "atnfl_32" }}
+expiry_time = 2099-01-31T00:00:00Z
+rounds = {rounds}
+protection = "robust"
+minimum_members = 2
+deadline_seconds = 60
+model = {{ width = 8, networks = 2, bins = 4, seed = {seed} }}
+optimiser = {{ least_steps = {steps}, most_steps = {steps}, batch_rows = 64 }}
+"""
+POLICY = """
+[approval]
+automatic = true
+coordinators = ["coord-c"]
+tasks = ["carrier_subscribers"]
+uses = ["trial"]
+legal_bases = ["atnfl_32"]
+protections = ["robust"]
+codes = ["installed"]
+without_privacy = true
+[[data]]
+name = "rows"
+schema = "rows.schema"
+table = "rows.csv"
+"""
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def write_table(path: Path, table: Table) -> None:
+    columns = list(table.columns)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in zip(*(table.columns[name] for name in columns), strict=True):
+            writer.writerow(["" if cell != cell else cell for cell in row])
+
+
+@pytest.fixture(scope="module")
+def schema() -> FeatureSchema:
+    return infer_schema(planted_rows(200, 1), "label")
+
+
+@pytest.fixture(scope="module")
+def federation(
+    tmp_path_factory: pytest.TempPathFactory, schema: FeatureSchema
+) -> Iterator[Federation]:
+    root = tmp_path_factory.mktemp("run") / "f"
+    with running_federation(root, (COORDINATOR, *MEMBERS)) as found:
+        for place, member in enumerate(MEMBERS):
+            home = found.home(member)
+            write_table(home.root / "rows.csv", planted_rows(ROWS, 7 + place, place * 0.3))
+            (home.root / "rows.schema").write_bytes(schema.encode())
+            home.training.write_text(POLICY, encoding="utf-8")
+        yield found
+
+
+def approved_plan(
+    federation: Federation, directory: Path, schema: FeatureSchema, **how: int
+) -> str:
+    (directory / "rows.schema").write_bytes(schema.encode())
+    file = directory / "plan.toml"
+    file.write_text(PLAN.format(**how), encoding="utf-8")
+    digest = str(
+        federation.do(COORDINATOR, "train", "plan", str(file), "--json").document["plan_digest"]
+    )
+    eventually(lambda: set(status(federation, COORDINATOR, digest)["approved"]) == set(MEMBERS))
+    return digest
+
+
+def status(federation: Federation, member: str, digest: str) -> dict[str, Any]:
+    outcome = federation.run(member, "train", "status", digest, "--json")
+    found: dict[str, Any] = {"state": None, "approved": [], "round": 0}
+    return outcome.document if outcome.code == 0 else found
+
+
+def rounds(federation: Federation, member: str, digest: str) -> list[dict[str, str]]:
+    shown = federation.do(member, "train", "show", digest, "--json").document["rounds"]
+    return [{one["member"]: one["outcome"] for one in each["outcomes"]} for each in shown]
+
+
+def test_three_members_train_and_every_node_sees_it(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = approved_plan(federation, tmp_path, schema, rounds=3, seed=1, steps=10)
+    file = str(tmp_path / "rows.schema")
+    ran = federation.do(COORDINATOR, "train", "run", digest, "--schema", file)
+
+    assert "state        EVALUATED" in ran.out
+    assert "carrier-a ok" in ran.out
+
+    for member in (COORDINATOR, *MEMBERS):
+        until = ("--until", "evaluated", "--wait", "30")
+        federation.do(member, "train", "status", digest, *until)
+
+        assert rounds(federation, member, digest) == [dict.fromkeys(MEMBERS, "OK")] * 3
+
+    evaluation = federation.do(MEMBERS[0], "train", "show", digest, "--json").document["evaluation"]
+
+    assert evaluation["contributors"] == 3
+    assert (
+        next(one["millionths"] for one in evaluation["metrics"] if one["metric"] == "ROC_AUC")
+        > 600_000
+    )
