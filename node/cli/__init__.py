@@ -12,7 +12,7 @@ import click
 
 from node import __version__
 from node.cli.output import complain
-from node.errors import EXIT_FAILED
+from node.errors import EXIT_FAILED, EXIT_USAGE
 
 # name: (module, help). Modules are imported only when their command runs: `tocsin --help` stays
 # fast, and a command loads neither gRPC nor a database that it does not need.
@@ -122,6 +122,11 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read our data has enough; Python must not meet the closed pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
+    except UnicodeEncodeError:  # bytes in an argument that are no text, or a terminal without UTF-8
+        complain("there is text outside this terminal's encoding", "use UTF-8: LC_ALL=C.UTF-8")
+        sys.exit(EXIT_USAGE)
+    except OSError as error:
+        sys.exit(_complain_about_system(error))
     except Exception as error:  # the outermost handler: a person must get an answer
         sys.exit(complain_about(error))
     sys.exit(result if isinstance(result, int) else 0)
@@ -134,6 +139,15 @@ def _complain_about_use(error: click.ClickException) -> int:
     path = "tocsin" if context is None else context.command_path
     complain(message[:1].lower() + message[1:], f"{path} --help")
     return error.exit_code
+
+
+def _complain_about_system(error: OSError) -> int:
+    """Tell a person what the system refused; where data was to go, Python must not try again."""
+    sentence = error.strerror or type(error).__name__
+    complain(f"the system refused: {sentence}", "set TOCSIN_TRACE=1 to see where")
+    _trace(error)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_FAILED
 
 
 def complain_about(error: Exception) -> int:

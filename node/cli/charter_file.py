@@ -11,6 +11,7 @@ from pathlib import Path
 from federation.charter import (
     Card,
     Charter,
+    CharterError,
     adopt_charter,
     encode_charter,
     parse_card,
@@ -53,10 +54,14 @@ def read_charter(path: Path) -> CharterFile:
         CharterError: CHARTER_MALFORMED or CHARTER_INVALID.
     """
     data = read_file(path)
-    if b"\n\n" not in data:  # only signatures follow a blank line
+    if _is_draft(data):
         return CharterFile(data, parse_text(data.decode("ascii", "replace")), frozenset())
     charter = parse_charter(data).charter
     return CharterFile(data, charter, _signed(data, charter))
+
+
+def _is_draft(data: bytes) -> bool:
+    return b"\n\n" not in data  # only signatures follow a blank line
 
 
 def _signed(data: bytes, charter: Charter) -> frozenset[str]:
@@ -109,6 +114,12 @@ def verify_file(data: bytes, previous: Charter | None, digest: bytes | None) -> 
     Raises:
         CharterError: The reason says which rule it breaks.
     """
+    if _is_draft(data):
+        raise CharterError(
+            "nobody has signed this charter yet",
+            reason="CHARTER_SIGNATURE_MISSING",
+            hint="tocsin --home DIR charter sign FILE   (at each member, one after the other)",
+        )
     if digest is not None:
         return adopt_charter(data, digest)
     return verify_charter(data, previous)

@@ -24,10 +24,29 @@ The first word of a name is the member's role: carrier, bank, net, coord, regula
 partner or auditor.
 """
 
+_GROUP_EPILOG = """\b
+EXAMPLES
+  tocsin sandbox up /tmp/federation
+  tocsin sandbox status /tmp/federation
+  tocsin sandbox down /tmp/federation
+"""
+
+_STATUS_EPILOG = """\b
+EXAMPLES
+  tocsin sandbox status /tmp/federation
+  tocsin sandbox status /tmp/federation --json
+"""
+
+_DOWN_EPILOG = """\b
+EXAMPLES
+  tocsin sandbox down /tmp/federation
+  tocsin sandbox down /tmp/federation --remove
+"""
+
 _directory = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 
 
-@click.group("sandbox")
+@click.group("sandbox", epilog=_GROUP_EPILOG)
 def sandbox_command() -> None:
     """Run a federation of real nodes on this machine: loopback, real certificates, own charter."""
 
@@ -52,7 +71,7 @@ def _up(directory: Path, members: str | None, fresh: bool, capture: bool) -> Non
     _suggest(sandbox)
 
 
-@sandbox_command.command("status")
+@sandbox_command.command("status", epilog=_STATUS_EPILOG)
 @_directory
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def _status(directory: Path, as_json: bool) -> int:
@@ -66,7 +85,7 @@ def _status(directory: Path, as_json: bool) -> int:
     return 0 if all(state.ready for state in states) else EXIT_FAILED
 
 
-@sandbox_command.command("down")
+@sandbox_command.command("down", epilog=_DOWN_EPILOG)
 @_directory
 @click.option("--remove", is_flag=True, help="Remove the directory as well.")
 def _down(directory: Path, remove: bool) -> None:

@@ -66,7 +66,8 @@ def test_what_is_missing_is_said_at_each_step(charter):
     assert "Not in force" in created.err
     assert f"charter sign {charter.first}" in created.err
     assert unsigned.code == 1
-    assert "[CHARTER_" in unsigned.err
+    assert "nobody has signed this charter yet [CHARTER_SIGNATURE_MISSING]" in unsigned.err
+    assert "charter sign FILE" in unsigned.err
     assert "[CHARTER_SIGNATURE_MISSING]" in early.err
     assert "coordinator-h" in early.err
 

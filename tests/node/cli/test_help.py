@@ -3,21 +3,18 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
 
 from node.cli import _COMMANDS
 
-# Written at the same time as this list by others; their own tests hold them to the same rules.
-_ELSEWHERE = {"demo", "sandbox"}
 _HEAVY = ("grpc", "google.protobuf", "sqlite_utils", "phonenumbers", "cryptography", "structlog")
 
 
 def every_command():
     for name, (module, _) in _COMMANDS.items():
-        if name in _ELSEWHERE:
-            continue
         yield from _below(name, getattr(import_module(module), f"{name}_command"))
 
 
@@ -111,6 +108,31 @@ def test_the_front_page_loads_nothing_heavy(arguments):
     )
 
     assert "HEAVY []" in found
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_under_the_output_is_said(home):
+    code = f"from node.cli import main\nmain(['--home', {str(home.root)!r}, 'config', 'show'])\n"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(  # our own interpreter and code
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    assert done.returncode == 1
+    assert b"tocsin: error: the system refused: No space left on device" in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+def test_bytes_that_are_no_text_are_refused_in_two_lines(tocsin, home, monkeypatch):
+    def encode(*_arguments):
+        "\udcff".encode()
+
+    monkeypatch.setattr("node.cli.config.table", encode)
+    ended = tocsin("--home", home.root, "config", "show")
+
+    assert ended.code == 2
+    assert "tocsin: error: there is text outside this terminal's encoding\n" in ended.err
+    assert "tocsin: hint: use UTF-8" in ended.err
 
 
 def test_a_reader_that_has_enough_is_no_error(home):
