@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from federation.training.error import TableError
 from federation.training.fitting import probabilities
-from federation.training.models import model_digest
+from federation.training.models import build_model, model_digest, restore
 from federation.training.plan import TrainingPlan
 from federation.training.scaling import Scaling
 from federation.training.schema import FeatureSchema
@@ -86,6 +86,7 @@ class ReleasedModel:
                 Scaling.parse(schema, plan.model.bins, scaling)
                 vector = np.frombuffer(archive.read("model"), "<f4").astype(np.float32)
                 threshold = float(archive.read("threshold"))
+                restore(build_model(plan.model, schema.width(plan.model.bins)), vector)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TableError("the file is no released model", reason="MODEL_MALFORMED") from error
         return cls(plan, schema, scaling, vector, threshold)

@@ -1,5 +1,6 @@
 """One table, three ways to learn from it; the federated one beats each member alone."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_a_released_model_scores_the_same_from_its_file(tmp_path: Path) -> None:
     assert loaded.digest() == model.digest()
     assert loaded.plan == model.plan
     assert loaded.threshold == model.threshold
+
+
+def test_a_model_with_a_number_less_is_refused(tmp_path: Path) -> None:
+    model = run_table(joined(planted_members(3, 60)), "member", "label", planted_rows(60, 9)).model
+    dataclasses.replace(model, vector=model.vector[:-1]).save(tmp_path / "model")
+
+    with pytest.raises(TableError) as refusal:
+        ReleasedModel.load(tmp_path / "model")
+
+    assert refusal.value.reason == "MODEL_MALFORMED"
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"tocsin"])
