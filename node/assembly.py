@@ -23,10 +23,11 @@ from node.config import Config
 from node.desk.check import Checker, ReplicaSource
 from node.desk.explain import Explainer
 from node.desk.intake import Intake
-from node.desk.nominate import Nominator, Stores
+from node.desk.nominate import Nominator
 from node.desk.own_claims import OwnClaims
 from node.desk.say import Sayings
 from node.desk.service import DeskService, Replica
+from node.desk.voice import Stores, Voice
 from node.desk.watch import WatchDesk
 from node.home import Home
 from node.identity import Identity
@@ -265,10 +266,10 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
     intake = Intake(tokeniser, core.config.country, recall)
     claims = OwnClaims(core.me, log.catalogue, partial(log.ledger.entry, log.ledger.own))
     stores = Stores(log.catalogue, core.private, log.verdicts, claims)
-    common = (core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
+    voice = Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
     replica = Replica(
-        nominator=Nominator(*common),
-        sayings=Sayings(*common),
+        nominator=Nominator(voice),
+        sayings=Sayings(voice),
         watch=WatchDesk(intake, core.private, log.verdicts, core.pad, wall_clock),
         explainer=Explainer(
             core.now_charter().federation,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from federation.indicators import Kind
+from federation.indicators import Indicator, Kind
 from federation.statements import Nomination, Statement, StatementError, nomination_id
 from federation.verdict import default_term_seconds
 from federation.vocabulary import (
@@ -18,28 +18,15 @@ from federation.vocabulary import (
     TrafficLight,
 )
 from keys.sealing import seal_to_indicator
-from node.desk.intake import Intake, Known, Refusal
-from node.desk.own_claims import Held, OwnClaims
-from node.speaker import Speaker
-from node.store.catalogue import Catalogue
-from node.store.private import PrivateStore
-from node.verdicts import Verdicts
+from node.desk.intake import Known, Refusal
+from node.desk.own_claims import Held
+from node.desk.voice import Voice
 from tocsin.desk.v1 import desk_service_pb2 as wire
 
 DETAILS_CONTEXT = b"nomination-details/v1"
 MAX_DETAILS_BYTES = 16_384
 
 PROTECTED = Refusal("PROTECTED_OBJECT", "this object is protected: it must not be acted on")
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """What a nomination reads and writes beside the log."""
-
-    catalogue: Catalogue
-    private: PrivateStore
-    verdicts: Verdicts
-    claims: OwnClaims
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +49,8 @@ class _RefusedError(Exception):
 class Nominator:
     """Turns raw rows into nominations of one member."""
 
-    def __init__(
-        self,
-        member: str,
-        intake: Intake,
-        speaker: Speaker,
-        stores: Stores,
-        pad: Callable[[], int],
-        epoch: Callable[[], int],
-        clock: Callable[[], int],
-    ) -> None:
-        self._member = member
-        self._intake = intake
-        self._speaker = speaker
-        self._stores = stores
-        self._pad = pad
-        self._epoch = epoch
-        self._clock = clock
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
 
     async def nominate(
         self,
@@ -92,19 +64,21 @@ class Nominator:
             UnavailableError: No token can be made now; nothing was said.
             PolicyError: ROLE_NOT_ALLOWED, or the holders refuse; nothing was said.
         """
-        self._speaker.require_may_say(Nomination)
-        indicators, refused = await self._intake.parse(row.indicator for row in rows)
+        self._voice.speaker.require_may_say(Nomination)
+        indicators, refused = await self._voice.intake.parse(row.indicator for row in rows)
         guarded = await asyncio.to_thread(self._guard_locally, indicators)
         refused.update(dict.fromkeys(guarded, PROTECTED))
         open_rows = {place: one for place, one in indicators.items() if place not in refused}
         sealing = [place for place in open_rows if rows[place].details]
-        known = await self._intake.tokenise(open_rows, Purpose.NOMINATION, self._pad(), sealing)
-        async with self._speaker.lock:
+        known = await self._voice.intake.tokenise(
+            open_rows, Purpose.NOMINATION, self._voice.pad(), sealing
+        )
+        async with self._voice.speaker.lock:
             return await self._say(rows, known, refused, legal_basis, tlp)
 
-    def _guard_locally(self, indicators: Mapping[int, object]) -> set[int]:
-        values = {place: (one.kind.value, one.value) for place, one in indicators.items()}  # type: ignore[attr-defined]  # Indicators
-        hits = self._stores.private.protected_values(set(values.values()))
+    def _guard_locally(self, indicators: Mapping[int, Indicator]) -> set[int]:
+        values = {place: (one.kind.value, one.value) for place, one in indicators.items()}
+        hits = self._voice.stores.private.protected_values(set(values.values()))
         return {place for place, value in values.items() if value in hits}
 
     async def _say(
@@ -132,15 +106,15 @@ class Nominator:
             results[claim.known.place] = _result(wire.ROW_OUTCOME_ADDED, claim.statement.id)
         # First the values: whatever is in the log can be said again in a new key epoch.
         await asyncio.to_thread(self._remember, [claim.known for claim in fresh])
-        await self._speaker.say([claim.statement for claim in fresh])
+        await self._voice.speaker.say([claim.statement for claim in fresh])
         return [results[place] for place in range(len(rows))]
 
     def _look_up(self, known: Sequence[Known]) -> tuple[set[bytes], Held]:
         tokens = [one.token for one in known]
-        return self._stores.verdicts.protected(tokens), self._stores.claims.held(tokens)
+        return self._voice.stores.verdicts.protected(tokens), self._voice.stores.claims.held(tokens)
 
     def _fresh(self, claims: Iterable[_Claim], held: Held) -> list[_Claim]:
-        now, is_new = self._clock(), self._stores.claims.is_new
+        now, is_new = self._voice.clock(), self._voice.stores.claims.is_new
         return [
             claim
             for claim in claims
@@ -172,7 +146,7 @@ class Nominator:
         nomination = Nomination(
             token=one.token,
             kind=one.indicator.kind,
-            epoch=self._epoch(),
+            epoch=self._voice.epoch(),
             fraud_type=FraudType(row.fraud_type),
             stage=FraudStage(row.stage),
             subject_role=SubjectRole(row.subject_role),
@@ -180,11 +154,11 @@ class Nominator:
             last_seen_time=row.last_seen_time.seconds or None,
             sealed_details=_seal(row.details, one),
         )
-        return self._speaker.statement(
+        return self._voice.speaker.statement(
             nomination,
             Purpose.NOMINATION,
             statement_id=nomination_id(
-                self._member,
+                self._voice.member,
                 one.token,
                 kind=nomination.kind,
                 epoch=nomination.epoch,
@@ -198,13 +172,13 @@ class Nominator:
         )
 
     def _default_expiry(self, kind: Kind) -> int:
-        return self._clock() + default_term_seconds(kind)
+        return self._voice.clock() + default_term_seconds(kind)
 
     def _remember(self, known: Sequence[Known]) -> None:
         """Keep own raw values: a new key epoch is made from them. They never leave the node."""
-        self._stores.private.put_values(
+        self._voice.stores.private.put_values(
             [(one.token, one.indicator.kind.value, one.indicator.value) for one in known],
-            self._epoch(),
+            self._voice.epoch(),
         )
 
 

@@ -26,10 +26,9 @@ from federation.vocabulary import (
     RetractionReason,
     SightingKind,
 )
-from node.desk.intake import Intake, Known, Refusal, Taken
-from node.desk.nominate import Stores
+from node.desk.intake import Known, Refusal, Taken
+from node.desk.voice import Voice
 from node.errors import RequestError
-from node.speaker import Speaker
 from tocsin.desk.v1 import desk_service_pb2 as wire
 
 UNKNOWN_HERE = Refusal("NOTHING_TO_RETRACT", "this member has no nomination of this value")
@@ -41,34 +40,19 @@ BodyOf = Callable[[Known], Body]
 class Sayings:
     """Turns raw values and one fact about all of them into statements."""
 
-    def __init__(
-        self,
-        member: str,
-        intake: Intake,
-        speaker: Speaker,
-        stores: Stores,
-        pad: Callable[[], int],
-        epoch: Callable[[], int],
-        clock: Callable[[], int],
-    ) -> None:
-        self._member = member
-        self._intake = intake
-        self._speaker = speaker
-        self._stores = stores
-        self._pad = pad
-        self._epoch = epoch
-        self._clock = clock
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
 
     async def sight(self, request: wire.SightRequest) -> list[wire.RowResult]:
         """Say that values were seen again or found false."""
         kind = _member_of(SightingKind, request.sighting_kind, "sighting_kind")
-        now = self._clock()
+        now = self._voice.clock()
 
         def body(one: Known) -> Body:
             return Sighting(
                 token=one.token,
                 kind=one.indicator.kind,
-                epoch=self._epoch(),
+                epoch=self._voice.epoch(),
                 sighting_kind=kind,
                 count=max(1, request.count),
                 seen_time=now,
@@ -85,7 +69,7 @@ class Sayings:
             return Opinion(
                 token=one.token,
                 kind=one.indicator.kind,
-                epoch=self._epoch(),
+                epoch=self._voice.epoch(),
                 value=value,
                 basis=basis,
                 confidence=request.confidence,
@@ -95,13 +79,13 @@ class Sayings:
 
     async def reassign(self, request: wire.ReassignRequest) -> list[wire.RowResult]:
         """Say that numbers have a new owner (R68)."""
-        since = request.effective_time.seconds or self._clock()
+        since = request.effective_time.seconds or self._voice.clock()
 
         def body(one: Known) -> Body:
             return Reassigned(
                 token=one.token,
                 kind=one.indicator.kind,
-                epoch=self._epoch(),
+                epoch=self._voice.epoch(),
                 effective_time=since,
             )
 
@@ -115,7 +99,7 @@ class Sayings:
 
         def body(one: Known) -> Body:
             return ProtectedObject(
-                token=one.token, kind=one.indicator.kind, epoch=self._epoch(), ground=ground
+                token=one.token, kind=one.indicator.kind, epoch=self._voice.epoch(), ground=ground
             )
 
         return await self._say_each(request.values, Purpose.PROTECTION, body)
@@ -123,11 +107,11 @@ class Sayings:
     async def retract(self, request: wire.RetractRequest) -> list[wire.RowResult]:
         """Take every own nomination of the values back."""
         reason = _member_of(RetractionReason, request.reason, "reason")
-        taken = await self._intake.take(request.values, Purpose.PROTECTION, self._pad())
-        async with self._speaker.lock:
+        taken = await self._voice.intake.take(request.values, Purpose.PROTECTION, self._voice.pad())
+        async with self._voice.speaker.lock:
             tokens = [one.token for one in taken.known]
             own = await asyncio.to_thread(
-                self._stores.catalogue.nominations_by_token, self._member, tokens
+                self._voice.stores.catalogue.nominations_by_token, self._voice.member, tokens
             )
             statements = [
                 self._statement(
@@ -136,30 +120,30 @@ class Sayings:
                 for token in dict.fromkeys(tokens)
                 for target in own.get(token, ())
             ]
-            await self._speaker.say(statements)
+            await self._voice.speaker.say(statements)
         return _results(taken, {one.place: own.get(one.token, ()) for one in taken.known})
 
     async def _protect_locally(self, values: Sequence[wire.RawIndicator]) -> list[wire.RowResult]:
-        indicators, refused = await self._intake.parse(values)
+        indicators, refused = await self._voice.intake.parse(values)
         rows = [(one.kind.value, one.value) for one in indicators.values()]
-        await asyncio.to_thread(self._stores.private.add_protected, rows)
+        await asyncio.to_thread(self._voice.stores.private.add_protected, rows)
         done = dict.fromkeys(indicators, _ADDED)
         return _ordered(done, refused)
 
     async def _say_each(
         self, values: Sequence[wire.RawIndicator], purpose: Purpose, body: BodyOf
     ) -> list[wire.RowResult]:
-        taken = await self._intake.take(values, purpose, self._pad())
+        taken = await self._voice.intake.take(values, purpose, self._voice.pad())
         try:
             statements = {one.place: self._statement(body(one), purpose) for one in taken.known}
         except StatementError as error:
             raise RequestError(str(error), reason=error.reason) from error
-        async with self._speaker.lock:
-            await self._speaker.say(list(statements.values()))
+        async with self._voice.speaker.lock:
+            await self._voice.speaker.say(list(statements.values()))
         return _results(taken, {place: (one.id,) for place, one in statements.items()})
 
     def _statement(self, body: Body, purpose: Purpose) -> Statement:
-        return self._speaker.statement(body, purpose, legal_basis=LegalBasis.ATNFL_32)
+        return self._voice.speaker.statement(body, purpose, legal_basis=LegalBasis.ATNFL_32)
 
 
 _ADDED = wire.RowResult(outcome=wire.ROW_OUTCOME_ADDED)
