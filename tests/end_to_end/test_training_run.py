@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +108,23 @@ def rounds(federation: Federation, member: str, digest: str) -> list[dict[str, s
     return [{one["member"]: one["outcome"] for one in each["outcomes"]} for each in shown]
 
 
+def outcomes_of(federation: Federation, digest: str, member: str) -> list[str]:
+    return [one[member] for one in rounds(federation, COORDINATOR, digest)]
+
+
+@contextmanager
+def running(federation: Federation, digest: str, schema: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a plan beside the test."""
+    home = str(federation.home(COORDINATOR).root)
+    launch = (sys.executable, "-c", "from node.cli import main; main()", "--home", home)
+    command = [*launch, "train", "run", digest, "--schema", str(schema)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
 def test_three_members_train_and_every_node_sees_it(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
@@ -127,3 +148,50 @@ def test_three_members_train_and_every_node_sees_it(
         next(one["millionths"] for one in evaluation["metrics"] if one["metric"] == "ROC_AUC")
         > 600_000
     )
+
+
+def test_a_killed_member_is_left_out_at_once_and_is_back_in_a_later_round(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = approved_plan(federation, tmp_path, schema, rounds=12, seed=2, steps=1500)
+    lost = MEMBERS[2]
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        federation.sandbox.kill(lost)
+        killed = time.monotonic()
+        eventually(lambda: "LATE" in outcomes_of(federation, digest, lost))
+
+        assert time.monotonic() - killed < 20  # the round's deadline is a minute
+
+        federation.sandbox.start(lost)
+        federation.do(
+            COORDINATOR, "train", "status", digest, "--until", "evaluated", "--wait", "200"
+        )
+
+        assert run.wait(30) == 0
+
+    found = outcomes_of(federation, digest, lost)
+
+    assert found[0] == "OK"
+    assert "OK" in found[found.index("LATE") :]
+    assert set(outcomes_of(federation, digest, MEMBERS[0])) == {"OK"}
+
+
+def test_a_killed_coordinator_goes_on_from_its_last_round(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = approved_plan(federation, tmp_path, schema, rounds=8, seed=3, steps=1000)
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 2)
+        federation.sandbox.kill(COORDINATOR)
+        run.wait(30)
+    done = status(federation, MEMBERS[0], digest)["round"]
+
+    assert 2 <= done < 8
+
+    federation.sandbox.start(COORDINATOR)
+    until = ("--until", "evaluated", "--wait", "200")
+    found = federation.do(COORDINATOR, "train", "status", digest, *until, "--json").document
+
+    assert found["round"] == 8
+    assert len(rounds(federation, COORDINATOR, digest)) == 8
