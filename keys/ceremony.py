@@ -34,7 +34,6 @@ from keys.scalar import (
 from keys.secret import Secret
 from keys.threshold import MAXIMUM_HOLDERS, PublicKey, evaluate_commitments, require_subset
 
-POSSESSION_BYTES: Final = ELEMENT_BYTES + SCALAR_BYTES
 _POSSESSION_TAG: Final = b"TOCSIN-POSSESSION-1"
 
 

@@ -24,7 +24,6 @@ from keys.scalar import (
 )
 from keys.secret import Secret
 
-PROOF_BYTES: Final = 2 * SCALAR_BYTES
 # The birthday attack on unbound weights costs 2^36 at 256 items (CRYPTO.md section 5); at 64
 # it is far above what a holder can do while a client waits.
 UNBOUND_PROOF_ITEMS: Final = 64

@@ -59,11 +59,6 @@ class Home:
         """The running node's process id."""
         return self.run / "node.pid"
 
-    @property
-    def log(self) -> Path:
-        """The node's own log of events, one JSON object a line."""
-        return self.root / "node.log"
-
     def require(self) -> Home:
         """Return this home if a member was initialised here.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -130,11 +129,13 @@ def _as_document(state: NodeState) -> dict[str, object]:
 
 def _suggest(sandbox: Sandbox) -> None:
     layout = sandbox.layout
-    home: Callable[[str], str] = lambda name: shlex.quote(str(sandbox.home(name).root))  # noqa: E731
-    first, last = layout.speaking[0], layout.members[-1]
+    first, last = (
+        shlex.quote(str(sandbox.home(member).root))
+        for member in (layout.speaking[0], layout.members[-1])
+    )
     holders = f"{layout.threshold} of {', '.join(layout.holders)}"
     output.say(f"\ntoken keys: {holders}\nnothing leaves this machine. Next, for example:")
     row = "phone +9990000001 --fraud-type loan --confidence 80"
-    output.say(f"  tocsin --home {home(first)} nominate {row}")
-    output.say(f"  tocsin --home {home(last)} check phone '+999 000-0001'")
+    output.say(f"  tocsin --home {first} nominate {row}")
+    output.say(f"  tocsin --home {last} check phone '+999 000-0001'")
     output.say(f"  tocsin sandbox down {shlex.quote(str(sandbox.directory))}")

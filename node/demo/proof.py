@@ -27,7 +27,7 @@ EDITED = "net-q"
 EDITED_COPY = "edited"
 
 # Files in which not even the member's own values may be: what passed its door, and its events.
-_SILENT = frozenset({CAPTURE_NAME, OUTPUT_NAME, "node.log"})
+_SILENT = frozenset({CAPTURE_NAME, OUTPUT_NAME})
 _SEARCHERS = 2  # processes
 
 _needles = Needles()

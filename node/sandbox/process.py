@@ -101,13 +101,9 @@ def kill_process(home: Home) -> None:
 
 def last_output(home: Home, lines: int = 3) -> str:
     """Return the last lines that the node wrote, for a person who asks why it ended."""
-    found: list[str] = []
-    for path in (home.root / OUTPUT_NAME, home.log):
-        if path.exists():
-            text = path.read_text(encoding="utf-8", errors="replace")
-            found.extend(line for line in text.splitlines() if line.strip())
-        if found:
-            break
+    path = home.root / OUTPUT_NAME
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    found = [line for line in text.splitlines() if line.strip()]
     return " | ".join(found[-lines:])
 
 
