@@ -1,0 +1,142 @@
+"""A member's training process: its own code and rows alone, no keys, no network."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import pytest
+
+pytest.importorskip("flwr", reason="the extra 'train' is not installed")
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from flwr.app import ConfigRecord, Message, RecordDict
+
+from federation.names import MemberId
+from federation.statements import TrainingPlan
+from federation.training.adapter import claim_process, encode_message, parse_message, stamp
+from federation.training.local_engine import RUN, node_id
+from federation.training.plan import DataUse, LabelRule
+from federation.training.records import CONFIG, PLAN, ROUND, SCALING, SUMMAND, read_array
+from node.errors import ConfigError, PolicyError
+from node.store.private import PrivateStore
+from node.training.frames import ProcessError
+from node.training.permission import Permission
+from node.training.policy import DataSource
+from node.training.worker import TrainingWorkers, WorkerError
+from tests.training.planted import planted_rows
+from tests.training.small import small_plan
+
+ME = MemberId("carrier-a")
+SECONDS = 60.0
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+async def workers(tmp_path):
+    table = planted_rows(200, 3)
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.columns)
+        for row in zip(*table.columns.values(), strict=True):
+            writer.writerow(["" if cell != cell else cell for cell in row])
+    private = PrivateStore(tmp_path / "private.db")
+    made = TrainingWorkers(ME, tmp_path, tmp_path / "worker", private)
+    yield made
+    await made.close()
+    private.close()
+
+
+def permit(settings=MappingProxyType({"table": "rows.csv"}), **changes):
+    fields = {
+        "task": "carrier_subscribers",
+        "label": LabelRule("confirmed"),
+        "data_use": DataUse("trial", "atnfl_32"),
+        "expiry_time": datetime(2099, 1, 1, tzinfo=UTC),
+        "protection": "robust",
+    }
+    plan, schema = small_plan(**(fields | changes))
+    source = DataSource("rows", schema.digest(), 1_000, settings, schema.encode())
+    return Permission(TrainingPlan.of(plan), source, 1_000)
+
+
+def question(permission, kind="query.coarse", plan=b"", **config):
+    claim_process(RUN)
+    said = {PLAN: plan or permission.plan.digest(), SCALING: b"", **config}
+    message = Message(RecordDict({CONFIG: ConfigRecord(said)}), node_id(str(ME)), kind)
+    stamp(message)
+    return encode_message(message)
+
+
+async def ask(workers, permission, message, number=0):
+    return await workers.answer(permission, permission.plan.digest(), number, message, SECONDS)
+
+
+async def reason_of(workers, permission, message, number=0):
+    with pytest.raises((WorkerError, PolicyError, ConfigError)) as caught:
+        await ask(workers, permission, message, number)
+    return caught.value.reason
+
+
+async def test_it_counts_the_member_s_own_rows(workers):
+    permission = permit()
+    answer = parse_message(await ask(workers, permission, question(permission)))
+
+    assert read_array(answer.content, SUMMAND).sum() > 200
+    assert answer.metadata.src_node_id == node_id(str(ME))
+
+
+async def test_another_plan_other_code_or_another_round_never_runs(workers):
+    permission = permit()
+    other = replace(permission, plan=replace(permission.plan, code_digest=bytes(range(32))))
+
+    assert await reason_of(workers, permission, question(permission, plan=bytes(32))) == (
+        "PLAN_NOT_APPROVED"
+    )
+    assert await reason_of(workers, other, question(other)) == "CODE_DIFFERS"
+
+    trains = question(permission, "train", **{ROUND: 2})
+
+    assert await reason_of(workers, permission, trains) == "TRAINING_MESSAGE_MALFORMED"
+    assert await reason_of(workers, permission, trains, 1) == "TRAINING_MESSAGE_MALFORMED"
+    assert await reason_of(workers, permission, b"\xff", 1) == "TRAINING_MESSAGE_MALFORMED"
+
+
+async def test_an_update_meant_to_be_secret_never_leaves_openly(workers):
+    permission = permit(protection="secret")
+
+    assert await reason_of(workers, permission, question(permission)) == "PROTECTION_UNAVAILABLE"
+
+
+async def test_rows_that_are_not_described_or_not_there_are_named(workers):
+    for settings, reason in (
+        ({}, "TRAINING_DATA_INCOMPLETE"),
+        ({"tabel": "rows.csv"}, "TRAINING_DATA_INCOMPLETE"),
+        ({"table": "rows.csv", "query": "select 1"}, "TRAINING_DATA_INCOMPLETE"),
+        ({"table": "none.csv"}, "TABLE_UNREADABLE"),
+    ):
+        permission = permit(settings)
+
+        assert await reason_of(workers, permission, question(permission)) == reason
+
+
+async def test_a_killed_process_costs_one_answer(workers):
+    permission = permit()
+    await ask(workers, permission, question(permission))
+    (worker,) = workers._workers.values()
+    os.kill(worker.process.process_id, signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        await workers.answer(permission, permission.plan.digest(), 0, question(permission), 0.3)
+    await ask(workers, permission, question(permission))
+    (worker,) = workers._workers.values()
+    os.kill(worker.process.process_id, signal.SIGKILL)
+    with pytest.raises(ProcessError):
+        await worker.process.receive()
+    answer = await ask(workers, permission, question(permission))
+
+    assert answer
