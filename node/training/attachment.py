@@ -20,7 +20,7 @@ from federation.matters import State
 from federation.names import MemberId
 from federation.training.app_identity import app_digest
 from node import __version__
-from node.errors import NodeError
+from node.errors import NodeError, PeerError
 from node.peers import Peers
 from node.telemetry import describe_error, get_log
 from node.training.consent import Consents
@@ -35,6 +35,8 @@ PAUSE_SECONDS: Final = (0.25, 10.0)
 """First and longest pause before dialling again; doubled each time, spread by a random half."""
 MAX_ASSEMBLIES: Final = 4
 """Messages of one coordinator that may be incomplete: it sends one for each plan at a time."""
+MAX_ANSWERS: Final = 8
+"""Messages of one coordinator under work: one for each of a few plans, and a late one of each."""
 MAX_HELLO_PLANS: Final = 64
 WORKER_FAILED: Final = "WORKER_FAILED"
 
@@ -124,7 +126,7 @@ class Attachments:
             coordinator,
             trains=message.round > 0,
         )
-        seconds = float(message.seconds_left)
+        seconds = float(min(message.seconds_left, permission.plan.round_seconds))
         return await self._work(permission, message.plan_digest, message.round, payload, seconds)
 
     def over(self, plan: bytes) -> None:
@@ -178,6 +180,8 @@ class _Stream:
         if payload is None:
             return
         self._assemblies.pop(key, None)
+        if len(self._answering) >= MAX_ANSWERS:
+            raise PeerError("more is asked than is answered", member=self._coordinator)
         task = asyncio.create_task(self._answer(message, payload))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)

@@ -7,6 +7,7 @@ very stream, so no member answers for another; the end of a stream ends its exch
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -56,6 +57,11 @@ class Link:
         """Give the stream a message to send; waits while it is full."""
         await self._outgoing.put(message)
 
+    def put_if_room(self, message: wire.AttachResponse) -> None:
+        """Give the stream a message that may be lost, and never wait."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._outgoing.put_nowait(message)
+
     async def next(self) -> wire.AttachResponse | None:
         """Wait for the next message to send; None at the end."""
         taking = asyncio.create_task(self._outgoing.get())
@@ -81,13 +87,20 @@ class Hub:
     def __init__(self) -> None:
         self._links: dict[MemberId, Link] = {}
         self._changed = asyncio.Event()
+        self._is_closed = False
 
     def members(self) -> frozenset[MemberId]:
         """Return who is attached."""
         return frozenset(self._links)
 
     def attach(self, member: MemberId) -> Link:
-        """Open a member's stream; an older one of it ends."""
+        """Open a member's stream; an older one of it ends.
+
+        Raises:
+            UnavailableError: NODE_STOPPING.
+        """
+        if self._is_closed:
+            raise UnavailableError("this node is stopping", reason="NODE_STOPPING")
         before = self._links.pop(member, None)
         if before is not None:
             before.end()
@@ -105,7 +118,8 @@ class Hub:
             get_log().info("training.detached", member=link.member)
 
     def close(self) -> None:
-        """End every stream."""
+        """End every stream, and let no member attach again."""
+        self._is_closed = True
         for link in list(self._links.values()):
             self.detach(link)
 
@@ -152,13 +166,13 @@ class Hub:
             del link.exchanges[identifier]
             exchange.answer.cancel()
 
-    async def say_goodbye(self, members: Collection[MemberId], plan: bytes, reason: str) -> None:
+    def say_goodbye(self, members: Collection[MemberId], plan: bytes, reason: str) -> None:
         """Tell members that a run is over for them."""
         for member in members:
             link = self._links.get(member)
             if link is not None:
                 bye = wire.Goodbye(plan_digest=plan, reason=reason)
-                await link.put(wire.AttachResponse(goodbye=bye))
+                link.put_if_room(wire.AttachResponse(goodbye=bye))
 
     def receive(self, link: Link, request: wire.AttachRequest) -> None:
         """Take what a member sent; what answers nothing that it was asked is dropped.

@@ -161,7 +161,7 @@ class Run:
         # Not reached where the node stops: then the run is taken up again.
         await asyncio.to_thread(self._files.end)
         matter = await self._matter()
-        await self._hub.say_goodbye(self._partners(matter), self._digest, RUN_ENDED)
+        self._hub.say_goodbye(self._partners(matter), self._digest, RUN_ENDED)
         self.ended = True
         self._tell()
 

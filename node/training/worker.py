@@ -10,7 +10,7 @@ from typing import Any, Final
 from federation.names import MemberId
 from federation.training.schema import FeatureSchema
 from federation.vocabulary import TrainingProtection
-from node.errors import ConfigError, NodeError, PolicyError
+from node.errors import ConfigError, PolicyError, UnavailableError
 from node.store.private import PrivateStore
 from node.telemetry import get_log
 from node.training.permission import Permission
@@ -24,7 +24,7 @@ DATA_KEYS: Final = frozenset({"table", "database", "query"})
 _NETWORK: Final = ("postgresql://", "postgres://")
 
 
-class WorkerError(NodeError):
+class WorkerError(UnavailableError):
     """The training process refused or failed; ``reason`` says why."""
 
     reason = "WORKER_FAILED"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 
+import grpc.aio
 import pytest
 
 from federation.roles import Role
@@ -141,3 +142,32 @@ async def test_a_member_that_attaches_again_replaces_its_older_stream():
             await again.write(reply((await again.read()).message, b"from the new one"))
 
             assert await asking == b"from the new one"
+
+
+async def test_a_node_that_stops_ends_its_streams_and_takes_no_new_one():
+    async with coordinator() as (hub, federation), attached(federation, hub, BANK) as call:
+        hub.say_goodbye([BANK, CARRIER], PLAN, "RUN_ENDED")
+
+        assert (await call.read()).goodbye.reason == "RUN_ENDED"
+
+        hub.close()
+
+        assert await call.read() is grpc.aio.EOF
+
+        async with calling(federation, CARRIER) as peers:
+            again = stubs.TrainingServiceStub(peers.channel(PARTNER)).Attach()
+            await again.write(wire.AttachRequest(hello=wire.Hello(software_version="1")))
+            with pytest.raises(grpc.aio.AioRpcError):
+                await again.read()
+
+        assert hub.members() == frozenset()
+
+
+async def test_who_says_no_hello_is_not_attached():
+    async with coordinator() as (hub, federation), calling(federation, BANK) as peers:
+        call = stubs.TrainingServiceStub(peers.channel(PARTNER)).Attach()
+        await call.write(wire.AttachRequest(refusal=wire.Refusal(reason="NO")))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call.read()
+
+        assert hub.members() == frozenset()
