@@ -153,7 +153,7 @@ def _read_list(lines: _Lines, layout: Layout) -> Iterator[Row | BadRow]:
 def _read_table(lines: _Lines, layout: Layout) -> Iterator[Row | BadRow]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     reader = csv.reader(lines, strict=True)
-    columns, width = _read_header(reader, layout)
+    columns, width = _read_header(reader, lines, layout)
     while True:
         start = lines.number + 1
         try:
@@ -162,7 +162,7 @@ def _read_table(lines: _Lines, layout: Layout) -> Iterator[Row | BadRow]:
             return
         except csv.Error:
             lines.problem = ""
-            yield BadRow(start, "ROW_MALFORMED", "the row is not CSV, perhaps an open quote")
+            yield BadRow(start, "ROW_MALFORMED", _not_csv(start, lines.number))
             continue
         if lines.problem:
             yield lines.bad_row(start)
@@ -174,12 +174,27 @@ def _read_table(lines: _Lines, layout: Layout) -> Iterator[Row | BadRow]:
             yield BadRow(start, "ROW_WIDTH", message)
 
 
-def _read_header(reader: Iterator[list[str]], layout: Layout) -> tuple[dict[str, int], int]:
+def _not_csv(first: int, last: int) -> str:
+    """Say how many lines went with the row: those may have been good ones."""
+    if last == first:
+        return "the row is not CSV, perhaps an open quote"
+    return f"all up to line {last} is not CSV, perhaps an open quote"
+
+
+def _read_header(
+    reader: Iterator[list[str]], lines: _Lines, layout: Layout
+) -> tuple[dict[str, int], int]:
     """Return the place of each known column that the file has, and the number of columns."""
     try:
         header = next((cells for cells in reader if cells), None)
     except csv.Error as error:
         raise RequestError("the header is not CSV", reason="FILE_UNREADABLE") from error
+    if lines.problem:
+        raise RequestError(
+            "the header is not UTF-8, or longer than any header",
+            reason="FILE_UNREADABLE",
+            hint="save the file as CSV in UTF-8",
+        )
     if header is None:
         raise RequestError("the file has no header", reason="FILE_EMPTY")
     names = [name.strip().lower() for name in header]

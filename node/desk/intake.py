@@ -148,5 +148,6 @@ def _parse_all(
                 row.kind, row.value, region=row.region or country or None
             )
         except IndicatorError as error:
-            refused[place] = Refusal(f"INDICATOR_{str(error.rule).upper()}", str(error))
+            sentence = f"{error}. {error.hint}" if error.hint else str(error)
+            refused[place] = Refusal(f"INDICATOR_{str(error.rule).upper()}", sentence)
     return indicators, refused

@@ -1,6 +1,7 @@
 """Files of values: every good row is read, every bad one named, and memory stays bounded."""
 
 import gzip
+import re
 import tracemalloc
 
 import pytest
@@ -111,6 +112,7 @@ def test_a_quote_that_is_never_closed_costs_some_rows_and_not_the_file(tmp_path)
     rows = read(write(tmp_path, f'kind,value\ndomain,"open\n{filler}'))
 
     assert bad(rows)[0] == (2, "ROW_MALFORMED")
+    assert re.match(r"all up to line \d{4} is not CSV", rows[0].message)
     assert values(rows)[-1] == "05999.example"
     assert len(values(rows)) > 4_000
 
@@ -130,6 +132,8 @@ def test_neither_errors_nor_reprs_repeat_what_stands_in_the_file(tmp_path):
     ("content", "mapping", "reason"),
     [
         ("", "", "FILE_EMPTY"),
+        (b"\xff\xfek\x00i\x00\nphone,1\n", "", "FILE_UNREADABLE"),
+        (b"k" * 70_000 + b"\nphone,1\n", "", "FILE_UNREADABLE"),
         ("\n\n", "", "FILE_EMPTY"),
         ("kind,number\n", "", "COLUMN_MISSING"),
         ("kind,value\n", "details=text", "COLUMN_MISSING"),

@@ -63,6 +63,14 @@ async def test_bad_rows_are_refused_with_their_reason_and_the_good_ones_taken(wo
         assert ".example" not in result.error.message
 
 
+async def test_an_unknown_kind_is_answered_with_the_kinds(world) -> None:
+    (result,) = await world[BANK].nominate(row("fone", "+9990000001"))
+
+    assert result.error.reason == "INDICATOR_KIND_UNKNOWN"
+    assert "The kinds are phone, " in result.error.message
+    assert "fone" not in result.error.message
+
+
 async def test_too_many_rows_and_no_rows(world) -> None:
     many = [row("domain", f"many-{each}.example") for each in range(MAX_ROWS + 1)]
 
