@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,7 +35,7 @@ expiry_time = 2099-01-31T00:00:00Z
 rounds = {rounds}
 protection = "robust"
 minimum_members = 2
-deadline_seconds = 60
+deadline_seconds = {seconds}
 model = {{ width = 8, networks = 2, bins = 4, seed = {seed} }}
 optimiser = {{ least_steps = {steps}, most_steps = {steps}, batch_rows = 64 }}
 """
@@ -85,11 +87,11 @@ def federation(
 
 
 def approved_plan(
-    federation: Federation, directory: Path, schema: FeatureSchema, **how: int
+    federation: Federation, directory: Path, schema: FeatureSchema, *, seconds: int = 60, **how: int
 ) -> str:
     (directory / "rows.schema").write_bytes(schema.encode())
     file = directory / "plan.toml"
-    file.write_text(PLAN.format(**how), encoding="utf-8")
+    file.write_text(PLAN.format(seconds=seconds, **how), encoding="utf-8")
     digest = str(
         federation.do(COORDINATOR, "train", "plan", str(file), "--json").document["plan_digest"]
     )
@@ -195,3 +197,25 @@ def test_a_killed_coordinator_goes_on_from_its_last_round(
 
     assert found["round"] == 8
     assert len(rounds(federation, COORDINATOR, digest)) == 8
+
+
+def test_a_member_that_falls_silent_costs_the_deadline_and_no_more(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = approved_plan(federation, tmp_path, schema, rounds=6, seed=4, steps=1000, seconds=8)
+    silent = MEMBERS[1]
+    process = int(federation.home(silent).process_id.read_text())
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        os.kill(process, signal.SIGSTOP)
+        started = time.monotonic()
+        try:
+            eventually(lambda: "LATE" in outcomes_of(federation, digest, silent))
+
+            assert time.monotonic() - started < 20
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+        assert run.wait(150) == 0
+
+    assert status(federation, COORDINATOR, digest)["round"] == 6
