@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from federation.training.schema import FeatureSchema
@@ -108,6 +109,43 @@ def status(federation: Federation, member: str, digest: str) -> dict[str, Any]:
 def rounds(federation: Federation, member: str, digest: str) -> list[dict[str, str]]:
     shown = federation.do(member, "train", "show", digest, "--json").document["rounds"]
     return [{one["member"]: one["outcome"] for one in each["outcomes"]} for each in shown]
+
+
+def test_nodes_give_the_model_that_one_process_gives(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    from federation.training.local_engine import run_locally
+    from federation.training.released import ReleasedModel
+    from federation.training.table import read_table
+
+    digest = approved_plan(federation, tmp_path, schema, rounds=3, seed=5, steps=10)
+    file = str(tmp_path / "rows.schema")
+    ended = federation.do(COORDINATOR, "train", "run", digest, "--schema", file, "--json").rows[-1]
+    model = ReleasedModel.load(Path(ended["model_file"]))
+    tables = {name: read_table(federation.home(name).root / "rows.csv") for name in MEMBERS}
+    local = run_locally(model.plan, schema, tables)
+
+    assert model.scaling == local.scaling
+    assert np.abs(model.vector - local.model).max() < 1e-4
+    assert model.threshold == pytest.approx(local.threshold, abs=0.01)
+
+
+def test_who_withdraws_in_a_run_is_out_of_the_next_round(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = approved_plan(federation, tmp_path, schema, rounds=6, seed=6, steps=1000)
+    gone = MEMBERS[0]
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        federation.do(gone, "train", "refuse", digest)
+
+        assert run.wait(150) == 0
+
+    found = outcomes_of(federation, digest, gone)
+
+    assert found[0] == "OK"
+    assert found[-1] != "OK"
+    assert set(outcomes_of(federation, digest, MEMBERS[1])) == {"OK"}
 
 
 def outcomes_of(federation: Federation, digest: str, member: str) -> list[str]:
