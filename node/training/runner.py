@@ -36,6 +36,8 @@ MILLION: Final = 1_000_000
 GATHER_SECONDS: Final = 15.0
 """Seconds that a run's start waits for all its members; they dial again within ten."""
 RUN_ENDED: Final = "RUN_ENDED"
+MAX_STARTS: Final = 3
+"""Processes of one run: one that was killed is made again, one that dies each time is not."""
 
 _OPEN: Final = (State.APPROVED, State.ENROLLED, State.TRAINING, State.AGGREGATED)
 _METRICS: Final = {
@@ -149,7 +151,7 @@ class Run:
 
     async def _work(self) -> None:
         try:
-            await self._serve()
+            await self._serve_through_losses()
         except (NodeError, FederationError) as error:
             self._fail(error.reason)
         except Exception as error:  # the run ends, the node goes on
@@ -168,6 +170,18 @@ class Run:
     def _fail(self, reason: str) -> None:
         self.failure = reason
         get_log().warning("training.run_ended", reason=reason)
+
+    async def _serve_through_losses(self) -> None:
+        for left in reversed(range(MAX_STARTS)):
+            try:
+                await self._serve()
+                return
+            except ProcessError as error:
+                get_log().warning("training.process_lost", reason=error.reason)
+                if self.process is not None:
+                    await self.process.end()
+                if not left:
+                    raise
 
     async def _serve(self) -> None:
         header, checkpoint = await asyncio.to_thread(read_kept, self._files.checkpoint())

@@ -148,6 +148,29 @@ def test_who_withdraws_in_a_run_is_out_of_the_next_round(
     assert set(outcomes_of(federation, digest, MEMBERS[1])) == {"OK"}
 
 
+def runner_of(digest: str) -> int:
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if entry.readlink().name == digest:
+                return int(entry.parent.name)
+        except OSError:
+            continue
+    raise AssertionError("no process runs the plan")
+
+
+def test_a_killed_runner_is_made_again_and_goes_on(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = approved_plan(federation, tmp_path, schema, rounds=5, seed=7, steps=500)
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        os.kill(runner_of(digest), signal.SIGKILL)
+
+        assert run.wait(150) == 0
+
+    assert len(rounds(federation, COORDINATOR, digest)) == 5
+
+
 def outcomes_of(federation: Federation, digest: str, member: str) -> list[str]:
     return [one[member] for one in rounds(federation, COORDINATOR, digest)]
 

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -77,6 +78,10 @@ async def ask(workers, permission, message, number=0):
     return await workers.answer(permission, permission.plan.digest(), number, message, SECONDS)
 
 
+def environment_of(process):
+    return Path(f"/proc/{process}/environ").read_bytes()
+
+
 async def reason_of(workers, permission, message, number=0):
     with pytest.raises((WorkerError, PolicyError, ConfigError)) as caught:
         await ask(workers, permission, message, number)
@@ -140,3 +145,14 @@ async def test_a_killed_process_costs_one_answer(workers):
     answer = await ask(workers, permission, question(permission))
 
     assert answer
+
+
+async def test_nothing_of_the_node_s_environment_reaches_it(workers, monkeypatch):
+    monkeypatch.setenv("TOCSIN_PASSPHRASE_FILE", "/somewhere")
+    permission = permit()
+    await ask(workers, permission, question(permission))
+    (worker,) = workers._workers.values()
+    environment = environment_of(worker.process.process_id)
+
+    assert b"TOCSIN" not in environment
+    assert b"FLWR_TELEMETRY_ENABLED=0" in environment
