@@ -57,6 +57,7 @@ class Identity:
         self._clock = clock
         self._lifetime = lifetime
         self._listeners: list[Listener] = []
+        self._fresh_configuration: grpc.ServerCertificateConfiguration | None = None
         _check_own_root(charter, member, authority)
         self._issue()
 
@@ -142,9 +143,10 @@ class Identity:
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """Return credentials of which every handshake asks for the leaf and roots of now."""
+        initial, self._fresh_configuration = self._server_configuration(), None
         return grpc.dynamic_ssl_server_credentials(
-            self._server_configuration,
-            lambda: self._server_configuration,
+            initial,
+            self._take_configuration,  # type: ignore[arg-type]  # None is documented
             require_client_authentication=True,
         )
 
@@ -179,9 +181,21 @@ class Identity:
         self._leaf = leaf
         self._configure()
 
+    def _take_configuration(self) -> grpc.ServerCertificateConfiguration | None:
+        """Hand a new configuration over once; None keeps the one before.
+
+        gRPC takes the content of the object away. Given the same object again, it answers each
+        handshake with an empty configuration, and ends the process when handshakes break off.
+        """
+        fresh, self._fresh_configuration = self._fresh_configuration, None
+        return fresh
+
     def _configure(self) -> None:
+        self._fresh_configuration = self._server_configuration()
+
+    def _server_configuration(self) -> grpc.ServerCertificateConfiguration:
         roots = b"\n".join(member.authority for member in self._charter.members)
-        self._server_configuration = grpc.ssl_server_certificate_configuration(
+        return grpc.ssl_server_certificate_configuration(
             [(self._leaf.key_pem.reveal(), self._leaf.certificate_pem)], root_certificates=roots
         )
 
