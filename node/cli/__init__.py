@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import sys
@@ -120,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_complain_about_use(error))
     except BrokenPipeError:
         # Whoever read our data has enough; Python must not meet the closed pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(EXIT_FAILED)
     except UnicodeEncodeError:  # bytes in an argument that are no text, or a terminal without UTF-8
         complain("there is text outside this terminal's encoding", "use UTF-8: LC_ALL=C.UTF-8")
@@ -146,8 +147,14 @@ def _complain_about_system(error: OSError) -> int:
     sentence = error.strerror or type(error).__name__
     complain(f"the system refused: {sentence}", "set TOCSIN_TRACE=1 to see where")
     _trace(error)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return EXIT_FAILED
+
+
+def _drop_output() -> None:
+    """Send what is still buffered for stdout nowhere, so that Python does not fail at its end."""
+    with contextlib.suppress(OSError):  # a stdout without a descriptor needs nothing
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain_about(error: Exception) -> int:
