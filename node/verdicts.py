@@ -16,10 +16,9 @@ from federation.verdict import (
     outline,
     reliability,
 )
-from node.store.catalogue import Catalogue, TokenRows
+from node.store.catalogue import MAX_TOKENS, Catalogue, TokenRows
 
 NOTHING = TokenRows((), (), ())
-MAX_TOKENS = 4_096  # one look-up in the store
 
 
 class Verdicts:

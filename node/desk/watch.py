@@ -14,8 +14,9 @@ from federation.indicators import Kind, kind_name
 from federation.vocabulary import Band, Purpose
 from node.desk.intake import Intake, Refusal
 from node.errors import RequestError
+from node.store.catalogue import MAX_TOKENS
 from node.store.private import PrivateStore
-from node.verdicts import MAX_TOKENS, Verdicts
+from node.verdicts import Verdicts
 from tocsin.desk.v1 import desk_service_pb2 as wire
 
 DEFAULT_PAGE = 1_000

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from federation.verdict import DISPLAY_CODES, code_bits
 from federation.vocabulary import Band
 from node.errors import PeerError
+from node.metering import SECONDS_A_DAY
 
 MAX_PREFIX_BITS = 13  # a bucket keeps at least 1,221 numbers of a list of 10^7 (CRYPTO section 5)
 TARGET_BUCKET_TOKENS = 16  # below this a longer prefix shows more than it saves
 MIN_RECORDS = 32  # buckets are padded to a power of two from here: their size says little
-SECONDS_A_DAY = 86_400
 
 _RECORD = struct.Struct(">16sBBH4x")
 RECORD_BYTES = _RECORD.size

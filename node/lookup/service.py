@@ -22,8 +22,8 @@ from node.lookup.bucket import (
     padded_size,
     recommended_bits,
 )
-from node.store.catalogue import Catalogue
-from node.verdicts import MAX_TOKENS, Verdicts
+from node.store.catalogue import MAX_TOKENS, Catalogue
+from node.verdicts import Verdicts
 from tocsin.v1 import lookup_service_pb2 as wire
 from tocsin.v1 import lookup_service_pb2_grpc as stubs
 
