@@ -1,0 +1,45 @@
+"""``tocsin train``: propose plans, decide about them, run them, see how they stand."""
+
+from __future__ import annotations
+
+import click
+
+from node.cli.train.bounds import policy
+from node.cli.train.decide import approve, refuse
+from node.cli.train.propose import plan
+from node.cli.train.rounds import run
+from node.cli.train.stages import release, rollback
+from node.cli.train.standing import list_plans, show, status
+
+# What a command imports beyond the desk's contract it imports in its
+# function: `tocsin train --help` loads all of these modules.
+_COMMANDS: tuple[click.Command, ...] = (
+    plan,
+    list_plans,
+    status,
+    show,
+    approve,
+    refuse,
+    run,
+    release,
+    rollback,
+    policy,
+)
+
+
+@click.group(
+    epilog="""\b
+EXAMPLES
+  tocsin train plan carrier.toml --approve
+  tocsin train list
+  tocsin train approve 9f2c4b1a
+  tocsin train run 9f2c4b1a --schema subscribers.schema
+  tocsin train status
+"""
+)
+def train_command() -> None:
+    """Train a model together: plan, approve, follow, release."""
+
+
+for _command in _COMMANDS:
+    train_command.add_command(_command)

@@ -1,0 +1,121 @@
+"""``tocsin train list``, ``status`` and ``show``: how plans stand."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import click
+
+from node.cli.connection import InsideDoor
+from node.cli.document import describe
+from node.cli.option import json_option, pass_home
+from node.cli.output import data, json_object, say
+from node.cli.train.digest import PlanDigest, digest_argument
+from node.cli.train.writing import write_plans, write_status
+from node.errors import EXIT_FAILED, RequestError
+from node.home import Home
+from tocsin.desk.v1 import train_service_pb2 as wire
+
+POLL_SECONDS: Final = 0.5
+
+
+@click.command(
+    "list",
+    epilog="""\b
+EXAMPLES
+  tocsin train list
+  tocsin train list --open --json
+""",
+)
+@click.option("--open", "open_only", is_flag=True, help="Leave out what is over.")
+@json_option
+@pass_home
+def list_plans(home: Home, open_only: bool, as_json: bool) -> None:
+    """List the plans, newest first."""
+    with InsideDoor(home) as door:
+        answer = door.call(door.train.ListPlans, wire.ListPlansRequest(open_only=open_only))
+    write_plans(answer.plans, as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+EXAMPLES
+  tocsin train status
+  tocsin train status 9f2c4b1a
+  tocsin train status 9f2c4b1a --until approved --wait 60
+"""
+)
+@click.argument("digest", type=PlanDigest(), required=False)
+@click.option("--until", metavar="STATE", help="Wait until the plan is in this state.")
+@click.option(
+    "--wait",
+    type=click.IntRange(0),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait with --until.",
+)
+@json_option
+@pass_home
+def status(home: Home, digest: bytes | None, until: str | None, wait: int, as_json: bool) -> int:
+    """Tell how the plans that are not over stand, or one plan."""
+    if digest is None:
+        if until:
+            raise click.UsageError("--until needs the digest of a plan")
+        with InsideDoor(home) as door:
+            answer = door.call(door.train.ListPlans, wire.ListPlansRequest(open_only=True))
+        write_plans(answer.plans, as_json=as_json)
+        return 0
+    found = _wait_for_state(home, digest, until.upper() if until else None, wait)
+    if as_json:
+        json_object(describe(found))
+    else:
+        write_status(found)
+    return 0 if until is None or found.state == until.upper() else EXIT_FAILED
+
+
+@click.command(
+    epilog="""\b
+EXAMPLES
+  tocsin train show 9f2c4b1a
+  tocsin train show 9f2c4b1a --json
+"""
+)
+@digest_argument
+@json_option
+@pass_home
+def show(home: Home, digest: bytes, as_json: bool) -> None:
+    """Show one plan: every field, what leaves the member, and how it stands."""
+    with InsideDoor(home) as door:
+        answer = door.call(door.train.GetPlan, wire.GetPlanRequest(plan_digest=digest))
+    found = describe(answer)
+    if as_json:
+        json_object(found)
+        return
+    write_status(answer.status)
+    data()
+    for name, value in found["plan"].items():
+        data(f"{name:28}{value}")
+    data()
+    for sentence in answer.leaving:
+        data(f"- {sentence}")
+    for one in answer.refused_statements:
+        say(f"Does not count: a statement of {one.member} [{one.rule}]")
+
+
+def _wait_for_state(home: Home, digest: bytes, until: str | None, wait: int) -> wire.PlanStatus:
+    end = time.monotonic() + wait
+    with InsideDoor(home) as door:
+        while True:
+            try:
+                request = wire.GetPlanRequest(plan_digest=digest)
+                found = door.call(door.train.GetPlan, request).status
+                if until in (None, found.state) or time.monotonic() >= end:
+                    return found
+            except RequestError as error:
+                # With --until, a proposal that is still under way is waited for.
+                unknown = error.reason == "PLAN_UNKNOWN" and until is not None
+                if not unknown or time.monotonic() >= end:
+                    raise
+            time.sleep(POLL_SECONDS)
