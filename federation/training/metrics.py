@@ -62,14 +62,8 @@ def recall_at_alerts(labels: Numbers, scores: Numbers, alerts_per_10_000: int) -
 
     Rows of equal score share what is left of the budget evenly.
     """
-    budget = len(labels) * alerts_per_10_000 / PER
     _, negatives, positives = _count_distinct(labels, scores)
-    alerts = np.cumsum((negatives + positives)[::-1])
-    hits = np.cumsum(positives[::-1])
-    found = np.interp(
-        budget, np.concatenate([[0.0], alerts]), np.concatenate([[0.0], hits.astype(float)])
-    )
-    return float(found / hits[-1])
+    return recall_at_alerts_of_counts(negatives, positives, alerts_per_10_000)
 
 
 def precision_at_false_positive_rate(
@@ -81,13 +75,7 @@ def precision_at_false_positive_rate(
         (1.0, 0.0) where no threshold gives an alarm within the rate.
     """
     _, negatives, positives = _count_distinct(labels, scores)
-    false = np.cumsum(negatives[::-1])
-    hits = np.cumsum(positives[::-1])
-    allowed = np.flatnonzero(false <= rate * false[-1])
-    if not len(allowed) or not hits[allowed[-1]]:
-        return 1.0, 0.0
-    place = allowed[-1]
-    return float(hits[place] / (hits[place] + false[place])), float(hits[place] / hits[-1])
+    return precision_of_counts(negatives, positives, rate)
 
 
 @dataclass(frozen=True)
@@ -111,30 +99,62 @@ def calibration(
     labels: Numbers, probabilities: Numbers, bins: int = CALIBRATION_BINS
 ) -> Calibration:
     """Compare probabilities with outcomes in bins of equal width."""
-    place = np.minimum((np.asarray(probabilities) * bins).astype(int), bins - 1)
-    rows = np.bincount(place, minlength=bins)
-    promised = np.bincount(place, weights=probabilities, minlength=bins)
-    found = np.bincount(place, weights=labels, minlength=bins)
+    positives = np.asarray(labels, np.float64)
+    return _calibrate(np.asarray(probabilities), 1 - positives, positives, bins)
+
+
+def calibration_of_counts(
+    negatives: Numbers, positives: Numbers, bins: int = CALIBRATION_BINS
+) -> Calibration:
+    """Give the same out of counts of ``count_scores``: each bucket promises what its middle is."""
+    middles = np.array([bucket_probability(place + 0.5) for place in range(len(negatives))])
+    return _calibrate(middles, negatives, positives, bins)
+
+
+def _calibrate(
+    probabilities: Numbers, negatives: Numbers, positives: Numbers, bins: int
+) -> Calibration:
+    place = np.minimum((probabilities * bins).astype(int), bins - 1)
+    totals = negatives + positives
+    rows = np.bincount(place, weights=totals, minlength=bins)
+    promised = np.bincount(place, weights=probabilities * totals, minlength=bins)
+    found = np.bincount(place, weights=positives, minlength=bins)
     used = rows > 0
     error = float(np.abs(promised - found)[used].sum() / rows.sum())
     means = (promised[used] / rows[used]).tolist(), (found[used] / rows[used]).tolist()
-    return Calibration(error, tuple(means[0]), tuple(means[1]), tuple(rows[used].tolist()))
+    counts = rows[used].astype(int).tolist()
+    return Calibration(error, tuple(means[0]), tuple(means[1]), tuple(counts))
 
 
 def count_scores(labels: Numbers, probabilities: Numbers) -> npt.NDArray[np.int64]:
     """Count scores by label in buckets of equal width in log-odds: shape (2, SCORE_BUCKETS)."""
-    bounded = np.clip(np.asarray(probabilities, np.float64), 1e-9, 1 - 1e-9)
-    share = np.log(bounded / (1 - bounded)) / (2 * LARGEST_LOG_ODDS) + 0.5
-    place = np.clip((share * SCORE_BUCKETS).astype(int), 0, SCORE_BUCKETS - 1)
+    odds = log_odds(probabilities)
     positive = np.asarray(labels) > 0.5
-    counts = [np.bincount(place[part], minlength=SCORE_BUCKETS) for part in (~positive, positive)]
-    return np.stack(counts).astype(np.int64)
+    counts = [
+        count_in_buckets(odds[part], LARGEST_LOG_ODDS, SCORE_BUCKETS)
+        for part in (~positive, positive)
+    ]
+    return np.stack(counts)
 
 
-def bucket_probability(place: int) -> float:
+def log_odds(probabilities: Numbers) -> Doubles:
+    """Give the log-odds of probabilities, finite also for 0 and 1."""
+    bounded = np.clip(np.asarray(probabilities, np.float64), 1e-9, 1 - 1e-9)
+    odds: Doubles = np.log(bounded / (1 - bounded))
+    return odds
+
+
+def count_in_buckets(values: Doubles, largest: float, buckets: int) -> npt.NDArray[np.int64]:
+    """Count numbers in buckets of equal width from -largest to largest; what is beyond, outside."""
+    share = np.asarray(values) / (2 * largest) + 0.5
+    place = np.clip((share * buckets).astype(int), 0, buckets - 1)
+    return np.bincount(place, minlength=buckets).astype(np.int64)
+
+
+def bucket_probability(place: float) -> float:
     """Give the probability at the lower edge of a bucket of ``count_scores``."""
-    log_odds = (place / SCORE_BUCKETS - 0.5) * 2 * LARGEST_LOG_ODDS
-    return float(1 / (1 + np.exp(-log_odds)))
+    odds = (place / SCORE_BUCKETS - 0.5) * 2 * LARGEST_LOG_ODDS
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def roc_auc_of_counts(negatives: Numbers, positives: Numbers) -> float:
@@ -151,6 +171,60 @@ def average_precision_of_counts(negatives: Numbers, positives: Numbers) -> float
     alarms = hits + np.cumsum(negatives[::-1])
     steps = positives[::-1] / hits[-1]
     return float((steps * hits / np.maximum(alarms, 1e-300)).sum())
+
+
+def recall_at_alerts_of_counts(
+    negatives: Numbers, positives: Numbers, alerts_per_10_000: int
+) -> float:
+    """Share of the positives among the highest counts; see ``recall_at_alerts``."""
+    _require_both(negatives, positives)
+    budget = (np.sum(negatives) + np.sum(positives)) * alerts_per_10_000 / PER
+    alerts = np.concatenate([[0.0], np.cumsum((negatives + positives)[::-1])])
+    hits = np.concatenate([[0.0], np.cumsum(positives[::-1])])
+    return float(np.interp(budget, alerts, hits) / hits[-1])
+
+
+def precision_of_counts(
+    negatives: Numbers, positives: Numbers, rate: float = ACTION_FALSE_POSITIVE_RATE
+) -> tuple[float, float]:
+    """Precision and recall within a rate; see ``precision_at_false_positive_rate``."""
+    _require_both(negatives, positives)
+    false = np.cumsum(negatives[::-1])
+    hits = np.cumsum(positives[::-1])
+    allowed = np.flatnonzero(false <= rate * false[-1])
+    if not len(allowed) or not hits[allowed[-1]]:
+        return 1.0, 0.0
+    place = allowed[-1]
+    return float(hits[place] / (hits[place] + false[place])), float(hits[place] / hits[-1])
+
+
+def precision_recall_of_counts(negatives: Numbers, positives: Numbers) -> tuple[Doubles, Doubles]:
+    """Give recall and precision for every cut, from the highest score down, where alarms are."""
+    _require_both(negatives, positives)
+    hits = np.cumsum(positives[::-1].astype(np.float64))
+    alarms = hits + np.cumsum(negatives[::-1])
+    used = alarms > 0
+    return hits[used] / hits[-1], hits[used] / alarms[used]
+
+
+def macro_f1_of_cut(negatives: Numbers, positives: Numbers, place: int) -> float:
+    """Mean of the F1 of both classes where counts from a place on, upward, are alarms."""
+    hit, false = float(np.sum(positives[place:])), float(np.sum(negatives[place:]))
+    return macro_f1_of_decisions(
+        hit, false, float(np.sum(positives)) - hit, float(np.sum(negatives)) - false
+    )
+
+
+def macro_f1_of_decisions(hit: float, false: float, missed: float, rest: float) -> float:
+    """Mean of the F1 of both classes for counted decisions."""
+    return float(_macro(np.array(hit), np.array(false), np.array(missed), np.array(rest)))
+
+
+def largest_advantage(unseen: Numbers, seen: Numbers) -> float:
+    """Give the most by which a threshold tells seen from unseen: true less false positive rate."""
+    _require_both(unseen, seen)
+    rates = np.cumsum(seen[::-1]) / np.sum(seen) - np.cumsum(unseen[::-1]) / np.sum(unseen)
+    return float(max(0.0, rates.max()))
 
 
 def best_cut_of_counts(negatives: Numbers, positives: Numbers) -> int:
