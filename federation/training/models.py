@@ -5,7 +5,6 @@ state is one flat float32 vector, in the order in which the layers below are mad
 engine, strategy and sum deals with one array.
 """
 
-import hashlib
 import math
 from typing import Final
 
@@ -14,11 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from federation.training.network import EXPANSION
+from federation.training.network import model_digest as model_digest
 from federation.training.plan import ModelChoice
 
 Floats = npt.NDArray[np.float32]
 
-EXPANSION: Final = 2  # units inside a residual block, for each of its width
 INPUT_GAIN: Final = 0.7
 OUTPUT_GAIN: Final = 0.3  # first scores near the prior
 ROWS_AT_ONCE: Final = 8_192  # scored together: bounds memory
@@ -116,11 +116,6 @@ def count_parameters(model: nn.Module) -> int:
 def initial_model(choice: ModelChoice, inputs: int) -> Floats:
     """Give the model before the first round."""
     return flatten(build_model(choice, inputs))
-
-
-def model_digest(vector: Floats) -> bytes:
-    """Give the identity of a model: SHA-256 of its little-endian numbers."""
-    return hashlib.sha256(b"tocsin model\n" + vector.astype("<f4").tobytes()).digest()
 
 
 def network_probabilities(model: nn.Module, encoded: Floats, prior: float) -> Floats:

@@ -9,17 +9,30 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from federation.errors import FederationError
 from federation.training.error import TableError
-from federation.training.fitting import probabilities
-from federation.training.models import build_model, model_digest, restore
+from federation.training.network import model_digest
 from federation.training.plan import TrainingPlan
-from federation.training.scaling import Scaling
 from federation.training.schema import FeatureSchema
+from federation.training.scorer import build_scorer
 from federation.training.table import Rows, Table, check_table
 
 Floats = npt.NDArray[np.float32]
 
-FORMAT: Final = b"tocsin released model 1\n"
+FORMAT: Final = b"tocsin released model 2\n"
+PARTS: Final = (
+    "format",
+    "plan",
+    "schema",
+    "scaling",
+    "model",
+    "threshold",
+    "action_threshold",
+)
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of a file: sixteen million parameters, sixteen times the largest vector of a sum."""
+NO_ACTION: Final = 1.0
+"""An action threshold that no score reaches: nobody measured one."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class ReleasedModel:
         scaling: Encoded Scaling.
         vector: All parameters.
         threshold: Probability from which a row is an alarm.
+        action_threshold: Probability from which the members' blind scores held at most one false
+            alarm in 10,000 (DOMAIN §8.3); NO_ACTION where that was not measured.
     """
 
     plan: TrainingPlan
@@ -39,10 +54,11 @@ class ReleasedModel:
     scaling: bytes
     vector: Floats
     threshold: float
+    action_threshold: float = NO_ACTION
 
     def digest(self) -> bytes:
-        """Give the identity of the parameters."""
-        return model_digest(self.vector)
+        """Give the identity of what turns a row into a score: parameters and scaling."""
+        return model_digest(self.vector, self.scaling)
 
     def score(self, table: Table) -> Floats:
         """Give each row's probability to be positive.
@@ -54,44 +70,82 @@ class ReleasedModel:
 
     def score_rows(self, rows: Rows) -> Floats:
         """Give the same for rows that were checked."""
-        scaling = Scaling.parse(self.schema, self.plan.model.bins, self.scaling)
-        inputs = scaling.apply(self.schema, rows)
-        return probabilities(self.plan, self.vector, inputs, scaling.prior)
+        return build_scorer(self).score(rows)
 
-    def save(self, path: Path) -> None:
-        """Write the model into one file; nothing in it can be executed."""
+    def encode(self) -> bytes:
+        """Write the model as one file; nothing in it can be executed, or is compressed."""
+        parts = (
+            FORMAT,
+            self.plan.encode(),
+            self.schema.encode(),
+            self.scaling,
+            self.vector.astype("<f4").tobytes(),
+            repr(self.threshold).encode(),
+            repr(self.action_threshold).encode(),
+        )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("format", FORMAT)
-            archive.writestr("plan", self.plan.encode())
-            archive.writestr("schema", self.schema.encode())
-            archive.writestr("scaling", self.scaling)
-            archive.writestr("model", self.vector.astype("<f4").tobytes())
-            archive.writestr("threshold", repr(self.threshold))
-        path.write_bytes(buffer.getvalue())
+            for name, part in zip(PARTS, parts, strict=True):
+                archive.writestr(zipfile.ZipInfo(name), part)  # its time is always the same
+        return buffer.getvalue()
 
     @classmethod
-    def load(cls, path: Path) -> "ReleasedModel":
+    def parse(cls, data: bytes) -> "ReleasedModel":
         """Read a model.
 
         Raises:
             TableError: MODEL_MALFORMED.
         """
         try:
-            with zipfile.ZipFile(path) as archive:
-                _check_format(archive.read("format"))
-                plan = TrainingPlan.parse(archive.read("plan"))
-                schema = FeatureSchema.parse(archive.read("schema"))
-                scaling = archive.read("scaling")
-                Scaling.parse(schema, plan.model.bins, scaling)
-                vector = np.frombuffer(archive.read("model"), "<f4").astype(np.float32)
-                threshold = float(archive.read("threshold"))
-                restore(build_model(plan.model, schema.width(plan.model.bins)), vector)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            found = _read_parts(data)
+            model = cls(
+                TrainingPlan.parse(found["plan"]),
+                FeatureSchema.parse(found["schema"]),
+                found["scaling"],
+                np.frombuffer(found["model"], "<f4").astype(np.float32),
+                _read_threshold(found["threshold"]),
+                _read_threshold(found["action_threshold"]),
+            )
+            build_scorer(model)
+        except (ValueError, FederationError, zipfile.BadZipFile, NotImplementedError) as error:
             raise TableError("the file is no released model", reason="MODEL_MALFORMED") from error
-        return cls(plan, schema, scaling, vector, threshold)
+        return model
+
+    def save(self, path: Path) -> None:
+        """Write the model into a file."""
+        path.write_bytes(self.encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "ReleasedModel":
+        """Read a model from a file.
+
+        Raises:
+            TableError: MODEL_MALFORMED.
+        """
+        try:
+            return cls.parse(path.read_bytes())
+        except OSError as error:
+            raise TableError("the file cannot be read", reason="MODEL_MALFORMED") from error
 
 
-def _check_format(header: bytes) -> None:
-    if header != FORMAT:
+def _read_parts(data: bytes) -> dict[str, bytes]:
+    """Return what the archive holds; uncompressed, so that it is no longer than the file."""
+    if len(data) > MAX_BYTES:
+        raise ValueError("longer than a model may be")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        if tuple(entry.filename for entry in entries) != PARTS:
+            raise ValueError("other parts")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("a part is compressed")
+        found = {entry.filename: archive.read(entry) for entry in entries}
+    if found["format"] != FORMAT:
         raise ValueError("another format")
+    return found
+
+
+def _read_threshold(data: bytes) -> float:
+    number = float(data)
+    if not 0 <= number <= 1:
+        raise ValueError("a threshold is no probability")
+    return number

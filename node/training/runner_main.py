@@ -58,9 +58,10 @@ class PipeTransport:
 
     def keep(self, checkpoint: Checkpoint, report: RoundReport) -> None:
         """Keep a finished round."""
-        from federation.training.models import model_digest
+        from federation.training.network import model_digest
 
-        digest = model_digest(checkpoint.final_model()).hex() if report.moved else ""
+        model = model_digest(checkpoint.final_model(), checkpoint.scaling)
+        digest = model.hex() if report.moved else ""
         header = {"kind": "round", "digest": digest, "report": asdict(report)}
         self.ask(header, checkpoint.encode())
 
