@@ -19,12 +19,12 @@ $(VENV)/.base: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.base pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@
 
 setup: $(VENV)/.base ## Install what a node needs into .venv
-setup-dev: $(VENV)/.dev ## Install what development needs into .venv
+setup-dev: $(VENV)/.dev ## Install what development and every test need into .venv
 
 demo: setup ## A whole federation on this machine (DATA=../shared/data for real indicators)
 	$(BIN)/tocsin demo $(if $(DATA),--data $(DATA))
