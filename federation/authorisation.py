@@ -174,6 +174,14 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
             "key_confirm",
             "key_complaint",
             "quota_grant",
+            # Who is named in a sum, and as what, the sum itself asks (federation/sums).
+            "sum_open",
+            "sum_labels",
+            "sum_shares",
+            "sum_check",
+            "sum_close",
+            "sum_echo",
+            "sum_partial",
         ),
         SPEAKING,
     )

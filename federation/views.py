@@ -38,6 +38,13 @@ from federation.statements import (
     Retraction,
     Sighting,
     Statement,
+    SumCheck,
+    SumClose,
+    SumEcho,
+    SumLabels,
+    SumOpen,
+    SumPartial,
+    SumShares,
     TrainingApproval,
     TrainingEvaluation,
     TrainingPlan,
@@ -152,6 +159,12 @@ TRAINING: Final = Table(
     _columns("plan:B coordinator:T member:T body:I statement:B bytes:B position:I"),
     key=("plan", "coordinator", "member", "position"),
 )
+# Where each statement of a sum stands: shares are too long to be kept twice.
+SUM: Final = Table(
+    "sum",
+    _columns("sum_id:B member:T body:I statement:B issued:I position:I"),
+    key=("sum_id", "member", "position"),
+)
 TABLES: Final = (
     EVIDENCE,
     CUTOFF,
@@ -162,6 +175,7 @@ TABLES: Final = (
     GRANT,
     ALARM,
     TRAINING,
+    SUM,
 )
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
@@ -322,6 +336,13 @@ def _fold_training(member: str, position: int, entry: bytes, statement: Statemen
     return [Put("training", (plan, coordinator, member, number, statement.id, entry, position))]
 
 
+def _fold_sum(member: str, position: int, _entry: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    number = BODY_NUMBERS[type(body)]
+    row = (body.sum_id, member, number, statement.id, statement.issued_time, position)
+    return [Put("sum", row)]
+
+
 _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]]] = {
     Nomination: _fold_nomination,
     Sighting: _fold_sighting,
@@ -341,6 +362,13 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     TrainingRound: _fold_training,
     TrainingEvaluation: _fold_training,
     TrainingStage: _fold_training,
+    SumOpen: _fold_sum,
+    SumShares: _fold_sum,
+    SumCheck: _fold_sum,
+    SumClose: _fold_sum,
+    SumEcho: _fold_sum,
+    SumPartial: _fold_sum,
+    SumLabels: _fold_sum,
 }
 
 _ROOT_LABEL: Final = b"tocsin catalogue root v1\n"

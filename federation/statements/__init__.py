@@ -18,7 +18,9 @@ from federation.statements.codec import (
     BODY_NAMES,
     BODY_NUMBERS,
     MAX_STATEMENT_BYTES,
+    decode_body,
     decode_statement,
+    encode_body,
     encode_statement,
 )
 from federation.statements.error import StatementError
@@ -36,6 +38,16 @@ from federation.statements.statement import (
     Statement,
     UnknownBody,
     nomination_id,
+)
+from federation.statements.sums import (
+    SumBody,
+    SumCheck,
+    SumClose,
+    SumEcho,
+    SumLabels,
+    SumOpen,
+    SumPartial,
+    SumShares,
 )
 from federation.statements.training import (
     MemberOutcome,
@@ -71,13 +83,23 @@ __all__ = [
     "Sighting",
     "Statement",
     "StatementError",
+    "SumBody",
+    "SumCheck",
+    "SumClose",
+    "SumEcho",
+    "SumLabels",
+    "SumOpen",
+    "SumPartial",
+    "SumShares",
     "TrainingApproval",
     "TrainingEvaluation",
     "TrainingPlan",
     "TrainingRound",
     "TrainingStage",
     "UnknownBody",
+    "decode_body",
     "decode_statement",
+    "encode_body",
     "encode_statement",
     "nomination_id",
 ]

@@ -94,6 +94,33 @@ def fill_message(message: _Filled, body: Body) -> _Filled:
     return message
 
 
+def encode_body(body: Body) -> bytes:
+    """Write one body alone, of any length: what travels without a statement around it."""
+    name, encode = _ENCODE_BODY[type(body)]
+    message = _empty_message(name)
+    encode(message, body)
+    return message.SerializeToString(deterministic=True)
+
+
+def decode_body(kind: type[_AnyBody], encoded: bytes) -> _AnyBody:
+    """Read one body written by ``encode_body``; how long it may be is the caller's to check.
+
+    Raises:
+        StatementError: Whatever else the bytes are.
+    """
+    message = _empty_message(BODY_NAMES[kind])
+    try:
+        message.MergeFromString(encoded)
+    except DecodeError as error:
+        raise StatementError("STATEMENT_MALFORMED", "the bytes are no body") from error
+    return read_body(kind, message)
+
+
+def _empty_message(name: str) -> Message:
+    empty: Message = getattr(statement_pb2.Statement(), name)
+    return empty
+
+
 def _check_size(encoded: bytes) -> None:
     if len(encoded) > MAX_STATEMENT_BYTES:
         raise StatementError(

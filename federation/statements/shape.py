@@ -11,6 +11,7 @@ import re
 from typing import Final, NoReturn
 
 from federation.names import MemberId, NameFormatError
+from federation.prime_field import ELEMENT_BYTES, PRIME
 from federation.statements.error import StatementError
 
 # Bytes of tokens, statement ids, ceremony ids and grant ids.
@@ -35,6 +36,9 @@ MAX_EPOCH: Final = 65_535
 MAX_HOLDERS: Final = 100
 # Digits in a member's name: enough for "bank-2026", too few for a number or a card.
 MAX_MEMBER_DIGITS: Final = 6
+# Bits that count of a number with more than ten digits: exact to 1 in 30,000, and one telephone
+# number in 100,000 is one of these.
+COARSE_BITS: Final = 16
 # Characters of a reason code.
 MAX_REASON_CHARACTERS: Final = 40
 
@@ -61,6 +65,8 @@ _PROVINCES: Final = frozenset(
     for code in range(first, last + 1)
 )
 _COUNTRY: Final = "000000"
+# The largest last byte of a field element, which is written little-endian; text has larger ones.
+_ELEMENT_LAST_BYTE: Final = PRIME >> 8 * (ELEMENT_BYTES - 1)
 
 
 def refuse(reason: str, field: str, rule: str) -> NoReturn:
@@ -81,6 +87,8 @@ def check_packed(field: str, value: bytes, length: int, least: int, most: int) -
     count, rest = divmod(len(value), length)
     if rest or not least <= count <= most:
         refuse("LENGTH_INVALID", field, f"does not hold {least} to {most} items of {length} bytes")
+    if value and _READABLE.fullmatch(value):
+        refuse("BYTES_READABLE", field, "reads as text")
     for start in range(0, len(value), length):
         check_opaque(field, value[start : start + length], length)
 
@@ -101,6 +109,33 @@ def check_count(field: str, value: int, least: int, most: int) -> None:
     """Accept a whole number within bounds."""
     if not least <= value <= most:
         refuse("COUNT_INVALID", field, f"is not between {least} and {most}")
+
+
+def check_coarse(field: str, value: int, least: int, most: int) -> None:
+    """Accept a whole number within bounds; beyond ten digits none that could be an identifier.
+
+    Larger ones have at most ``COARSE_BITS`` bits that count, as powers of two do.
+    """
+    check_count(field, value, least, most)
+    if value > MAX_AMOUNT and (value & -value).bit_length() <= value.bit_length() - COARSE_BITS:
+        refuse("COUNT_INVALID", field, f"is large and has more than {COARSE_BITS} bits that count")
+
+
+def round_coarse(value: int) -> int:
+    """Return the smallest number from ``value`` on that ``check_coarse`` accepts."""
+    if value <= MAX_AMOUNT:
+        return value
+    unit = 1 << (value.bit_length() - COARSE_BITS)
+    return -(-value // unit) * unit
+
+
+def check_elements(field: str, value: bytes, least: int, most: int) -> None:
+    """Accept ``least`` to ``most`` packed field elements: in eight bytes of text none fits."""
+    count, rest = divmod(len(value), ELEMENT_BYTES)
+    if rest or not least <= count <= most:
+        refuse("LENGTH_INVALID", field, f"does not hold {least} to {most} field elements")
+    if max(value[ELEMENT_BYTES - 1 :: ELEMENT_BYTES], default=0) > _ELEMENT_LAST_BYTE:
+        refuse("COUNT_INVALID", field, "holds a number that is no field element")
 
 
 def check_confidence(value: int) -> None:
@@ -136,7 +171,7 @@ def check_members(field: str, values: tuple[str, ...], least: int) -> None:
         check_member(field, value)
 
 
-def check_reason(value: str) -> None:
+def check_reason(value: str, field: str = "reason") -> None:
     """Accept a reason code: capitals and single underscores, so neither number nor domain."""
     if len(value) > MAX_REASON_CHARACTERS or not _REASON.fullmatch(value):
-        refuse("REASON_INVALID", "reason", "is no reason code")
+        refuse("REASON_INVALID", field, "is no reason code")

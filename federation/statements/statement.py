@@ -30,6 +30,15 @@ from federation.statements.shape import (
     check_time,
     refuse,
 )
+from federation.statements.sums import (
+    SumCheck,
+    SumClose,
+    SumEcho,
+    SumLabels,
+    SumOpen,
+    SumPartial,
+    SumShares,
+)
 from federation.statements.training import (
     TrainingApproval,
     TrainingEvaluation,
@@ -80,6 +89,13 @@ Body = (
     | TrainingRound
     | TrainingEvaluation
     | TrainingStage
+    | SumOpen
+    | SumShares
+    | SumCheck
+    | SumClose
+    | SumEcho
+    | SumPartial
+    | SumLabels
 )
 
 

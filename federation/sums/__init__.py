@@ -5,12 +5,14 @@
 counts, ``total`` what came out. ``README.md`` has the protocol and who learns what.
 """
 
-from federation.sums.bodies import (
+from federation.statements.shape import round_coarse
+from federation.statements.sums import (
     MIN_CONTRIBUTORS,
     SumBody,
     SumCheck,
     SumClose,
     SumEcho,
+    SumLabels,
     SumOpen,
     SumPartial,
     SumShares,
@@ -46,6 +48,7 @@ __all__ = [
     "SumClose",
     "SumEcho",
     "SumFaultError",
+    "SumLabels",
     "SumOpen",
     "SumPartial",
     "SumRefusedError",
@@ -69,6 +72,7 @@ __all__ = [
     "read_total",
     "remember_close",
     "remember_contribution",
+    "round_coarse",
     "safe_echoes",
     "to_floats",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from federation.names import MemberId
-from federation.sums.bodies import SumClose
+from federation.statements.sums import SumClose
 from federation.sums.error import SumFaultError, SumRefusedError
 from federation.sums.history import PastSum, check_repeat
 from federation.sums.judgement import Standing, judge, judge_shares

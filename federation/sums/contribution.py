@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.names import MemberId
-from federation.sums.bodies import SumShares
+from federation.statements.sums import SumShares
 from federation.sums.error import SumRefusedError
 from federation.sums.field import Vector
 from federation.sums.fixed_point import encode_floats, encode_integers

@@ -9,14 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.prime_field import ELEMENT_BYTES, PRIME, PRIME_BITS
 from federation.sums.error import SumRefusedError
 
 Vector = NDArray[np.uint64]
 """Field elements: one row, or several of one length."""
 
-PRIME_BITS: Final = 61
-PRIME: Final = (1 << PRIME_BITS) - 1
-ELEMENT_BYTES: Final = 8
 # Factors of ``scale`` lie below: its products then fit into 64 bits without a carry.
 MAX_SMALL_FACTOR: Final = 1 << 30
 

@@ -10,14 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.prime_field import LARGEST_TOTAL, PRIME
 from federation.sums.error import SumFaultError, SumRefusedError
-from federation.sums.field import PRIME, Vector
-
-LARGEST_TOTAL: Final = (PRIME - 1) // 2
-"""The largest number that has a field element of its own, with its negative."""
-
-# Units per one: finer than a 32-bit float's precision, and far from the field's range.
-MAX_SCALE: Final = 1 << 40
+from federation.sums.field import Vector
 
 # Beyond the field's range, within that of int64.
 _FLOAT_LIMIT: Final = float(1 << 62)

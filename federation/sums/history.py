@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 
 from federation.names import MemberId
+from federation.prime_field import ELEMENT_BYTES
 from federation.sums.error import SumRefusedError
-from federation.sums.field import ELEMENT_BYTES, Vector
+from federation.sums.field import Vector
 
 # Seconds: tallies of a bucket change by what a month brings.
 REPEAT_WINDOW_SECONDS: Final = 30 * 86_400

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from federation.names import MemberId
-from federation.sums.bodies import SumCheck, SumClose, SumEcho, SumPartial
+from federation.statements.sums import SumCheck, SumClose, SumEcho, SumPartial
 from federation.sums.closing import check_close, check_enough, closed_shares
 from federation.sums.error import SumFaultError, SumRefusedError
 from federation.sums.field import Vector, add, encode_elements

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from federation.names import MemberId
-from federation.sums.bodies import SumCheck
+from federation.statements.sums import SumCheck
 from federation.sums.error import SumFaultError, SumRefusedError
 from federation.sums.field import Vector, decode_elements
 from federation.sums.form import check_entries, check_zeros

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from federation.prime_field import PRIME
 from federation.sums.error import SumRefusedError
-from federation.sums.field import PRIME, Vector, add, multiply, total
+from federation.sums.field import Vector, add, multiply, total
 from federation.sums.form import COMBINATIONS, Layout
 from federation.sums.sharing import Points, resolve
 

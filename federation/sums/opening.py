@@ -12,7 +12,7 @@ from typing import Final
 from federation.names import FederationName, MemberId
 from federation.packing import pack
 from federation.statements.shape import DIGEST_BYTES, IDENTIFIER_BYTES
-from federation.sums.bodies import SumClose, SumOpen
+from federation.statements.sums import SumClose, SumOpen
 from federation.sums.error import SumRefusedError
 from federation.sums.fixed_point import check_capacity
 from federation.sums.form import Layout

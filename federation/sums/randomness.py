@@ -6,7 +6,8 @@ from typing import Final, Protocol
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from federation.sums.field import ELEMENT_BYTES, PRIME, PRIME_BITS, Vector
+from federation.prime_field import ELEMENT_BYTES, PRIME, PRIME_BITS
+from federation.sums.field import Vector
 from keys.secret import Secret
 
 SEED_BYTES: Final = 32

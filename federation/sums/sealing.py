@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from federation.names import MemberId
-from federation.sums.bodies import SumShares
+from federation.prime_field import ELEMENT_BYTES
+from federation.statements.sums import SumShares
 from federation.sums.error import SumFaultError, SumRefusedError
-from federation.sums.field import ELEMENT_BYTES, Vector, decode_elements, encode_elements
+from federation.sums.field import Vector, decode_elements, encode_elements
 from federation.sums.opening import Sum
 from keys.errors import SealError, SignatureError
 from keys.sealing import MEMBER_OVERHEAD_BYTES, SealingKey, seal_to_member

@@ -16,8 +16,9 @@ from typing import Final
 
 import numpy as np
 
+from federation.prime_field import PRIME
 from federation.sums.error import SumFaultError, SumRefusedError
-from federation.sums.field import PRIME, Vector, add, multiply_by, scale
+from federation.sums.field import Vector, add, multiply_by, scale
 from federation.sums.randomness import Source, uniform
 
 # Liars that are looked for: trials grow with the number of holders to this power.

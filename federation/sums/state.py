@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from federation.names import FederationName, MemberId
-from federation.sums.bodies import (
+from federation.statements.sums import (
     SumBody,
     SumCheck,
     SumClose,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.names import MemberId
-from federation.sums.bodies import SumPartial
+from federation.statements.sums import SumPartial
 from federation.sums.error import SumFaultError, SumRefusedError
 from federation.sums.field import Vector, decode_elements
 from federation.sums.fixed_point import decode_total

@@ -30,7 +30,7 @@ SHAPES: Final[Mapping[str, frozenset[int]]] = {
     "signature": _BYTES,
     "sealed": _BYTES,  # ciphertext; the name begins with "sealed_"
     "proof": _BYTES,
-    "entry_bytes": _BYTES,  # serialised statements, held to this list themselves
+    "entry_bytes": _BYTES,  # serialised statements and bodies, held to this list themselves
     "note": _BYTES,  # signed notes: checkpoints and charters
     "evidence": _BYTES,  # signed notes and answers that accuse a member
     "records": _BYTES,  # packed verdicts of tokens

@@ -24,6 +24,13 @@ from federation.statements import (
     Retraction,
     Sighting,
     Statement,
+    SumCheck,
+    SumClose,
+    SumEcho,
+    SumLabels,
+    SumOpen,
+    SumPartial,
+    SumShares,
     TrainingApproval,
     TrainingEvaluation,
     TrainingPlan,
@@ -168,6 +175,30 @@ def plan(**fields):
 
 
 PLAN_DIGEST = opaque("plan", 32)
+SUM = opaque("sum")
+THREE = (MemberId("bank-a"), MemberId("bank-b"), MemberId("carrier-b"))
+
+
+def sum_open(**fields):
+    defaults = {
+        "sum_id": SUM,
+        "labels_digest": opaque("labels", 32),
+        "label_count": 3,
+        "contributors": THREE,
+        "least_contributors": 3,
+        "threshold": 2,
+        "holders": THREE,
+        "purpose": Purpose.VERIFICATION,
+        "deadline_time": NOW + 600,
+        "scale": 1,
+        "largest": 1_000,
+        "norm_blocks": (2, 1),
+        "norm_bounds": (1_000_000, 2**60),
+        "echoes": 3,
+    }
+    return SumOpen(**defaults | fields)
+
+
 CEREMONY = opaque("ceremony")
 DEALS = tuple(
     ClassDeal(
@@ -244,6 +275,13 @@ EXAMPLES = [
         model_sheet_digest=opaque("card", 32),
         assessment_digest=opaque("assessment", 32),
     ),
+    sum_open(),
+    SumShares(SUM, (opaque("share 1", 1_200), opaque("share 2", 1_200)), opaque("signature", 64)),
+    SumCheck(SUM, THREE[:2], opaque("digests", 64), bytes(64), THREE[2:], opaque("digest", 32)),
+    SumClose(SUM, THREE, opaque("digests", 96)),
+    SumEcho(SUM, opaque("close", 32)),
+    SumPartial(SUM, opaque("close", 32), bytes(24), opaque("signature", 64)),
+    SumLabels(SUM, "CATALOGUE_KINDS", opaque("labels", 48), opaque("subject", 32)),
 ]
 """At least one of every body."""
 

@@ -18,20 +18,23 @@ from federation.statements import (
     MetricValue,
     Statement,
     StatementError,
+    SumPartial,
     UnknownBody,
+    decode_body,
     decode_statement,
+    encode_body,
     encode_statement,
 )
 from federation.statements import error as error_module
-from tests.federation.said import EXAMPLES, NOW, nomination, said, sighting, statements
-from tocsin.v1 import statement_pb2, training_pb2
+from tests.federation.said import EXAMPLES, NOW, nomination, opaque, said, sighting, statements
+from tocsin.v1 import statement_pb2, sums_pb2, training_pb2
 
 REASONS = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", error_module.StatementError.__doc__)) | {"ACCEPTED"}
 PARTS = (ClassDeal, MemberOutcome, MetricValue, Statement)
 PAIRS = {kind.__name__: kind for kind in (*typing.get_args(Body), *PARTS)}
 MESSAGES = {
     name: message
-    for file in (statement_pb2.DESCRIPTOR, training_pb2.DESCRIPTOR)
+    for file in (statement_pb2.DESCRIPTOR, sums_pb2.DESCRIPTOR, training_pb2.DESCRIPTOR)
     for name, message in file.message_types_by_name.items()
 }
 
@@ -97,6 +100,31 @@ def test_the_message_holds_each_field_under_its_name(body):
             assert len(wire) == len(value)
         else:
             assert wire == (0 if value is None else value)
+
+
+@pytest.mark.parametrize("body", EXAMPLES, ids=lambda body: type(body).__name__)
+def test_every_body_survives_alone(body):
+    assert decode_body(type(body), encode_body(body)) == body
+
+
+def test_a_body_alone_may_be_longer_than_a_statement():
+    partial = SumPartial(opaque("sum"), opaque("close", 32), bytes(8 << 17), opaque("key", 64))
+
+    assert decode_body(SumPartial, encode_body(partial)) == partial
+    with pytest.raises(StatementError) as caught:
+        encode_statement(said(partial))
+    assert caught.value.reason == "STATEMENT_TOO_LARGE"
+
+
+@given(st.sampled_from(EXAMPLES), st.binary(max_size=300))
+def test_any_bytes_are_a_body_or_refused(body, data):
+    reason = "ACCEPTED"
+    try:
+        decode_body(type(body), data)
+    except StatementError as error:
+        reason = error.reason
+
+    assert reason in REASONS
 
 
 @given(statements)

@@ -11,6 +11,7 @@ from federation.checkpoint import Checkpoint, sign_checkpoint
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId, Origin
 from federation.statements import Alarm, Nomination, StatementError, nomination_id
+from federation.statements.shape import check_coarse, round_coarse
 from federation.vocabulary import AlarmKind, FraudStage, FraudType
 from keys.signing import SigningKey
 from tests.federation.said import EXAMPLES, NOW, TOKEN, nomination, opaque, said
@@ -97,6 +98,21 @@ def test_no_number_field_takes_a_telephone_or_card_number(example, field, number
     for value in (number, -number):
         with pytest.raises(StatementError):
             put(example, field, value)
+
+
+@pytest.mark.parametrize("number", [0, 9_999_999_999, 1 << 40, 0xFFFF << 30, (1 << 60) - (1 << 44)])
+def test_a_large_number_with_few_bits_that_count_is_accepted(number):
+    check_coarse("largest", number, 0, 1 << 60)
+
+    assert round_coarse(number) == number
+
+
+@given(st.integers(0, (1 << 61) - 2))
+def test_a_number_is_rounded_up_by_little(number):
+    rounded = round_coarse(number)
+    check_coarse("largest", rounded, number, (1 << 61))
+
+    assert rounded - number <= number >> 15
 
 
 def test_the_fields_are_all_found():

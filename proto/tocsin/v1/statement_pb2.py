@@ -23,59 +23,60 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tocsin.v1 import sums_pb2 as tocsin_dot_v1_dot_sums__pb2
 from tocsin.v1 import training_pb2 as tocsin_dot_v1_dot_training__pb2
 from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tocsin/v1/statement.proto\x12\ttocsin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tocsin/v1/training.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xfe\x08\n\tStatement\x12\n\n\x02id\x18\x01 \x01(\x0c\x12/\n\x0bissued_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07purpose\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.Purpose\x12*\n\x0blegal_basis\x18\x04 \x01(\x0e\x32\x15.tocsin.v1.LegalBasis\x12$\n\x03tlp\x18\x05 \x01(\x0e\x32\x17.tocsin.v1.TrafficLight\x12)\n\x03pap\x18\x06 \x01(\x0e\x32\x1c.tocsin.v1.PermissibleAction\x12\x30\n\x0c\x65xpires_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x08 \x01(\t\x12+\n\nnomination\x18\x10 \x01(\x0b\x32\x15.tocsin.v1.NominationH\x00\x12\'\n\x08sighting\x18\x11 \x01(\x0b\x32\x13.tocsin.v1.SightingH\x00\x12%\n\x07opinion\x18\x12 \x01(\x0b\x32\x12.tocsin.v1.OpinionH\x00\x12+\n\nretraction\x18\x13 \x01(\x0b\x32\x15.tocsin.v1.RetractionH\x00\x12+\n\nreassigned\x18\x14 \x01(\x0b\x32\x15.tocsin.v1.ReassignedH\x00\x12\x36\n\x10protected_object\x18\x15 \x01(\x0b\x32\x1a.tocsin.v1.ProtectedObjectH\x00\x12&\n\x08key_open\x18  \x01(\x0b\x32\x12.tocsin.v1.KeyOpenH\x00\x12&\n\x08key_join\x18! \x01(\x0b\x32\x12.tocsin.v1.KeyJoinH\x00\x12&\n\x08key_deal\x18\" \x01(\x0b\x32\x12.tocsin.v1.KeyDealH\x00\x12,\n\x0bkey_confirm\x18# \x01(\x0b\x32\x15.tocsin.v1.KeyConfirmH\x00\x12\x30\n\rkey_complaint\x18$ \x01(\x0b\x32\x17.tocsin.v1.KeyComplaintH\x00\x12,\n\x0bquota_grant\x18% \x01(\x0b\x32\x15.tocsin.v1.QuotaGrantH\x00\x12!\n\x05\x61larm\x18\x30 \x01(\x0b\x32\x10.tocsin.v1.AlarmH\x00\x12\x30\n\rtraining_plan\x18@ \x01(\x0b\x32\x17.tocsin.v1.TrainingPlanH\x00\x12\x38\n\x11training_approval\x18\x41 \x01(\x0b\x32\x1b.tocsin.v1.TrainingApprovalH\x00\x12\x32\n\x0etraining_round\x18\x42 \x01(\x0b\x32\x18.tocsin.v1.TrainingRoundH\x00\x12<\n\x13training_evaluation\x18\x43 \x01(\x0b\x32\x1d.tocsin.v1.TrainingEvaluationH\x00\x12\x32\n\x0etraining_stage\x18\x44 \x01(\x0b\x32\x18.tocsin.v1.TrainingStageH\x00\x42\x06\n\x04\x62ody\"\xb0\x02\n\nNomination\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12(\n\nfraud_type\x18\x04 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12$\n\x05stage\x18\x05 \x01(\x0e\x32\x15.tocsin.v1.FraudStage\x12,\n\x0csubject_role\x18\x06 \x01(\x0e\x32\x16.tocsin.v1.SubjectRole\x12\x12\n\nconfidence\x18\x07 \x01(\r\x12\x32\n\x0elast_seen_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0esealed_details\x18\t \x01(\x0c\"\xbe\x01\n\x08Sighting\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12.\n\rsighting_kind\x18\x04 \x01(\x0e\x32\x17.tocsin.v1.SightingKind\x12\r\n\x05\x63ount\x18\x05 \x01(\r\x12-\n\tseen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x01\n\x07Opinion\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12&\n\x05value\x18\x04 \x01(\x0e\x32\x17.tocsin.v1.OpinionValue\x12&\n\x05\x62\x61sis\x18\x05 \x01(\x0e\x32\x17.tocsin.v1.OpinionBasis\x12\x12\n\nconfidence\x18\x06 \x01(\r\"[\n\nRetraction\x12\x11\n\ttarget_id\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\x0c\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.tocsin.v1.RetractionReason\"\x86\x01\n\nReassigned\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x0fProtectedObject\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12+\n\x06ground\x18\x04 \x01(\x0e\x32\x1b.tocsin.v1.ProtectionGround\"\x9d\x01\n\x07KeyOpen\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12$\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x14.tocsin.v1.KeyAction\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12\x13\n\x0bshare_epoch\x18\x04 \x01(\r\x12\x11\n\tthreshold\x18\x05 \x01(\r\x12\x0f\n\x07holders\x18\x06 \x03(\t\x12\x0f\n\x07\x64\x65\x61lers\x18\x07 \x03(\t\"5\n\x07KeyJoin\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12\x15\n\rreceiving_key\x18\x02 \x01(\x0c\"p\n\tClassDeal\x12(\n\nkind_class\x18\x01 \x01(\x0e\x32\x14.tocsin.v1.KindClass\x12\x13\n\x0b\x63ommitments\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\x0c\x12\x15\n\rsealed_shares\x18\x04 \x03(\x0c\"C\n\x07KeyDeal\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12#\n\x05\x64\x65\x61ls\x18\x02 \x03(\x0b\x32\x14.tocsin.v1.ClassDeal\"O\n\nKeyConfirm\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12\x19\n\x11transcript_digest\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"]\n\x0cKeyComplaint\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x64\x65\x61ler\x18\x02 \x01(\t\x12(\n\nkind_class\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.KindClass\"h\n\nQuotaGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12(\n\nkind_class\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.KindClass\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x04\"\x80\x02\n\x05\x41larm\x12(\n\nalarm_kind\x18\x01 \x01(\x0e\x32\x14.tocsin.v1.AlarmKind\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_digest\x18\x03 \x01(\x0c\x12(\n\nkind_class\x18\x04 \x01(\x0e\x32\x14.tocsin.v1.KindClass\x12\x10\n\x08observed\x18\x05 \x01(\x04\x12\r\n\x05limit\x18\x06 \x01(\x04\x12\x16\n\x0e\x66irst_evidence\x18\x07 \x01(\x0c\x12\x17\n\x0fsecond_evidence\x18\x08 \x01(\x0c\x12\x15\n\revidence_path\x18\t \x01(\x0c\x12\x0e\n\x06reason\x18\n \x01(\t*\x82\x01\n\x0cSightingKind\x12\x1d\n\x19SIGHTING_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SIGHTING_KIND_SEEN\x10\x01\x12 \n\x1cSIGHTING_KIND_FALSE_POSITIVE\x10\x02\x12\x19\n\x15SIGHTING_KIND_EXPIRED\x10\x03*\xc4\x01\n\x0cOpinionValue\x12\x1d\n\x19OPINION_VALUE_UNSPECIFIED\x10\x00\x12#\n\x1fOPINION_VALUE_STRONGLY_DISAGREE\x10\x01\x12\x1a\n\x16OPINION_VALUE_DISAGREE\x10\x02\x12\x19\n\x15OPINION_VALUE_NEUTRAL\x10\x03\x12\x17\n\x13OPINION_VALUE_AGREE\x10\x04\x12 \n\x1cOPINION_VALUE_STRONGLY_AGREE\x10\x05*\xa5\x01\n\x0cOpinionBasis\x12\x1d\n\x19OPINION_BASIS_UNSPECIFIED\x10\x00\x12\x1d\n\x19OPINION_BASIS_OWN_RECORDS\x10\x01\x12\x1b\n\x17OPINION_BASIS_COMPLAINT\x10\x02\x12\x1e\n\x1aOPINION_BASIS_KNOWN_BENIGN\x10\x03\x12\x1a\n\x16OPINION_BASIS_EXAMINED\x10\x04*\x90\x01\n\x10RetractionReason\x12!\n\x1dRETRACTION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETRACTION_REASON_MISTAKEN\x10\x01\x12\x1a\n\x16RETRACTION_REASON_OVER\x10\x02\x12\x1d\n\x19RETRACTION_REASON_ERASURE\x10\x03*\xe5\x01\n\x10ProtectionGround\x12!\n\x1dPROTECTION_GROUND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPROTECTION_GROUND_EMERGENCY\x10\x01\x12\x1f\n\x1bPROTECTION_GROUND_AUTHORITY\x10\x02\x12\x1d\n\x19PROTECTION_GROUND_HOTLINE\x10\x03\x12+\n\'PROTECTION_GROUND_SHARED_INFRASTRUCTURE\x10\x04\x12 \n\x1cPROTECTION_GROUND_DAILY_LIFE\x10\x05*p\n\tKeyAction\x12\x1a\n\x16KEY_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13KEY_ACTION_GENERATE\x10\x01\x12\x16\n\x12KEY_ACTION_REFRESH\x10\x02\x12\x16\n\x12KEY_ACTION_RESHARE\x10\x03*\xa4\x01\n\tAlarmKind\x12\x1a\n\x16\x41LARM_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41LARM_KIND_QUOTA_EXCEEDED\x10\x01\x12\x19\n\x15\x41LARM_KIND_LOG_FORKED\x10\x02\x12\x1f\n\x1b\x41LARM_KIND_EVALUATION_WRONG\x10\x03\x12 \n\x1c\x41LARM_KIND_STATEMENT_REFUSED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tocsin/v1/statement.proto\x12\ttocsin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14tocsin/v1/sums.proto\x1a\x18tocsin/v1/training.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xa8\x0b\n\tStatement\x12\n\n\x02id\x18\x01 \x01(\x0c\x12/\n\x0bissued_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07purpose\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.Purpose\x12*\n\x0blegal_basis\x18\x04 \x01(\x0e\x32\x15.tocsin.v1.LegalBasis\x12$\n\x03tlp\x18\x05 \x01(\x0e\x32\x17.tocsin.v1.TrafficLight\x12)\n\x03pap\x18\x06 \x01(\x0e\x32\x1c.tocsin.v1.PermissibleAction\x12\x30\n\x0c\x65xpires_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x08 \x01(\t\x12+\n\nnomination\x18\x10 \x01(\x0b\x32\x15.tocsin.v1.NominationH\x00\x12\'\n\x08sighting\x18\x11 \x01(\x0b\x32\x13.tocsin.v1.SightingH\x00\x12%\n\x07opinion\x18\x12 \x01(\x0b\x32\x12.tocsin.v1.OpinionH\x00\x12+\n\nretraction\x18\x13 \x01(\x0b\x32\x15.tocsin.v1.RetractionH\x00\x12+\n\nreassigned\x18\x14 \x01(\x0b\x32\x15.tocsin.v1.ReassignedH\x00\x12\x36\n\x10protected_object\x18\x15 \x01(\x0b\x32\x1a.tocsin.v1.ProtectedObjectH\x00\x12&\n\x08key_open\x18  \x01(\x0b\x32\x12.tocsin.v1.KeyOpenH\x00\x12&\n\x08key_join\x18! \x01(\x0b\x32\x12.tocsin.v1.KeyJoinH\x00\x12&\n\x08key_deal\x18\" \x01(\x0b\x32\x12.tocsin.v1.KeyDealH\x00\x12,\n\x0bkey_confirm\x18# \x01(\x0b\x32\x15.tocsin.v1.KeyConfirmH\x00\x12\x30\n\rkey_complaint\x18$ \x01(\x0b\x32\x17.tocsin.v1.KeyComplaintH\x00\x12,\n\x0bquota_grant\x18% \x01(\x0b\x32\x15.tocsin.v1.QuotaGrantH\x00\x12!\n\x05\x61larm\x18\x30 \x01(\x0b\x32\x10.tocsin.v1.AlarmH\x00\x12\x30\n\rtraining_plan\x18@ \x01(\x0b\x32\x17.tocsin.v1.TrainingPlanH\x00\x12\x38\n\x11training_approval\x18\x41 \x01(\x0b\x32\x1b.tocsin.v1.TrainingApprovalH\x00\x12\x32\n\x0etraining_round\x18\x42 \x01(\x0b\x32\x18.tocsin.v1.TrainingRoundH\x00\x12<\n\x13training_evaluation\x18\x43 \x01(\x0b\x32\x1d.tocsin.v1.TrainingEvaluationH\x00\x12\x32\n\x0etraining_stage\x18\x44 \x01(\x0b\x32\x18.tocsin.v1.TrainingStageH\x00\x12&\n\x08sum_open\x18\x45 \x01(\x0b\x32\x12.tocsin.v1.SumOpenH\x00\x12*\n\nsum_shares\x18\x46 \x01(\x0b\x32\x14.tocsin.v1.SumSharesH\x00\x12(\n\tsum_check\x18G \x01(\x0b\x32\x13.tocsin.v1.SumCheckH\x00\x12(\n\tsum_close\x18H \x01(\x0b\x32\x13.tocsin.v1.SumCloseH\x00\x12&\n\x08sum_echo\x18I \x01(\x0b\x32\x12.tocsin.v1.SumEchoH\x00\x12,\n\x0bsum_partial\x18J \x01(\x0b\x32\x15.tocsin.v1.SumPartialH\x00\x12*\n\nsum_labels\x18K \x01(\x0b\x32\x14.tocsin.v1.SumLabelsH\x00\x42\x06\n\x04\x62ody\"\xb0\x02\n\nNomination\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12(\n\nfraud_type\x18\x04 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12$\n\x05stage\x18\x05 \x01(\x0e\x32\x15.tocsin.v1.FraudStage\x12,\n\x0csubject_role\x18\x06 \x01(\x0e\x32\x16.tocsin.v1.SubjectRole\x12\x12\n\nconfidence\x18\x07 \x01(\r\x12\x32\n\x0elast_seen_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0esealed_details\x18\t \x01(\x0c\"\xbe\x01\n\x08Sighting\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12.\n\rsighting_kind\x18\x04 \x01(\x0e\x32\x17.tocsin.v1.SightingKind\x12\r\n\x05\x63ount\x18\x05 \x01(\r\x12-\n\tseen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x01\n\x07Opinion\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12&\n\x05value\x18\x04 \x01(\x0e\x32\x17.tocsin.v1.OpinionValue\x12&\n\x05\x62\x61sis\x18\x05 \x01(\x0e\x32\x17.tocsin.v1.OpinionBasis\x12\x12\n\nconfidence\x18\x06 \x01(\r\"[\n\nRetraction\x12\x11\n\ttarget_id\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\x0c\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.tocsin.v1.RetractionReason\"\x86\x01\n\nReassigned\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x0fProtectedObject\x12\r\n\x05token\x18\x01 \x01(\x0c\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12+\n\x06ground\x18\x04 \x01(\x0e\x32\x1b.tocsin.v1.ProtectionGround\"\x9d\x01\n\x07KeyOpen\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12$\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x14.tocsin.v1.KeyAction\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12\x13\n\x0bshare_epoch\x18\x04 \x01(\r\x12\x11\n\tthreshold\x18\x05 \x01(\r\x12\x0f\n\x07holders\x18\x06 \x03(\t\x12\x0f\n\x07\x64\x65\x61lers\x18\x07 \x03(\t\"5\n\x07KeyJoin\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12\x15\n\rreceiving_key\x18\x02 \x01(\x0c\"p\n\tClassDeal\x12(\n\nkind_class\x18\x01 \x01(\x0e\x32\x14.tocsin.v1.KindClass\x12\x13\n\x0b\x63ommitments\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\x0c\x12\x15\n\rsealed_shares\x18\x04 \x03(\x0c\"C\n\x07KeyDeal\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12#\n\x05\x64\x65\x61ls\x18\x02 \x03(\x0b\x32\x14.tocsin.v1.ClassDeal\"O\n\nKeyConfirm\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12\x19\n\x11transcript_digest\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"]\n\x0cKeyComplaint\x12\x13\n\x0b\x63\x65remony_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x64\x65\x61ler\x18\x02 \x01(\t\x12(\n\nkind_class\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.KindClass\"h\n\nQuotaGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12(\n\nkind_class\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.KindClass\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x04\"\x80\x02\n\x05\x41larm\x12(\n\nalarm_kind\x18\x01 \x01(\x0e\x32\x14.tocsin.v1.AlarmKind\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_digest\x18\x03 \x01(\x0c\x12(\n\nkind_class\x18\x04 \x01(\x0e\x32\x14.tocsin.v1.KindClass\x12\x10\n\x08observed\x18\x05 \x01(\x04\x12\r\n\x05limit\x18\x06 \x01(\x04\x12\x16\n\x0e\x66irst_evidence\x18\x07 \x01(\x0c\x12\x17\n\x0fsecond_evidence\x18\x08 \x01(\x0c\x12\x15\n\revidence_path\x18\t \x01(\x0c\x12\x0e\n\x06reason\x18\n \x01(\t*\x82\x01\n\x0cSightingKind\x12\x1d\n\x19SIGHTING_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SIGHTING_KIND_SEEN\x10\x01\x12 \n\x1cSIGHTING_KIND_FALSE_POSITIVE\x10\x02\x12\x19\n\x15SIGHTING_KIND_EXPIRED\x10\x03*\xc4\x01\n\x0cOpinionValue\x12\x1d\n\x19OPINION_VALUE_UNSPECIFIED\x10\x00\x12#\n\x1fOPINION_VALUE_STRONGLY_DISAGREE\x10\x01\x12\x1a\n\x16OPINION_VALUE_DISAGREE\x10\x02\x12\x19\n\x15OPINION_VALUE_NEUTRAL\x10\x03\x12\x17\n\x13OPINION_VALUE_AGREE\x10\x04\x12 \n\x1cOPINION_VALUE_STRONGLY_AGREE\x10\x05*\xa5\x01\n\x0cOpinionBasis\x12\x1d\n\x19OPINION_BASIS_UNSPECIFIED\x10\x00\x12\x1d\n\x19OPINION_BASIS_OWN_RECORDS\x10\x01\x12\x1b\n\x17OPINION_BASIS_COMPLAINT\x10\x02\x12\x1e\n\x1aOPINION_BASIS_KNOWN_BENIGN\x10\x03\x12\x1a\n\x16OPINION_BASIS_EXAMINED\x10\x04*\x90\x01\n\x10RetractionReason\x12!\n\x1dRETRACTION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETRACTION_REASON_MISTAKEN\x10\x01\x12\x1a\n\x16RETRACTION_REASON_OVER\x10\x02\x12\x1d\n\x19RETRACTION_REASON_ERASURE\x10\x03*\xe5\x01\n\x10ProtectionGround\x12!\n\x1dPROTECTION_GROUND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPROTECTION_GROUND_EMERGENCY\x10\x01\x12\x1f\n\x1bPROTECTION_GROUND_AUTHORITY\x10\x02\x12\x1d\n\x19PROTECTION_GROUND_HOTLINE\x10\x03\x12+\n\'PROTECTION_GROUND_SHARED_INFRASTRUCTURE\x10\x04\x12 \n\x1cPROTECTION_GROUND_DAILY_LIFE\x10\x05*p\n\tKeyAction\x12\x1a\n\x16KEY_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13KEY_ACTION_GENERATE\x10\x01\x12\x16\n\x12KEY_ACTION_REFRESH\x10\x02\x12\x16\n\x12KEY_ACTION_RESHARE\x10\x03*\xa4\x01\n\tAlarmKind\x12\x1a\n\x16\x41LARM_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41LARM_KIND_QUOTA_EXCEEDED\x10\x01\x12\x19\n\x15\x41LARM_KIND_LOG_FORKED\x10\x02\x12\x1f\n\x1b\x41LARM_KIND_EVALUATION_WRONG\x10\x03\x12 \n\x1c\x41LARM_KIND_STATEMENT_REFUSED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tocsin.v1.statement_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIGHTINGKIND']._serialized_start=3267
-  _globals['_SIGHTINGKIND']._serialized_end=3397
-  _globals['_OPINIONVALUE']._serialized_start=3400
-  _globals['_OPINIONVALUE']._serialized_end=3596
-  _globals['_OPINIONBASIS']._serialized_start=3599
-  _globals['_OPINIONBASIS']._serialized_end=3764
-  _globals['_RETRACTIONREASON']._serialized_start=3767
-  _globals['_RETRACTIONREASON']._serialized_end=3911
-  _globals['_PROTECTIONGROUND']._serialized_start=3914
-  _globals['_PROTECTIONGROUND']._serialized_end=4143
-  _globals['_KEYACTION']._serialized_start=4145
-  _globals['_KEYACTION']._serialized_end=4257
-  _globals['_ALARMKIND']._serialized_start=4260
-  _globals['_ALARMKIND']._serialized_end=4424
-  _globals['_STATEMENT']._serialized_start=128
-  _globals['_STATEMENT']._serialized_end=1278
-  _globals['_NOMINATION']._serialized_start=1281
-  _globals['_NOMINATION']._serialized_end=1585
-  _globals['_SIGHTING']._serialized_start=1588
-  _globals['_SIGHTING']._serialized_end=1778
-  _globals['_OPINION']._serialized_start=1781
-  _globals['_OPINION']._serialized_end=1960
-  _globals['_RETRACTION']._serialized_start=1962
-  _globals['_RETRACTION']._serialized_end=2053
-  _globals['_REASSIGNED']._serialized_start=2056
-  _globals['_REASSIGNED']._serialized_end=2190
-  _globals['_PROTECTEDOBJECT']._serialized_start=2193
-  _globals['_PROTECTEDOBJECT']._serialized_end=2325
-  _globals['_KEYOPEN']._serialized_start=2328
-  _globals['_KEYOPEN']._serialized_end=2485
-  _globals['_KEYJOIN']._serialized_start=2487
-  _globals['_KEYJOIN']._serialized_end=2540
-  _globals['_CLASSDEAL']._serialized_start=2542
-  _globals['_CLASSDEAL']._serialized_end=2654
-  _globals['_KEYDEAL']._serialized_start=2656
-  _globals['_KEYDEAL']._serialized_end=2723
-  _globals['_KEYCONFIRM']._serialized_start=2725
-  _globals['_KEYCONFIRM']._serialized_end=2804
-  _globals['_KEYCOMPLAINT']._serialized_start=2806
-  _globals['_KEYCOMPLAINT']._serialized_end=2899
-  _globals['_QUOTAGRANT']._serialized_start=2901
-  _globals['_QUOTAGRANT']._serialized_end=3005
-  _globals['_ALARM']._serialized_start=3008
-  _globals['_ALARM']._serialized_end=3264
+  _globals['_SIGHTINGKIND']._serialized_start=3587
+  _globals['_SIGHTINGKIND']._serialized_end=3717
+  _globals['_OPINIONVALUE']._serialized_start=3720
+  _globals['_OPINIONVALUE']._serialized_end=3916
+  _globals['_OPINIONBASIS']._serialized_start=3919
+  _globals['_OPINIONBASIS']._serialized_end=4084
+  _globals['_RETRACTIONREASON']._serialized_start=4087
+  _globals['_RETRACTIONREASON']._serialized_end=4231
+  _globals['_PROTECTIONGROUND']._serialized_start=4234
+  _globals['_PROTECTIONGROUND']._serialized_end=4463
+  _globals['_KEYACTION']._serialized_start=4465
+  _globals['_KEYACTION']._serialized_end=4577
+  _globals['_ALARMKIND']._serialized_start=4580
+  _globals['_ALARMKIND']._serialized_end=4744
+  _globals['_STATEMENT']._serialized_start=150
+  _globals['_STATEMENT']._serialized_end=1598
+  _globals['_NOMINATION']._serialized_start=1601
+  _globals['_NOMINATION']._serialized_end=1905
+  _globals['_SIGHTING']._serialized_start=1908
+  _globals['_SIGHTING']._serialized_end=2098
+  _globals['_OPINION']._serialized_start=2101
+  _globals['_OPINION']._serialized_end=2280
+  _globals['_RETRACTION']._serialized_start=2282
+  _globals['_RETRACTION']._serialized_end=2373
+  _globals['_REASSIGNED']._serialized_start=2376
+  _globals['_REASSIGNED']._serialized_end=2510
+  _globals['_PROTECTEDOBJECT']._serialized_start=2513
+  _globals['_PROTECTEDOBJECT']._serialized_end=2645
+  _globals['_KEYOPEN']._serialized_start=2648
+  _globals['_KEYOPEN']._serialized_end=2805
+  _globals['_KEYJOIN']._serialized_start=2807
+  _globals['_KEYJOIN']._serialized_end=2860
+  _globals['_CLASSDEAL']._serialized_start=2862
+  _globals['_CLASSDEAL']._serialized_end=2974
+  _globals['_KEYDEAL']._serialized_start=2976
+  _globals['_KEYDEAL']._serialized_end=3043
+  _globals['_KEYCONFIRM']._serialized_start=3045
+  _globals['_KEYCONFIRM']._serialized_end=3124
+  _globals['_KEYCOMPLAINT']._serialized_start=3126
+  _globals['_KEYCOMPLAINT']._serialized_end=3219
+  _globals['_QUOTAGRANT']._serialized_start=3221
+  _globals['_QUOTAGRANT']._serialized_end=3325
+  _globals['_ALARM']._serialized_start=3328
+  _globals['_ALARM']._serialized_end=3584
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tocsin.v1 import sums_pb2 as _sums_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
 from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
@@ -276,6 +277,13 @@ class Statement(_message.Message):
     TRAINING_ROUND_FIELD_NUMBER: _builtins.int
     TRAINING_EVALUATION_FIELD_NUMBER: _builtins.int
     TRAINING_STAGE_FIELD_NUMBER: _builtins.int
+    SUM_OPEN_FIELD_NUMBER: _builtins.int
+    SUM_SHARES_FIELD_NUMBER: _builtins.int
+    SUM_CHECK_FIELD_NUMBER: _builtins.int
+    SUM_CLOSE_FIELD_NUMBER: _builtins.int
+    SUM_ECHO_FIELD_NUMBER: _builtins.int
+    SUM_PARTIAL_FIELD_NUMBER: _builtins.int
+    SUM_LABELS_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Required. 16 bytes, unique in the member's logs."""
     purpose: _vocabulary_pb2.Purpose.ValueType
@@ -350,7 +358,7 @@ class Statement(_message.Message):
 
     @_builtins.property
     def training_plan(self) -> _training_pb2.TrainingPlan:
-        """A coordinator proposes to train together. Training has 64 to 79."""
+        """A coordinator proposes to train together. Training has 64 to 68."""
 
     @_builtins.property
     def training_approval(self) -> _training_pb2.TrainingApproval:
@@ -367,6 +375,34 @@ class Statement(_message.Message):
     @_builtins.property
     def training_stage(self) -> _training_pb2.TrainingStage:
         """A plan or its model goes to another stage."""
+
+    @_builtins.property
+    def sum_open(self) -> _sums_pb2.SumOpen:
+        """Opens a private sum. Sums have 69 to 75."""
+
+    @_builtins.property
+    def sum_shares(self) -> _sums_pb2.SumShares:
+        """A contributor's vector, shared."""
+
+    @_builtins.property
+    def sum_check(self) -> _sums_pb2.SumCheck:
+        """What a holder found in the shares."""
+
+    @_builtins.property
+    def sum_close(self) -> _sums_pb2.SumClose:
+        """Whose vectors are added up."""
+
+    @_builtins.property
+    def sum_echo(self) -> _sums_pb2.SumEcho:
+        """A holder repeats the close."""
+
+    @_builtins.property
+    def sum_partial(self) -> _sums_pb2.SumPartial:
+        """A holder's share of the total."""
+
+    @_builtins.property
+    def sum_labels(self) -> _sums_pb2.SumLabels:
+        """What the entries of a sum's vectors are."""
 
     def __init__(
         self,
@@ -397,12 +433,19 @@ class Statement(_message.Message):
         training_round: _training_pb2.TrainingRound | None = ...,
         training_evaluation: _training_pb2.TrainingEvaluation | None = ...,
         training_stage: _training_pb2.TrainingStage | None = ...,
+        sum_open: _sums_pb2.SumOpen | None = ...,
+        sum_shares: _sums_pb2.SumShares | None = ...,
+        sum_check: _sums_pb2.SumCheck | None = ...,
+        sum_close: _sums_pb2.SumClose | None = ...,
+        sum_echo: _sums_pb2.SumEcho | None = ...,
+        sum_partial: _sums_pb2.SumPartial | None = ...,
+        sum_labels: _sums_pb2.SumLabels | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -24,41 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tocsin/v1/training_service.proto\x12\ttocsin.v1\"\x8d\x02\n\rAttachRequest\x12!\n\x05hello\x18\x01 \x01(\x0b\x32\x10.tocsin.v1.HelloH\x00\x12&\n\x05reply\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.RoundReplyH\x00\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.RefusalH\x00\x12\x32\n\x0c\x63ontribution\x18\x04 \x01(\x0b\x32\x1a.tocsin.v1.SumContributionH\x00\x12(\n\x07partial\x18\x05 \x01(\x0b\x32\x15.tocsin.v1.SumPartialH\x00\x12$\n\x05norms\x18\x06 \x01(\x0b\x32\x13.tocsin.v1.SumNormsH\x00\x42\x06\n\x04part\"\x97\x02\n\x0e\x41ttachResponse\x12*\n\x07message\x18\x01 \x01(\x0b\x32\x17.tocsin.v1.RoundMessageH\x00\x12(\n\x07opening\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.SumOpeningH\x00\x12*\n\x08\x64\x65livery\x18\x03 \x01(\x0b\x32\x16.tocsin.v1.SumDeliveryH\x00\x12*\n\x08question\x18\x04 \x01(\x0b\x32\x16.tocsin.v1.SumQuestionH\x00\x12(\n\x07\x63losing\x18\x05 \x01(\x0b\x32\x15.tocsin.v1.SumClosingH\x00\x12%\n\x07goodbye\x18\x06 \x01(\x0b\x32\x12.tocsin.v1.GoodbyeH\x00\x42\x06\n\x04part\"M\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\x14\n\x0c\x63ode_digests\x18\x02 \x03(\x0c\x12\x14\n\x0cplan_digests\x18\x03 \x03(\x0c\"\x90\x01\n\x0cRoundMessage\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05piece\x18\x04 \x01(\r\x12\x0e\n\x06pieces\x18\x05 \x01(\r\x12\x14\n\x0cseconds_left\x18\x06 \x01(\r\x12\x12\n\nparameters\x18\x07 \x01(\x0c\"i\n\nRoundReply\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x12\n\nparameters\x18\x05 \x01(\x0c\"C\n\x07Refusal\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x92\x01\n\nSumOpening\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06sum_id\x18\x02 \x01(\x0c\x12\r\n\x05round\x18\x03 \x01(\r\x12\x0e\n\x06length\x18\x04 \x01(\r\x12\x1c\n\x14minimum_contributors\x18\x05 \x01(\r\x12\x0f\n\x07holders\x18\x06 \x03(\t\x12\x11\n\tthreshold\x18\x07 \x01(\r\"f\n\x0fSumContribution\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x0e\n\x06holder\x18\x02 \x01(\r\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x14\n\x0csealed_share\x18\x05 \x01(\x0c\"g\n\x0bSumDelivery\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63ontributor\x18\x02 \x01(\t\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x14\n\x0csealed_share\x18\x05 \x01(\x0c\"3\n\x0bSumQuestion\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontributors\x18\x02 \x03(\t\"F\n\x08SumNorms\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x13\n\x0bnorm_shares\x18\x02 \x01(\x0c\x12\x15\n\rweight_shares\x18\x03 \x01(\x0c\"2\n\nSumClosing\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontributors\x18\x02 \x03(\t\"R\n\nSumPartial\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\r\n\x05piece\x18\x02 \x01(\r\x12\x0e\n\x06pieces\x18\x03 \x01(\r\x12\x15\n\rsummed_shares\x18\x04 \x01(\x0c\".\n\x07Goodbye\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t2T\n\x0fTrainingService\x12\x41\n\x06\x41ttach\x12\x18.tocsin.v1.AttachRequest\x1a\x19.tocsin.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tocsin/v1/training_service.proto\x12\ttocsin.v1\"\xad\x01\n\rAttachRequest\x12!\n\x05hello\x18\x01 \x01(\x0b\x32\x10.tocsin.v1.HelloH\x00\x12&\n\x05reply\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.RoundReplyH\x00\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.RefusalH\x00\x12\"\n\x03sum\x18\x04 \x01(\x0b\x32\x13.tocsin.v1.SumPieceH\x00\x42\x06\n\x04part\"\x8f\x01\n\x0e\x41ttachResponse\x12*\n\x07message\x18\x01 \x01(\x0b\x32\x17.tocsin.v1.RoundMessageH\x00\x12\"\n\x03sum\x18\x02 \x01(\x0b\x32\x13.tocsin.v1.SumPieceH\x00\x12%\n\x07goodbye\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.GoodbyeH\x00\x42\x06\n\x04part\"M\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\x14\n\x0c\x63ode_digests\x18\x02 \x03(\x0c\x12\x14\n\x0cplan_digests\x18\x03 \x03(\x0c\"\x90\x01\n\x0cRoundMessage\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05piece\x18\x04 \x01(\r\x12\x0e\n\x06pieces\x18\x05 \x01(\r\x12\x14\n\x0cseconds_left\x18\x06 \x01(\r\x12\x12\n\nparameters\x18\x07 \x01(\x0c\"i\n\nRoundReply\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x12\n\nparameters\x18\x05 \x01(\x0c\"C\n\x07Refusal\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x8f\x01\n\x08SumPiece\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06sum_id\x18\x02 \x01(\x0c\x12 \n\x04part\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.SumPart\x12\x0f\n\x07speaker\x18\x04 \x01(\t\x12\r\n\x05piece\x18\x05 \x01(\r\x12\x0e\n\x06pieces\x18\x06 \x01(\r\x12\x0c\n\x04\x62ody\x18\x07 \x01(\x0c\".\n\x07Goodbye\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t*\x9c\x01\n\x07SumPart\x12\x18\n\x14SUM_PART_UNSPECIFIED\x10\x00\x12\x11\n\rSUM_PART_OPEN\x10\x01\x12\x13\n\x0fSUM_PART_SHARES\x10\x02\x12\x12\n\x0eSUM_PART_CHECK\x10\x03\x12\x12\n\x0eSUM_PART_CLOSE\x10\x04\x12\x11\n\rSUM_PART_ECHO\x10\x05\x12\x14\n\x10SUM_PART_PARTIAL\x10\x06\x32T\n\x0fTrainingService\x12\x41\n\x06\x41ttach\x12\x18.tocsin.v1.AttachRequest\x1a\x19.tocsin.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tocsin.v1.training_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SUMPART']._serialized_start=966
+  _globals['_SUMPART']._serialized_end=1122
   _globals['_ATTACHREQUEST']._serialized_start=48
-  _globals['_ATTACHREQUEST']._serialized_end=317
-  _globals['_ATTACHRESPONSE']._serialized_start=320
-  _globals['_ATTACHRESPONSE']._serialized_end=599
-  _globals['_HELLO']._serialized_start=601
-  _globals['_HELLO']._serialized_end=678
-  _globals['_ROUNDMESSAGE']._serialized_start=681
-  _globals['_ROUNDMESSAGE']._serialized_end=825
-  _globals['_ROUNDREPLY']._serialized_start=827
-  _globals['_ROUNDREPLY']._serialized_end=932
-  _globals['_REFUSAL']._serialized_start=934
-  _globals['_REFUSAL']._serialized_end=1001
-  _globals['_SUMOPENING']._serialized_start=1004
-  _globals['_SUMOPENING']._serialized_end=1150
-  _globals['_SUMCONTRIBUTION']._serialized_start=1152
-  _globals['_SUMCONTRIBUTION']._serialized_end=1254
-  _globals['_SUMDELIVERY']._serialized_start=1256
-  _globals['_SUMDELIVERY']._serialized_end=1359
-  _globals['_SUMQUESTION']._serialized_start=1361
-  _globals['_SUMQUESTION']._serialized_end=1412
-  _globals['_SUMNORMS']._serialized_start=1414
-  _globals['_SUMNORMS']._serialized_end=1484
-  _globals['_SUMCLOSING']._serialized_start=1486
-  _globals['_SUMCLOSING']._serialized_end=1536
-  _globals['_SUMPARTIAL']._serialized_start=1538
-  _globals['_SUMPARTIAL']._serialized_end=1620
-  _globals['_GOODBYE']._serialized_start=1622
-  _globals['_GOODBYE']._serialized_end=1668
-  _globals['_TRAININGSERVICE']._serialized_start=1670
-  _globals['_TRAININGSERVICE']._serialized_end=1754
+  _globals['_ATTACHREQUEST']._serialized_end=221
+  _globals['_ATTACHRESPONSE']._serialized_start=224
+  _globals['_ATTACHRESPONSE']._serialized_end=367
+  _globals['_HELLO']._serialized_start=369
+  _globals['_HELLO']._serialized_end=446
+  _globals['_ROUNDMESSAGE']._serialized_start=449
+  _globals['_ROUNDMESSAGE']._serialized_end=593
+  _globals['_ROUNDREPLY']._serialized_start=595
+  _globals['_ROUNDREPLY']._serialized_end=700
+  _globals['_REFUSAL']._serialized_start=702
+  _globals['_REFUSAL']._serialized_end=769
+  _globals['_SUMPIECE']._serialized_start=772
+  _globals['_SUMPIECE']._serialized_end=915
+  _globals['_GOODBYE']._serialized_start=917
+  _globals['_GOODBYE']._serialized_end=963
+  _globals['_TRAININGSERVICE']._serialized_start=1124
+  _globals['_TRAININGSERVICE']._serialized_end=1208
 # @@protoc_insertion_point(module_scope)

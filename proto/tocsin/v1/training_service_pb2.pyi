@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SumPart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SumPartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SumPart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUM_PART_UNSPECIFIED: _SumPart.ValueType  # 0
+    """Never sent, always refused."""
+    SUM_PART_OPEN: _SumPart.ValueType  # 1
+    """SumOpen, of the coordinator."""
+    SUM_PART_SHARES: _SumPart.ValueType  # 2
+    """SumShares, of a contributor."""
+    SUM_PART_CHECK: _SumPart.ValueType  # 3
+    """SumCheck, of a holder."""
+    SUM_PART_CLOSE: _SumPart.ValueType  # 4
+    """SumClose, of the coordinator."""
+    SUM_PART_ECHO: _SumPart.ValueType  # 5
+    """SumEcho, of a holder."""
+    SUM_PART_PARTIAL: _SumPart.ValueType  # 6
+    """SumPartial, of a holder."""
+
+class SumPart(_SumPart, metaclass=_SumPartEnumTypeWrapper):
+    """Which of the messages of sums.proto."""
+
+SUM_PART_UNSPECIFIED: SumPart.ValueType  # 0
+"""Never sent, always refused."""
+SUM_PART_OPEN: SumPart.ValueType  # 1
+"""SumOpen, of the coordinator."""
+SUM_PART_SHARES: SumPart.ValueType  # 2
+"""SumShares, of a contributor."""
+SUM_PART_CHECK: SumPart.ValueType  # 3
+"""SumCheck, of a holder."""
+SUM_PART_CLOSE: SumPart.ValueType  # 4
+"""SumClose, of the coordinator."""
+SUM_PART_ECHO: SumPart.ValueType  # 5
+"""SumEcho, of a holder."""
+SUM_PART_PARTIAL: SumPart.ValueType  # 6
+"""SumPartial, of a holder."""
+Global___SumPart: _TypeAlias = SumPart  # noqa: Y015
+
 @_typing.final
 class AttachRequest(_message.Message):
     """What an attached member sends."""
@@ -27,9 +68,7 @@ class AttachRequest(_message.Message):
     HELLO_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
-    CONTRIBUTION_FIELD_NUMBER: _builtins.int
-    PARTIAL_FIELD_NUMBER: _builtins.int
-    NORMS_FIELD_NUMBER: _builtins.int
+    SUM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First of all, once."""
@@ -43,16 +82,8 @@ class AttachRequest(_message.Message):
         """The member does not do what was asked."""
 
     @_builtins.property
-    def contribution(self) -> Global___SumContribution:
-        """The member's part of a private sum."""
-
-    @_builtins.property
-    def partial(self) -> Global___SumPartial:
-        """A holder's answer to a close."""
-
-    @_builtins.property
-    def norms(self) -> Global___SumNorms:
-        """A holder's shares of squared lengths."""
+    def sum(self) -> Global___SumPiece:
+        """What the member says in a private sum."""
 
     def __init__(
         self,
@@ -60,15 +91,13 @@ class AttachRequest(_message.Message):
         hello: Global___Hello | None = ...,
         reply: Global___RoundReply | None = ...,
         refusal: Global___Refusal | None = ...,
-        contribution: Global___SumContribution | None = ...,
-        partial: Global___SumPartial | None = ...,
-        norms: Global___SumNorms | None = ...,
+        sum: Global___SumPiece | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "hello", b"hello", "norms", b"norms", "part", b"part", "partial", b"partial", "refusal", b"refusal", "reply", b"reply"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "part", b"part", "refusal", b"refusal", "reply", b"reply", "sum", b"sum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "hello", b"hello", "norms", b"norms", "part", b"part", "partial", b"partial", "refusal", b"refusal", "reply", b"reply"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "part", b"part", "refusal", b"refusal", "reply", b"reply", "sum", b"sum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["hello", "reply", "refusal", "contribution", "partial", "norms"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["hello", "reply", "refusal", "sum"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -81,30 +110,15 @@ class AttachResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
-    OPENING_FIELD_NUMBER: _builtins.int
-    DELIVERY_FIELD_NUMBER: _builtins.int
-    QUESTION_FIELD_NUMBER: _builtins.int
-    CLOSING_FIELD_NUMBER: _builtins.int
+    SUM_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> Global___RoundMessage:
         """Work for the member's copy of the training code."""
 
     @_builtins.property
-    def opening(self) -> Global___SumOpening:
-        """Opens a private sum."""
-
-    @_builtins.property
-    def delivery(self) -> Global___SumDelivery:
-        """To a holder: a contributor's sealed share."""
-
-    @_builtins.property
-    def question(self) -> Global___SumQuestion:
-        """To a holder: which contributions to check for length."""
-
-    @_builtins.property
-    def closing(self) -> Global___SumClosing:
-        """To a holder: which contributions to sum, once for each sum."""
+    def sum(self) -> Global___SumPiece:
+        """What the coordinator, or through it another member, says in a private sum."""
 
     @_builtins.property
     def goodbye(self) -> Global___Goodbye:
@@ -114,17 +128,14 @@ class AttachResponse(_message.Message):
         self,
         *,
         message: Global___RoundMessage | None = ...,
-        opening: Global___SumOpening | None = ...,
-        delivery: Global___SumDelivery | None = ...,
-        question: Global___SumQuestion | None = ...,
-        closing: Global___SumClosing | None = ...,
+        sum: Global___SumPiece | None = ...,
         goodbye: Global___Goodbye | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closing", b"closing", "delivery", b"delivery", "goodbye", b"goodbye", "message", b"message", "opening", b"opening", "part", b"part", "question", b"question"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing", b"closing", "delivery", b"delivery", "goodbye", b"goodbye", "message", b"message", "opening", b"opening", "part", b"part", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["message", "opening", "delivery", "question", "closing", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["message", "sum", "goodbye"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -281,248 +292,50 @@ class Refusal(_message.Message):
 Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
-class SumOpening(_message.Message):
-    """Opens a private sum over the enrolled members (DESIGN section 8)."""
+class SumPiece(_message.Message):
+    """A piece of what a party of a private sum says, in either direction."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAN_DIGEST_FIELD_NUMBER: _builtins.int
     SUM_ID_FIELD_NUMBER: _builtins.int
-    ROUND_FIELD_NUMBER: _builtins.int
-    LENGTH_FIELD_NUMBER: _builtins.int
-    MINIMUM_CONTRIBUTORS_FIELD_NUMBER: _builtins.int
-    HOLDERS_FIELD_NUMBER: _builtins.int
-    THRESHOLD_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    SPEAKER_FIELD_NUMBER: _builtins.int
+    PIECE_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
     plan_digest: _builtins.bytes
     """Required. Digest of the plan, 32 bytes."""
     sum_id: _builtins.bytes
-    """Required. 16 random bytes."""
-    round: _builtins.int
-    """Required. Which round, from 1."""
-    length: _builtins.int
-    """Required. Length of the vectors, at most 1,000,000."""
-    minimum_contributors: _builtins.int
-    """Required. Members without which nothing is opened, from 3."""
-    threshold: _builtins.int
-    """Required. Holders that open together."""
-    @_builtins.property
-    def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Required. Member ids of the holders; a holder's index is its place, from 1."""
-
+    """Required. 16 bytes, as in the opening."""
+    part: Global___SumPart.ValueType
+    """Required. What is said."""
+    speaker: _builtins.str
+    """Member id of who said it, where the coordinator passes on what another said; empty: the sender."""
+    piece: _builtins.int
+    """Which piece, from 0."""
+    pieces: _builtins.int
+    """Required. How many pieces, 1 to 256."""
+    body: _builtins.bytes
+    """Required. Piece of the encoded message of sums.proto; at most 1 MiB."""
     def __init__(
         self,
         *,
         plan_digest: _builtins.bytes = ...,
         sum_id: _builtins.bytes = ...,
-        round: _builtins.int = ...,
-        length: _builtins.int = ...,
-        minimum_contributors: _builtins.int = ...,
-        holders: _abc.Iterable[_builtins.str] | None = ...,
-        threshold: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holders", b"holders", "length", b"length", "minimum_contributors", b"minimum_contributors", "plan_digest", b"plan_digest", "round", b"round", "sum_id", b"sum_id", "threshold", b"threshold"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SumOpening: _TypeAlias = SumOpening  # noqa: Y015
-
-@_typing.final
-class SumContribution(_message.Message):
-    """A piece of a member's vector, shared to one holder and sealed to it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUM_ID_FIELD_NUMBER: _builtins.int
-    HOLDER_FIELD_NUMBER: _builtins.int
-    PIECE_FIELD_NUMBER: _builtins.int
-    PIECES_FIELD_NUMBER: _builtins.int
-    SEALED_SHARE_FIELD_NUMBER: _builtins.int
-    sum_id: _builtins.bytes
-    """Required. As in the opening."""
-    holder: _builtins.int
-    """Required. Index of the holder, from 1."""
-    piece: _builtins.int
-    """Which piece, from 0."""
-    pieces: _builtins.int
-    """Required. How many pieces, 1 to 256."""
-    sealed_share: _builtins.bytes
-    """Required. The holder's share of a part of the vector, sealed to the holder; at most 1 MiB."""
-    def __init__(
-        self,
-        *,
-        sum_id: _builtins.bytes = ...,
-        holder: _builtins.int = ...,
+        part: Global___SumPart.ValueType = ...,
+        speaker: _builtins.str = ...,
         piece: _builtins.int = ...,
         pieces: _builtins.int = ...,
-        sealed_share: _builtins.bytes = ...,
+        body: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "piece", b"piece", "pieces", b"pieces", "sealed_share", b"sealed_share", "sum_id", b"sum_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "part", b"part", "piece", b"piece", "pieces", b"pieces", "plan_digest", b"plan_digest", "speaker", b"speaker", "sum_id", b"sum_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SumContribution: _TypeAlias = SumContribution  # noqa: Y015
-
-@_typing.final
-class SumDelivery(_message.Message):
-    """A piece of a contributor's share, passed on to its holder."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUM_ID_FIELD_NUMBER: _builtins.int
-    CONTRIBUTOR_FIELD_NUMBER: _builtins.int
-    PIECE_FIELD_NUMBER: _builtins.int
-    PIECES_FIELD_NUMBER: _builtins.int
-    SEALED_SHARE_FIELD_NUMBER: _builtins.int
-    sum_id: _builtins.bytes
-    """Required. As in the opening."""
-    contributor: _builtins.str
-    """Required. Member id of the contributor."""
-    piece: _builtins.int
-    """Which piece, from 0."""
-    pieces: _builtins.int
-    """Required. How many pieces, 1 to 256."""
-    sealed_share: _builtins.bytes
-    """Required. As the contributor sealed it."""
-    def __init__(
-        self,
-        *,
-        sum_id: _builtins.bytes = ...,
-        contributor: _builtins.str = ...,
-        piece: _builtins.int = ...,
-        pieces: _builtins.int = ...,
-        sealed_share: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributor", b"contributor", "piece", b"piece", "pieces", b"pieces", "sealed_share", b"sealed_share", "sum_id", b"sum_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SumDelivery: _TypeAlias = SumDelivery  # noqa: Y015
-
-@_typing.final
-class SumQuestion(_message.Message):
-    """Which contributions to check for length before any is summed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUM_ID_FIELD_NUMBER: _builtins.int
-    CONTRIBUTORS_FIELD_NUMBER: _builtins.int
-    sum_id: _builtins.bytes
-    """Required. As in the opening."""
-    @_builtins.property
-    def contributors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Required. Member ids of the contributors, at most 100."""
-
-    def __init__(
-        self,
-        *,
-        sum_id: _builtins.bytes = ...,
-        contributors: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributors", b"contributors", "sum_id", b"sum_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SumQuestion: _TypeAlias = SumQuestion  # noqa: Y015
-
-@_typing.final
-class SumNorms(_message.Message):
-    """A holder's shares of the squared lengths and of the weights."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUM_ID_FIELD_NUMBER: _builtins.int
-    NORM_SHARES_FIELD_NUMBER: _builtins.int
-    WEIGHT_SHARES_FIELD_NUMBER: _builtins.int
-    sum_id: _builtins.bytes
-    """Required. As in the opening."""
-    norm_shares: _builtins.bytes
-    """Required. A share of each squared length, in the order asked: field elements of 8 bytes, packed."""
-    weight_shares: _builtins.bytes
-    """Required. A share of each claimed weight, in the order asked: field elements of 8 bytes, packed."""
-    def __init__(
-        self,
-        *,
-        sum_id: _builtins.bytes = ...,
-        norm_shares: _builtins.bytes = ...,
-        weight_shares: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["norm_shares", b"norm_shares", "sum_id", b"sum_id", "weight_shares", b"weight_shares"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SumNorms: _TypeAlias = SumNorms  # noqa: Y015
-
-@_typing.final
-class SumClosing(_message.Message):
-    """Which contributions to sum. A holder answers one close for each sum, ever."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUM_ID_FIELD_NUMBER: _builtins.int
-    CONTRIBUTORS_FIELD_NUMBER: _builtins.int
-    sum_id: _builtins.bytes
-    """Required. As in the opening."""
-    @_builtins.property
-    def contributors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Required. Member ids of the contributors, at least as many as the opening's minimum, at most 100."""
-
-    def __init__(
-        self,
-        *,
-        sum_id: _builtins.bytes = ...,
-        contributors: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributors", b"contributors", "sum_id", b"sum_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SumClosing: _TypeAlias = SumClosing  # noqa: Y015
-
-@_typing.final
-class SumPartial(_message.Message):
-    """A piece of a holder's sum of the shares named in the close."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUM_ID_FIELD_NUMBER: _builtins.int
-    PIECE_FIELD_NUMBER: _builtins.int
-    PIECES_FIELD_NUMBER: _builtins.int
-    SUMMED_SHARES_FIELD_NUMBER: _builtins.int
-    sum_id: _builtins.bytes
-    """Required. As in the opening."""
-    piece: _builtins.int
-    """Which piece, from 0."""
-    pieces: _builtins.int
-    """Required. How many pieces, 1 to 256."""
-    summed_shares: _builtins.bytes
-    """Required. Field elements of 8 bytes, packed; at most 1 MiB."""
-    def __init__(
-        self,
-        *,
-        sum_id: _builtins.bytes = ...,
-        piece: _builtins.int = ...,
-        pieces: _builtins.int = ...,
-        summed_shares: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece", "pieces", b"pieces", "sum_id", b"sum_id", "summed_shares", b"summed_shares"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SumPartial: _TypeAlias = SumPartial  # noqa: Y015
+Global___SumPiece: _TypeAlias = SumPiece  # noqa: Y015
 
 @_typing.final
 class Goodbye(_message.Message):

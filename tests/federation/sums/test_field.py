@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federation.prime_field import PRIME
 from federation.sums import field, fixed_point
 from federation.sums.error import SumFaultError, SumRefusedError
-from federation.sums.field import PRIME
 from federation.sums.randomness import Keystream, uniform
 from keys.secret import Secret
 

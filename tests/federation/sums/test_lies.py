@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from federation import sums
+from federation.prime_field import PRIME
 from federation.sums import Exclusion, SumFaultError, field, form
 from federation.sums.randomness import Keystream
 from federation.sums.sealing import seal_shares
@@ -21,6 +22,9 @@ from tests.federation.sums.sum_world import (
 )
 
 CHEAT, *HONEST = MEMBERS[:4]
+
+# The prime itself: as long as an element, and none.
+NO_ELEMENT = PRIME.to_bytes(8, "little")
 
 
 def dealt(world, values=(1, 2, 3, 4)):
@@ -204,7 +208,7 @@ def test_a_check_out_of_shape_says_nothing():
     world.say(
         HOLDERS[0], replace(good, combinations=good.combinations[: len(good.combinations) // 2])
     )
-    world.say(HOLDERS[0], replace(good, combinations=b"\xff" * len(good.combinations)))
+    world.say(HOLDERS[0], replace(good, combinations=NO_ELEMENT * (len(good.combinations) // 8)))
     world.say(HOLDERS[0], replace(good, shares_digests=bytes(range(128, 256))))
     world.check(HOLDERS[1])
 
@@ -263,7 +267,7 @@ def test_two_partials_more_than_needed_name_the_liar_and_give_the_total():
     [
         lambda partial: replace(partial, signature=bytes(range(128, 192))),
         lambda partial: replace(partial, vector=partial.vector[8:]),
-        lambda partial: replace(partial, vector=b"\xff" * 8 + partial.vector[8:]),
+        lambda partial: replace(partial, vector=NO_ELEMENT + partial.vector[8:]),
     ],
 )
 def test_a_partial_that_is_none_is_named(change):

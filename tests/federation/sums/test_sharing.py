@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from federation.prime_field import PRIME
 from federation.sums import field, sharing
 from federation.sums.error import SumFaultError, SumRefusedError
-from federation.sums.field import PRIME
 from federation.sums.randomness import Keystream, uniform
 
 elements = st.integers(0, PRIME - 1)

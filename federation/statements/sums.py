@@ -1,28 +1,30 @@
 """Hold what the parties of a private sum say; who says it is known from where it stands.
 
-Every body checks its shape, as those of ``federation.statements`` do, and raises
-``StatementError``. Numbers, bytes, names and lists of them only, so that each maps to a message.
+Field names are those of ``sums.proto``. The bodies travel as statements in the logs, and without a
+statement around them in the stream of a training run, where a vector may be longer.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from federation.names import MemberId
+from federation.prime_field import ELEMENT_BYTES, LARGEST_TOTAL, MAX_SCALE, PRIME
 from federation.statements.shape import (
     DIGEST_BYTES,
     IDENTIFIER_BYTES,
     MAX_HOLDERS,
     SIGNATURE_BYTES,
+    check_coarse,
     check_count,
+    check_elements,
     check_members,
     check_opaque,
     check_packed,
+    check_reason,
     check_sealed,
     check_time,
     refuse,
 )
-from federation.sums.field import ELEMENT_BYTES, PRIME
-from federation.sums.fixed_point import LARGEST_TOTAL, MAX_SCALE
 from federation.vocabulary import Purpose
 from keys.sealing import MEMBER_OVERHEAD_BYTES
 
@@ -35,8 +37,8 @@ MAX_LABELS: Final = 1 << 20
 MAX_BLOCKS: Final = 64
 # Bytes of a sealed share: a full vector with its masks.
 MAX_SEALED_BYTES: Final = MEMBER_OVERHEAD_BYTES + ELEMENT_BYTES * (MAX_LABELS + 2 * MAX_BLOCKS)
-# Bytes of combinations in one check: two kinds of combination and the norms of all contributors.
-MAX_COMBINATION_BYTES: Final = ELEMENT_BYTES * 2 * MAX_BLOCKS * MAX_HOLDERS
+# Combinations in one check: two kinds of combination and the norms of all contributors.
+MAX_COMBINATIONS: Final = 2 * MAX_BLOCKS * MAX_HOLDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class SumOpen:
         largest: The largest entry, either way, in units.
         norm_blocks: Lengths of blocks of entries, from the first; the squared norm of each is
             opened. Empty: none.
-        norm_bounds: The largest squared norm of each, in squared units.
+        norm_bounds: The largest squared norm of each, in squared units; like ``scale`` and
+            ``largest`` rounded with ``round_coarse`` where it has more than ten digits.
         echoes: How many holders must have repeated a close before any answers it; 0: none.
     """
 
@@ -89,8 +92,8 @@ class SumOpen:
         most = len(self.contributors)
         check_count("least_contributors", self.least_contributors, MIN_CONTRIBUTORS, most)
         check_count("threshold", self.threshold, 2, len(self.holders))
-        check_count("scale", self.scale, 1, MAX_SCALE)
-        check_count("largest", self.largest, 1, LARGEST_TOTAL)
+        check_coarse("scale", self.scale, 1, MAX_SCALE)
+        check_coarse("largest", self.largest, 1, LARGEST_TOTAL)
         check_count("echoes", self.echoes, 0, len(self.holders))
 
     def _check_blocks(self) -> None:
@@ -101,7 +104,7 @@ class SumOpen:
         if sum(self.norm_blocks) > self.label_count:
             refuse("LIST_INVALID", "norm_blocks", "is longer than a vector")
         for bound in self.norm_bounds:
-            check_count("norm_bounds", bound, 1, PRIME - 1)
+            check_coarse("norm_bounds", bound, 1, PRIME - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,7 @@ class SumCheck:
         check_members("refused", self.refused, least=0)
         check_packed("shares_digests", self.shares_digests, DIGEST_BYTES, accepted, accepted)
         check_packed("refused_digests", self.refused_digests, DIGEST_BYTES, refused, refused)
-        # Combinations are uniform numbers, and their count follows from the opening.
-        check_sealed("combinations", self.combinations, 0, MAX_COMBINATION_BYTES)
+        check_elements("combinations", self.combinations, 0, MAX_COMBINATIONS)
         if len(self.combinations) % (ELEMENT_BYTES * max(accepted, 1)):
             refuse("LENGTH_INVALID", "combinations", "is not as long for every contributor")
 
@@ -207,8 +209,31 @@ class SumPartial:
         check_opaque("sum_id", self.sum_id, IDENTIFIER_BYTES)
         check_opaque("close_digest", self.close_digest, DIGEST_BYTES)
         check_opaque("signature", self.signature, SIGNATURE_BYTES)
-        # A share of a total is uniform, so it needs no look at what it reads like.
-        check_sealed("vector", self.vector, ELEMENT_BYTES, ELEMENT_BYTES * MAX_LABELS)
+        check_elements("vector", self.vector, 1, MAX_LABELS)
 
 
-SumBody = SumOpen | SumShares | SumCheck | SumClose | SumEcho | SumPartial
+@dataclass(frozen=True, slots=True)
+class SumLabels:
+    """Says what the entries of a sum's vectors are, where the parties do not know it otherwise.
+
+    Attributes:
+        source: Which numbers of a contributor's, a code.
+        subject: What they are about, 32 bytes, for example a plan's digest; or empty.
+        labels: One for each entry, 16 bytes each, packed: tokens, or hashes of what the source
+            counts.
+    """
+
+    sum_id: bytes
+    source: str
+    labels: bytes
+    subject: bytes = b""
+
+    def __post_init__(self) -> None:
+        check_opaque("sum_id", self.sum_id, IDENTIFIER_BYTES)
+        check_reason(self.source, "source")
+        check_packed("labels", self.labels, IDENTIFIER_BYTES, 1, MAX_LABELS)
+        if self.subject:
+            check_opaque("subject", self.subject, DIGEST_BYTES)
+
+
+SumBody = SumOpen | SumShares | SumCheck | SumClose | SumEcho | SumPartial | SumLabels
