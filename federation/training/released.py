@@ -107,6 +107,8 @@ class ReleasedModel:
                 _read_threshold(found["action_threshold"]),
             )
             build_scorer(model)
+            if model.encode() != data:
+                raise ValueError("another spelling of the model")
         except (ValueError, FederationError, zipfile.BadZipFile, NotImplementedError) as error:
             raise TableError("the file is no released model", reason="MODEL_MALFORMED") from error
         return model
