@@ -15,7 +15,7 @@ from torch import nn
 
 from federation.training.network import EXPANSION
 from federation.training.network import model_digest as model_digest
-from federation.training.plan import ModelChoice
+from federation.training.plan import TREES, ModelChoice
 
 Floats = npt.NDArray[np.float32]
 
@@ -114,7 +114,9 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def initial_model(choice: ModelChoice, inputs: int) -> Floats:
-    """Give the model before the first round."""
+    """Give the model before the first round; of trees there are none yet."""
+    if choice.name == TREES:
+        return np.zeros(0, np.float32)
     return flatten(build_model(choice, inputs))
 
 

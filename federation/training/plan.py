@@ -23,9 +23,12 @@ SUMMABLE_STRATEGIES: Final = ("FedAvg", "FedProx", "FedAdam")
 """Strategies that need nothing but the sum of the updates."""
 VISIBLE_STRATEGIES: Final = ("FedTrimmedAvg", "MultiKrum")
 """Strategies that compare single updates, so that they exclude ``secret``."""
-STRATEGIES: Final = SUMMABLE_STRATEGIES + VISIBLE_STRATEGIES
+BAGGING: Final = "FedXgbBagging"
+"""The one strategy of trees: it puts the members' trees side by side, and trees have no sum."""
+STRATEGIES: Final = (*SUMMABLE_STRATEGIES, *VISIBLE_STRATEGIES, BAGGING)
 
-MODELS: Final = ("residual", "logistic")
+TREES: Final = "trees"
+MODELS: Final = ("residual", "logistic", TREES)
 LEAK_RULES: Final = ("drop", "refuse", "keep")
 
 DIGEST_BYTES: Final = 32
@@ -34,6 +37,8 @@ MAX_ROUNDS: Final = 10_000  # beyond this a plan is a mistake, not a training ru
 MAX_MEMBERS: Final = 1_000
 MAX_WIDTH: Final = 1_024
 MAX_NETWORKS: Final = 64
+MAX_BINS: Final = 64
+MAX_LEAVES: Final = 256  # of a tree: deeper ones learn single rows by heart
 MAX_TEXT_CHARACTERS: Final = 1_000
 MINIMUM_SECRET_MEMBERS: Final = 3  # a sum of two shows each the other's part
 MINIMUM_TRIMMED_MEMBERS: Final = 2  # three members, one of them rejected
@@ -49,8 +54,8 @@ def _require(holds: bool, field: str) -> None:
         _refuse(f"the plan's field '{field}' is out of its range")
 
 
-def _refuse(message: str) -> NoReturn:
-    raise PlanError(message)
+def _refuse(message: str, *, reason: str | None = None, hint: str | None = None) -> NoReturn:
+    raise PlanError(message, reason=reason, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,12 @@ class ModelChoice:
 
     Attributes:
         name: One of MODELS.
-        width: Units of a hidden layer.
-        blocks: Residual blocks after the first layer.
-        networks: Networks trained side by side, each blind to its own fold of the rows; the model
-            is their mean, and each row's blind score serves to choose the threshold.
-        bins: Pieces of the piecewise linear encoding of a number.
-        dropout: Share of hidden units left out in training.
+        width: Units of a hidden layer; leaves of a tree, then a power of two.
+        blocks: Residual blocks after the first layer; trees have none.
+        networks: Networks or forests trained side by side, each blind to its own fold of the rows;
+            the model is their mean, and each row's blind score serves to choose the threshold.
+        bins: Pieces of the piecewise linear encoding of a number; cuts between which trees split.
+        dropout: Share of hidden units left out in training; of columns that a tree does not see.
         seed: Of the first weights.
     """
 
@@ -93,23 +98,29 @@ class ModelChoice:
         _require(1 <= self.width <= MAX_WIDTH, "model.width")
         _require(0 <= self.blocks <= 8, "model.blocks")
         _require(1 <= self.networks <= MAX_NETWORKS, "model.networks")
-        _require(1 <= self.bins <= 64, "model.bins")
+        _require(1 <= self.bins <= MAX_BINS, "model.bins")
         _require(0.0 <= self.dropout < 1.0, "model.dropout")
         _require(0 <= self.seed < 2**31, "model.seed")
+        if self.name == TREES:
+            leaves = 2 <= self.width <= MAX_LEAVES and self.width.bit_count() == 1
+            _require(leaves, "model.width")
+            _require(self.blocks == 0, "model.blocks")
 
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
     """How a member fits the model to its own rows in one round.
 
+    Trees have no use for ``batch_rows``, ``least_steps`` and ``most_steps``.
+
     Attributes:
         learning_rate: At the first round; it falls with the plan's pace.
-        weight_decay: Of AdamW.
+        weight_decay: Of AdamW; of the leaves of trees (XGBoost's lambda).
         batch_rows: Smallest batch; larger tables and rare labels use larger ones.
-        epochs: Passes over the rows in a round.
+        epochs: Passes over the rows in a round; trees grown in a round for each forest.
         least_steps: Of a round, so that a member with few rows still moves.
         most_steps: Of a round, so that a member with many rows does not stall it.
-        input_dropout: Share of encoded inputs left out in training.
+        input_dropout: Share of encoded inputs left out in training; of rows a tree does not see.
     """
 
     learning_rate: float = 2e-3
@@ -138,7 +149,8 @@ class StrategyChoice:
         proximal: FedProx only: pull of a member's model towards the common one.
         server_rate: FedAdam only: its step.
         offenders: FedTrimmedAvg and MultiKrum: how many members may lie.
-        averaged_rounds: Share of the last rounds whose models are averaged at the end.
+        averaged_rounds: Share of the last rounds whose models are averaged at the end; 0 for
+            trees, which have no mean.
     """
 
     name: str = "FedAvg"
@@ -199,7 +211,8 @@ class TrainingPlan:
         privacy: Differential privacy, or None.
         minimum_members: A round with fewer answers changes nothing.
         deadline_seconds: Of one round; who is later is not in it.
-        norm_bound: Largest Euclidean length of a member's update in the first round; see ``bound``.
+        norm_bound: Largest Euclidean length of a member's update in the first round, of trees the
+            largest value of a leaf; see ``bound``.
         weight_cap: Most rows a member may claim.
         leaks: What happens to a column whose emptiness tells the label.
         data_use: Purpose and legal basis.
@@ -237,7 +250,29 @@ class TrainingPlan:
         _require(_finite(self.norm_bound) and 0 < self.norm_bound <= 1_000, "norm_bound")
         _require(1 <= self.weight_cap <= 1_000_000_000, "weight_cap")
         _require(self.leaks in LEAK_RULES, "leaks")
+        self._check_trees()
         self._check_protection()
+
+    def _check_trees(self) -> None:
+        trees = self.model.name == TREES
+        if trees != (self.strategy.name == BAGGING):
+            _refuse(f"trees go with the strategy {BAGGING}, and nothing else does")
+        if not trees:
+            return
+        if self.protection == SECRET:
+            _refuse(
+                "trees have no sum: 'secret' cannot hide them",
+                reason="PROTECTION_UNAVAILABLE",
+                hint='write protection = "robust", whose updates the coordinator sees, '
+                'or model = { name = "residual" }',
+            )
+        if self.privacy is not None:
+            _refuse(
+                "trees cannot be trained with differential privacy here",
+                reason="PROTECTION_UNAVAILABLE",
+                hint="leave 'privacy' out, or write model = { name = \"residual\" }",
+            )
+        _require(self.strategy.averaged_rounds == 0, "strategy.averaged_rounds")
 
     def _check_protection(self) -> None:
         if self.protection == SECRET:
