@@ -107,8 +107,7 @@ class ReleasedModel:
                 _read_threshold(found["action_threshold"]),
             )
             build_scorer(model)
-            if model.encode() != data:
-                raise ValueError("another spelling of the model")
+            _check_spelling(model, data)
         except (ValueError, FederationError, zipfile.BadZipFile, NotImplementedError) as error:
             raise TableError("the file is no released model", reason="MODEL_MALFORMED") from error
         return model
@@ -144,6 +143,11 @@ def _read_parts(data: bytes) -> dict[str, bytes]:
     if found["format"] != FORMAT:
         raise ValueError("another format")
     return found
+
+
+def _check_spelling(model: ReleasedModel, data: bytes) -> None:
+    if model.encode() != data:
+        raise ValueError("another spelling of the model")
 
 
 def _read_threshold(data: bytes) -> float:
