@@ -66,6 +66,11 @@ def find_outlying(changes: Mapping[int, Floats]) -> dict[int, UpdateError]:
     }
 
 
+def find_offenders(changes: Mapping[int, Floats]) -> dict[int, UpdateError]:
+    """Name the members whose updates are far longer than the others', or point against them."""
+    return find_outlying(changes)
+
+
 def clip_length(change: Floats, bound: float) -> Floats:
     """Shorten a change to the bound, keeping its direction."""
     length = euclidean_length(change)
