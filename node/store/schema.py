@@ -78,6 +78,16 @@ def m002_known_tokens(database: Database) -> None:
     database.execute("CREATE INDEX own_value_by_value ON own_value (value)")
 
 
+@PRIVATE_MIGRATIONS()
+def m003_sums(database: Database) -> None:
+    """Remember this member's part in private sums, as contributor and as holder."""
+    database.execute(
+        "CREATE TABLE sum_part (sum_id BLOB NOT NULL, part TEXT NOT NULL, time INTEGER NOT NULL,"
+        " labels_digest BLOB NOT NULL, contributors TEXT NOT NULL, fingerprints BLOB,"
+        " said BLOB NOT NULL, PRIMARY KEY (sum_id, part)) WITHOUT ROWID"
+    )
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()
