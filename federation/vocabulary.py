@@ -270,6 +270,7 @@ class TrainingMetric(enum.IntEnum):
     CALIBRATION_ERROR = 6
     THRESHOLD = 7
     MEMBERSHIP_ADVANTAGE = 8
+    ACTION_THRESHOLD = 9
 
 
 class TrainingCandidate(enum.IntEnum):

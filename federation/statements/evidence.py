@@ -5,6 +5,7 @@ from typing import Final
 
 from federation.indicators.kind import Kind
 from federation.statements.shape import (
+    DIGEST_BYTES,
     IDENTIFIER_BYTES,
     MAX_COUNT,
     MAX_EPOCH,
@@ -45,6 +46,7 @@ class Nomination:
         confidence: 1 to 100.
         last_seen_time: When the member last saw it act; None is the time of issue.
         sealed_details: Sealed under the indicator's content key, or empty.
+        model_digest: Of the released model whose score led to it, 32 bytes; empty for none.
     """
 
     token: bytes
@@ -56,10 +58,13 @@ class Nomination:
     confidence: int
     last_seen_time: int | None = None
     sealed_details: bytes = b""
+    model_digest: bytes = b""
 
     def __post_init__(self) -> None:
         _check_subject(self.token, self.epoch)
         check_confidence(self.confidence)
+        if self.model_digest:
+            check_opaque("model_digest", self.model_digest, DIGEST_BYTES)
         if self.last_seen_time is not None:
             check_time("last_seen_time", self.last_seen_time)
         if self.sealed_details:

@@ -154,6 +154,7 @@ def nomination_id(
     fraud_type: FraudType,
     stage: FraudStage = FraudStage.UNSPECIFIED,
     subject_role: SubjectRole = SubjectRole.UNSPECIFIED,
+    model_digest: bytes = b"",
 ) -> bytes:
     """Derive the 16-byte id of a nomination from what it claims.
 
@@ -165,4 +166,5 @@ def nomination_id(
     digest.update(len(token).to_bytes(1) + token)
     for number in (kind, epoch, fraud_type, stage, subject_role):
         digest.update(int(number).to_bytes(4))
+    digest.update(model_digest)  # what a model's score says replaces no person's word
     return digest.digest()[:IDENTIFIER_BYTES]

@@ -393,6 +393,8 @@ class _TrainingMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Traini
     """Threshold of the score."""
     TRAINING_METRIC_MEMBERSHIP_ADVANTAGE: _TrainingMetric.ValueType  # 8
     """Advantage of a membership-inference attack."""
+    TRAINING_METRIC_ACTION_THRESHOLD: _TrainingMetric.ValueType  # 9
+    """Score from which the false positive rate is at most 1e-4."""
 
 class TrainingMetric(_TrainingMetric, metaclass=_TrainingMetricEnumTypeWrapper):
     """What is measured."""
@@ -415,6 +417,8 @@ TRAINING_METRIC_THRESHOLD: TrainingMetric.ValueType  # 7
 """Threshold of the score."""
 TRAINING_METRIC_MEMBERSHIP_ADVANTAGE: TrainingMetric.ValueType  # 8
 """Advantage of a membership-inference attack."""
+TRAINING_METRIC_ACTION_THRESHOLD: TrainingMetric.ValueType  # 9
+"""Score from which the false positive rate is at most 1e-4."""
 Global___TrainingMetric: _TypeAlias = TrainingMetric  # noqa: Y015
 
 class _TrainingCandidate:

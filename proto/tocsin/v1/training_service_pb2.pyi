@@ -59,6 +59,34 @@ SUM_PART_PARTIAL: SumPart.ValueType  # 6
 """SumPartial, of a holder."""
 Global___SumPart: _TypeAlias = SumPart  # noqa: Y015
 
+class _ModelFile:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModelFileEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelFile.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODEL_FILE_UNSPECIFIED: _ModelFile.ValueType  # 0
+    """Never sent, always refused."""
+    MODEL_FILE_MODEL: _ModelFile.ValueType  # 1
+    """The model itself: plan, schema, scaling, parameters, thresholds."""
+    MODEL_FILE_CARD: _ModelFile.ValueType  # 2
+    """The model card."""
+    MODEL_FILE_ASSESSMENT: _ModelFile.ValueType  # 3
+    """The risk assessment."""
+
+class ModelFile(_ModelFile, metaclass=_ModelFileEnumTypeWrapper):
+    """Which file of a run."""
+
+MODEL_FILE_UNSPECIFIED: ModelFile.ValueType  # 0
+"""Never sent, always refused."""
+MODEL_FILE_MODEL: ModelFile.ValueType  # 1
+"""The model itself: plan, schema, scaling, parameters, thresholds."""
+MODEL_FILE_CARD: ModelFile.ValueType  # 2
+"""The model card."""
+MODEL_FILE_ASSESSMENT: ModelFile.ValueType  # 3
+"""The risk assessment."""
+Global___ModelFile: _TypeAlias = ModelFile  # noqa: Y015
+
 @_typing.final
 class AttachRequest(_message.Message):
     """What an attached member sends."""
@@ -69,6 +97,7 @@ class AttachRequest(_message.Message):
     REPLY_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     SUM_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First of all, once."""
@@ -85,6 +114,10 @@ class AttachRequest(_message.Message):
     def sum(self) -> Global___SumPiece:
         """What the member says in a private sum."""
 
+    @_builtins.property
+    def file(self) -> Global___FileRequest:
+        """The member lacks a file of an evaluated model."""
+
     def __init__(
         self,
         *,
@@ -92,12 +125,13 @@ class AttachRequest(_message.Message):
         reply: Global___RoundReply | None = ...,
         refusal: Global___Refusal | None = ...,
         sum: Global___SumPiece | None = ...,
+        file: Global___FileRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "part", b"part", "refusal", b"refusal", "reply", b"reply", "sum", b"sum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "hello", b"hello", "part", b"part", "refusal", b"refusal", "reply", b"reply", "sum", b"sum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "part", b"part", "refusal", b"refusal", "reply", b"reply", "sum", b"sum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "hello", b"hello", "part", b"part", "refusal", b"refusal", "reply", b"reply", "sum", b"sum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["hello", "reply", "refusal", "sum"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["hello", "reply", "refusal", "sum", "file"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -112,6 +146,7 @@ class AttachResponse(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     SUM_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> Global___RoundMessage:
         """Work for the member's copy of the training code."""
@@ -124,18 +159,23 @@ class AttachResponse(_message.Message):
     def goodbye(self) -> Global___Goodbye:
         """The run is over, or not the member's any more."""
 
+    @_builtins.property
+    def file(self) -> Global___ReleaseFile:
+        """A file of an evaluated model that the member asked for."""
+
     def __init__(
         self,
         *,
         message: Global___RoundMessage | None = ...,
         sum: Global___SumPiece | None = ...,
         goodbye: Global___Goodbye | None = ...,
+        file: Global___ReleaseFile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["message", "sum", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["message", "sum", "goodbye", "file"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -336,6 +376,70 @@ class SumPiece(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SumPiece: _TypeAlias = SumPiece  # noqa: Y015
+
+@_typing.final
+class FileRequest(_message.Message):
+    """A member asks for a file that the log names and that it does not have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """Required. Digest of the plan, 32 bytes; the member approves it."""
+    file: Global___ModelFile.ValueType
+    """Required. Which file."""
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        file: Global___ModelFile.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "plan_digest", b"plan_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileRequest: _TypeAlias = FileRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseFile(_message.Message):
+    """A piece of a file. The member keeps the whole only if its digest is the one in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    PIECE_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """Required. Digest of the plan, 32 bytes."""
+    file: Global___ModelFile.ValueType
+    """Required. Which file."""
+    piece: _builtins.int
+    """Which piece, from 0."""
+    pieces: _builtins.int
+    """Required. How many pieces, 1 to 64; 0: the coordinator does not have the file."""
+    body: _builtins.bytes
+    """At most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        file: Global___ModelFile.ValueType = ...,
+        piece: _builtins.int = ...,
+        pieces: _builtins.int = ...,
+        body: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "file", b"file", "piece", b"piece", "pieces", b"pieces", "plan_digest", b"plan_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseFile: _TypeAlias = ReleaseFile  # noqa: Y015
 
 @_typing.final
 class Goodbye(_message.Message):

@@ -929,6 +929,7 @@ class ExplainResponse(_message.Message):
 
     EXPLANATION_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def explanation(self) -> _lookup_service_pb2.ExplainResponse:
         """The outside explanation."""
@@ -937,19 +938,74 @@ class ExplainResponse(_message.Message):
     def details(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenedDetails]:
         """Details opened with the content key, in the order of the terms that have some."""
 
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelTerm]:
+        """Nominations that a model's score led to, in the order of the terms."""
+
     def __init__(
         self,
         *,
         explanation: _lookup_service_pb2.ExplainResponse | None = ...,
         details: _abc.Iterable[Global___OpenedDetails] | None = ...,
+        models: _abc.Iterable[Global___ModelTerm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "explanation", b"explanation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "explanation", b"explanation", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class ModelTerm(_message.Message):
+    """A nomination that a model's score led to. What comes after the digest only the own node knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    SCORED_TIME_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Member that nominated."""
+    model_digest: _builtins.bytes
+    """Digest of the model, 32 bytes."""
+    plan_digest: _builtins.bytes
+    """Digest of the plan that it was trained by, 32 bytes; empty for other members' terms."""
+    score: _builtins.float
+    """Score of the row, 0 to 1."""
+    threshold: _builtins.float
+    """Score from which rows were nominated."""
+    @_builtins.property
+    def scored_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was scored."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What raised the score most, such as "calls HIGH"."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        model_digest: _builtins.bytes = ...,
+        plan_digest: _builtins.bytes = ...,
+        score: _builtins.float = ...,
+        threshold: _builtins.float = ...,
+        scored_time: _timestamp_pb2.Timestamp | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scored_time", b"scored_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "model_digest", b"model_digest", "plan_digest", b"plan_digest", "reasons", b"reasons", "score", b"score", "scored_time", b"scored_time", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelTerm: _TypeAlias = ModelTerm  # noqa: Y015
 
 @_typing.final
 class OpenedDetails(_message.Message):

@@ -23,54 +23,80 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tocsin.desk.v1 import desk_service_pb2 as tocsin_dot_desk_dot_v1_dot_desk__service__pb2
 from tocsin.v1 import training_pb2 as tocsin_dot_v1_dot_training__pb2
+from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tocsin/desk/v1/train_service.proto\x12\x0etocsin.desk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tocsin/v1/training.proto\"L\n\x12ProposePlanRequest\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x17.tocsin.v1.TrainingPlan\x12\x0f\n\x07\x61pprove\x18\x02 \x01(\x08\"*\n\x13ProposePlanResponse\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"%\n\x10ListPlansRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\">\n\x11ListPlansResponse\x12)\n\x05plans\x18\x01 \x03(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\"\xda\x03\n\nPlanStatus\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63oordinator\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12/\n\x0bopened_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04task\x18\x06 \x01(\x0e\x32\x17.tocsin.v1.TrainingTask\x12\x31\n\nprotection\x18\x07 \x01(\x0e\x32\x1d.tocsin.v1.TrainingProtection\x12\x17\n\x0fminimum_members\x18\x08 \x01(\r\x12\x10\n\x08\x61pproved\x18\t \x03(\t\x12.\n\x07refused\x18\n \x03(\x0b\x32\x1d.tocsin.desk.v1.MemberRefusal\x12\x10\n\x08\x65nrolled\x18\x0b \x03(\t\x12\r\n\x05round\x18\x0c \x01(\r\x12\x0e\n\x06rounds\x18\r \x01(\r\x12\x14\n\x0cown_decision\x18\x0e \x01(\t\x12\x15\n\rpolicy_reason\x18\x0f \x01(\t\x12\x10\n\x08in_force\x18\x10 \x01(\x08\x12\x0f\n\x07\x65xpired\x18\x11 \x01(\x08\"J\n\rMemberRefusal\x12\x0e\n\x06member\x18\x01 \x01(\t\x12)\n\x06reason\x18\x02 \x01(\x0e\x32\x19.tocsin.v1.TrainingReason\"%\n\x0eGetPlanRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"\xeb\x02\n\x0fGetPlanResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12%\n\x04plan\x18\x02 \x01(\x0b\x32\x17.tocsin.v1.TrainingPlan\x12\x0f\n\x07leaving\x18\x03 \x03(\t\x12(\n\x06rounds\x18\x04 \x03(\x0b\x32\x18.tocsin.v1.TrainingRound\x12\x31\n\nevaluation\x18\x05 \x01(\x0b\x32\x1d.tocsin.v1.TrainingEvaluation\x12\'\n\x05stage\x18\x06 \x01(\x0b\x32\x18.tocsin.v1.TrainingStage\x12\x16\n\x0erelease_digest\x18\x07 \x01(\x0c\x12\x18\n\x10release_approved\x18\x08 \x03(\t\x12<\n\x12refused_statements\x18\t \x03(\x0b\x32 .tocsin.desk.v1.RefusedStatement\"F\n\x10RefusedStatement\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0cstatement_id\x18\x02 \x01(\x0c\x12\x0c\n\x04rule\x18\x03 \x01(\t\"\x7f\n\x0e\x41pproveRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12-\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1b.tocsin.v1.TrainingDecision\x12)\n\x06reason\x18\x03 \x01(\x0e\x32\x19.tocsin.v1.TrainingReason\"=\n\x0f\x41pproveResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\")\n\x12GetProgressRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"o\n\x13GetProgressResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12,\n\nlast_round\x18\x02 \x01(\x0b\x32\x18.tocsin.v1.TrainingRound\"1\n\nRunRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06schema\x18\x02 \x01(\x0c\"\xe2\x01\n\x0bRunResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12,\n\nlast_round\x18\x02 \x01(\x0b\x32\x18.tocsin.v1.TrainingRound\x12\x10\n\x08\x61ttached\x18\x03 \x03(\t\x12\x17\n\x0floss_millionths\x18\x04 \x01(\x04\x12\x1a\n\x12round_milliseconds\x18\x05 \x01(\x04\x12\r\n\x05\x65nded\x18\x06 \x01(\x08\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\x12\x12\n\nmodel_file\x18\x08 \x01(\t\"\x82\x01\n\x0eReleaseRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12$\n\x05stage\x18\x02 \x01(\x0e\x32\x15.tocsin.v1.ModelStage\x12\x1a\n\x12model_sheet_digest\x18\x03 \x01(\x0c\x12\x19\n\x11\x61ssessment_digest\x18\x04 \x01(\x0c\"=\n\x0fReleaseResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\"&\n\x0fRollBackRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"W\n\x10RollBackResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12\x17\n\x0fretired_digests\x18\x02 \x03(\x0c\x32\x87\x05\n\x0cTrainService\x12V\n\x0bProposePlan\x12\".tocsin.desk.v1.ProposePlanRequest\x1a#.tocsin.desk.v1.ProposePlanResponse\x12P\n\tListPlans\x12 .tocsin.desk.v1.ListPlansRequest\x1a!.tocsin.desk.v1.ListPlansResponse\x12J\n\x07GetPlan\x12\x1e.tocsin.desk.v1.GetPlanRequest\x1a\x1f.tocsin.desk.v1.GetPlanResponse\x12J\n\x07\x41pprove\x12\x1e.tocsin.desk.v1.ApproveRequest\x1a\x1f.tocsin.desk.v1.ApproveResponse\x12X\n\x0bGetProgress\x12\".tocsin.desk.v1.GetProgressRequest\x1a#.tocsin.desk.v1.GetProgressResponse0\x01\x12@\n\x03Run\x12\x1a.tocsin.desk.v1.RunRequest\x1a\x1b.tocsin.desk.v1.RunResponse0\x01\x12J\n\x07Release\x12\x1e.tocsin.desk.v1.ReleaseRequest\x1a\x1f.tocsin.desk.v1.ReleaseResponse\x12M\n\x08RollBack\x12\x1f.tocsin.desk.v1.RollBackRequest\x1a .tocsin.desk.v1.RollBackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tocsin/desk/v1/train_service.proto\x12\x0etocsin.desk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tocsin/desk/v1/desk_service.proto\x1a\x18tocsin/v1/training.proto\x1a\x1atocsin/v1/vocabulary.proto\"L\n\x12ProposePlanRequest\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x17.tocsin.v1.TrainingPlan\x12\x0f\n\x07\x61pprove\x18\x02 \x01(\x08\"*\n\x13ProposePlanResponse\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"%\n\x10ListPlansRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\">\n\x11ListPlansResponse\x12)\n\x05plans\x18\x01 \x03(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\"\xda\x03\n\nPlanStatus\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63oordinator\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12/\n\x0bopened_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04task\x18\x06 \x01(\x0e\x32\x17.tocsin.v1.TrainingTask\x12\x31\n\nprotection\x18\x07 \x01(\x0e\x32\x1d.tocsin.v1.TrainingProtection\x12\x17\n\x0fminimum_members\x18\x08 \x01(\r\x12\x10\n\x08\x61pproved\x18\t \x03(\t\x12.\n\x07refused\x18\n \x03(\x0b\x32\x1d.tocsin.desk.v1.MemberRefusal\x12\x10\n\x08\x65nrolled\x18\x0b \x03(\t\x12\r\n\x05round\x18\x0c \x01(\r\x12\x0e\n\x06rounds\x18\r \x01(\r\x12\x14\n\x0cown_decision\x18\x0e \x01(\t\x12\x15\n\rpolicy_reason\x18\x0f \x01(\t\x12\x10\n\x08in_force\x18\x10 \x01(\x08\x12\x0f\n\x07\x65xpired\x18\x11 \x01(\x08\"J\n\rMemberRefusal\x12\x0e\n\x06member\x18\x01 \x01(\t\x12)\n\x06reason\x18\x02 \x01(\x0e\x32\x19.tocsin.v1.TrainingReason\"%\n\x0eGetPlanRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"\x99\x03\n\x0fGetPlanResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12%\n\x04plan\x18\x02 \x01(\x0b\x32\x17.tocsin.v1.TrainingPlan\x12\x0f\n\x07leaving\x18\x03 \x03(\t\x12(\n\x06rounds\x18\x04 \x03(\x0b\x32\x18.tocsin.v1.TrainingRound\x12\x31\n\nevaluation\x18\x05 \x01(\x0b\x32\x1d.tocsin.v1.TrainingEvaluation\x12\'\n\x05stage\x18\x06 \x01(\x0b\x32\x18.tocsin.v1.TrainingStage\x12\x16\n\x0erelease_digest\x18\x07 \x01(\x0c\x12\x18\n\x10release_approved\x18\x08 \x03(\t\x12<\n\x12refused_statements\x18\t \x03(\x0b\x32 .tocsin.desk.v1.RefusedStatement\x12,\n\x06shadow\x18\n \x01(\x0b\x32\x1c.tocsin.desk.v1.ShadowCounts\"F\n\x10RefusedStatement\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0cstatement_id\x18\x02 \x01(\x0c\x12\x0c\n\x04rule\x18\x03 \x01(\t\"\x7f\n\x0e\x41pproveRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12-\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1b.tocsin.v1.TrainingDecision\x12)\n\x06reason\x18\x03 \x01(\x0e\x32\x19.tocsin.v1.TrainingReason\"=\n\x0f\x41pproveResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\")\n\x12GetProgressRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"o\n\x13GetProgressResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12,\n\nlast_round\x18\x02 \x01(\x0b\x32\x18.tocsin.v1.TrainingRound\"1\n\nRunRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06schema\x18\x02 \x01(\x0c\"\xe2\x01\n\x0bRunResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12,\n\nlast_round\x18\x02 \x01(\x0b\x32\x18.tocsin.v1.TrainingRound\x12\x10\n\x08\x61ttached\x18\x03 \x03(\t\x12\x17\n\x0floss_millionths\x18\x04 \x01(\x04\x12\x1a\n\x12round_milliseconds\x18\x05 \x01(\x04\x12\r\n\x05\x65nded\x18\x06 \x01(\x08\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\x12\x12\n\nmodel_file\x18\x08 \x01(\t\"\x82\x01\n\x0eReleaseRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12$\n\x05stage\x18\x02 \x01(\x0e\x32\x15.tocsin.v1.ModelStage\x12\x1a\n\x12model_sheet_digest\x18\x03 \x01(\x0c\x12\x19\n\x11\x61ssessment_digest\x18\x04 \x01(\x0c\"=\n\x0fReleaseResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\"&\n\x0fRollBackRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\"W\n\x10RollBackResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.PlanStatus\x12\x17\n\x0fretired_digests\x18\x02 \x03(\x0c\"\xa2\x01\n\x0cShadowCounts\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x0e\n\x06\x61larms\x18\x02 \x01(\x04\x12\x17\n\x0f\x61larms_in_force\x18\x03 \x01(\x04\x12\x13\n\x0b\x61larms_both\x18\x04 \x01(\x04\x12\x15\n\rrows_compared\x18\x05 \x01(\x04\x12/\n\x0bscored_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11ListModelsRequest\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tocsin.desk.v1.ModelInfo\"\x83\x02\n\tModelInfo\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63oordinator\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12%\n\x04task\x18\x05 \x01(\x0e\x32\x17.tocsin.v1.TrainingTask\x12\x10\n\x08in_force\x18\x06 \x01(\x08\x12\x31\n\rreleased_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\thas_model\x18\x08 \x01(\x08\x12\x10\n\x08has_card\x18\t \x01(\x08\x12\x16\n\x0ehas_assessment\x18\n \x01(\x08\"\x8d\x02\n\x0cScoreRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06shadow\x18\x02 \x01(\x08\x12\x1c\n\x14threshold_millionths\x18\x03 \x01(\r\x12\x0f\n\x07reasons\x18\x04 \x01(\r\x12\x14\n\x0c\x63olumn_names\x18\x05 \x03(\t\x12\x11\n\tfirst_row\x18\x06 \x01(\x04\x12\x0c\n\x04rows\x18\x07 \x01(\r\x12,\n\x07\x63olumns\x18\x08 \x03(\x0b\x32\x1b.tocsin.desk.v1.ScoreColumn\x12\x33\n\nnomination\x18\t \x01(\x0b\x32\x1f.tocsin.desk.v1.ScoreNomination\x12\x0e\n\x06values\x18\n \x03(\t\";\n\x0bScoreColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x01(\x0c\x12\r\n\x05texts\x18\x03 \x03(\t\"m\n\x0fScoreNomination\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12(\n\nfraud_type\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12\x12\n\nconfidence\x18\x04 \x01(\r\"v\n\rScoreResponse\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x1a.tocsin.desk.v1.ScoredWith\x12\x0e\n\x06scores\x18\x02 \x01(\x0c\x12*\n\x06\x61larms\x18\x03 \x03(\x0b\x32\x1a.tocsin.desk.v1.ScoreAlarm\"\xb4\x01\n\nScoredWith\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\x0c\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12\x11\n\tthreshold\x18\x05 \x01(\x01\x12\x18\n\x10\x61\x63tion_threshold\x18\x06 \x01(\x01\x12-\n\x07\x63olumns\x18\x07 \x03(\x0b\x32\x1c.tocsin.desk.v1.WantedColumn\"1\n\x0cWantedColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61tegorical\x18\x02 \x01(\x08\"v\n\nScoreAlarm\x12\x0b\n\x03row\x18\x01 \x01(\r\x12,\n\x07reasons\x18\x02 \x03(\x0b\x32\x1b.tocsin.desk.v1.ScoreReason\x12-\n\nnomination\x18\x03 \x01(\x0b\x32\x19.tocsin.desk.v1.RowResult\";\n\x0bScoreReason\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0c\n\x04side\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x32\xa2\x06\n\x0cTrainService\x12V\n\x0bProposePlan\x12\".tocsin.desk.v1.ProposePlanRequest\x1a#.tocsin.desk.v1.ProposePlanResponse\x12P\n\tListPlans\x12 .tocsin.desk.v1.ListPlansRequest\x1a!.tocsin.desk.v1.ListPlansResponse\x12J\n\x07GetPlan\x12\x1e.tocsin.desk.v1.GetPlanRequest\x1a\x1f.tocsin.desk.v1.GetPlanResponse\x12J\n\x07\x41pprove\x12\x1e.tocsin.desk.v1.ApproveRequest\x1a\x1f.tocsin.desk.v1.ApproveResponse\x12X\n\x0bGetProgress\x12\".tocsin.desk.v1.GetProgressRequest\x1a#.tocsin.desk.v1.GetProgressResponse0\x01\x12@\n\x03Run\x12\x1a.tocsin.desk.v1.RunRequest\x1a\x1b.tocsin.desk.v1.RunResponse0\x01\x12J\n\x07Release\x12\x1e.tocsin.desk.v1.ReleaseRequest\x1a\x1f.tocsin.desk.v1.ReleaseResponse\x12M\n\x08RollBack\x12\x1f.tocsin.desk.v1.RollBackRequest\x1a .tocsin.desk.v1.RollBackResponse\x12S\n\nListModels\x12!.tocsin.desk.v1.ListModelsRequest\x1a\".tocsin.desk.v1.ListModelsResponse\x12\x44\n\x05Score\x12\x1c.tocsin.desk.v1.ScoreRequest\x1a\x1d.tocsin.desk.v1.ScoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tocsin.desk.v1.train_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROPOSEPLANREQUEST']._serialized_start=113
-  _globals['_PROPOSEPLANREQUEST']._serialized_end=189
-  _globals['_PROPOSEPLANRESPONSE']._serialized_start=191
-  _globals['_PROPOSEPLANRESPONSE']._serialized_end=233
-  _globals['_LISTPLANSREQUEST']._serialized_start=235
-  _globals['_LISTPLANSREQUEST']._serialized_end=272
-  _globals['_LISTPLANSRESPONSE']._serialized_start=274
-  _globals['_LISTPLANSRESPONSE']._serialized_end=336
-  _globals['_PLANSTATUS']._serialized_start=339
-  _globals['_PLANSTATUS']._serialized_end=813
-  _globals['_MEMBERREFUSAL']._serialized_start=815
-  _globals['_MEMBERREFUSAL']._serialized_end=889
-  _globals['_GETPLANREQUEST']._serialized_start=891
-  _globals['_GETPLANREQUEST']._serialized_end=928
-  _globals['_GETPLANRESPONSE']._serialized_start=931
-  _globals['_GETPLANRESPONSE']._serialized_end=1294
-  _globals['_REFUSEDSTATEMENT']._serialized_start=1296
-  _globals['_REFUSEDSTATEMENT']._serialized_end=1366
-  _globals['_APPROVEREQUEST']._serialized_start=1368
-  _globals['_APPROVEREQUEST']._serialized_end=1495
-  _globals['_APPROVERESPONSE']._serialized_start=1497
-  _globals['_APPROVERESPONSE']._serialized_end=1558
-  _globals['_GETPROGRESSREQUEST']._serialized_start=1560
-  _globals['_GETPROGRESSREQUEST']._serialized_end=1601
-  _globals['_GETPROGRESSRESPONSE']._serialized_start=1603
-  _globals['_GETPROGRESSRESPONSE']._serialized_end=1714
-  _globals['_RUNREQUEST']._serialized_start=1716
-  _globals['_RUNREQUEST']._serialized_end=1765
-  _globals['_RUNRESPONSE']._serialized_start=1768
-  _globals['_RUNRESPONSE']._serialized_end=1994
-  _globals['_RELEASEREQUEST']._serialized_start=1997
-  _globals['_RELEASEREQUEST']._serialized_end=2127
-  _globals['_RELEASERESPONSE']._serialized_start=2129
-  _globals['_RELEASERESPONSE']._serialized_end=2190
-  _globals['_ROLLBACKREQUEST']._serialized_start=2192
-  _globals['_ROLLBACKREQUEST']._serialized_end=2230
-  _globals['_ROLLBACKRESPONSE']._serialized_start=2232
-  _globals['_ROLLBACKRESPONSE']._serialized_end=2319
-  _globals['_TRAINSERVICE']._serialized_start=2322
-  _globals['_TRAINSERVICE']._serialized_end=2969
+  _globals['_PROPOSEPLANREQUEST']._serialized_start=176
+  _globals['_PROPOSEPLANREQUEST']._serialized_end=252
+  _globals['_PROPOSEPLANRESPONSE']._serialized_start=254
+  _globals['_PROPOSEPLANRESPONSE']._serialized_end=296
+  _globals['_LISTPLANSREQUEST']._serialized_start=298
+  _globals['_LISTPLANSREQUEST']._serialized_end=335
+  _globals['_LISTPLANSRESPONSE']._serialized_start=337
+  _globals['_LISTPLANSRESPONSE']._serialized_end=399
+  _globals['_PLANSTATUS']._serialized_start=402
+  _globals['_PLANSTATUS']._serialized_end=876
+  _globals['_MEMBERREFUSAL']._serialized_start=878
+  _globals['_MEMBERREFUSAL']._serialized_end=952
+  _globals['_GETPLANREQUEST']._serialized_start=954
+  _globals['_GETPLANREQUEST']._serialized_end=991
+  _globals['_GETPLANRESPONSE']._serialized_start=994
+  _globals['_GETPLANRESPONSE']._serialized_end=1403
+  _globals['_REFUSEDSTATEMENT']._serialized_start=1405
+  _globals['_REFUSEDSTATEMENT']._serialized_end=1475
+  _globals['_APPROVEREQUEST']._serialized_start=1477
+  _globals['_APPROVEREQUEST']._serialized_end=1604
+  _globals['_APPROVERESPONSE']._serialized_start=1606
+  _globals['_APPROVERESPONSE']._serialized_end=1667
+  _globals['_GETPROGRESSREQUEST']._serialized_start=1669
+  _globals['_GETPROGRESSREQUEST']._serialized_end=1710
+  _globals['_GETPROGRESSRESPONSE']._serialized_start=1712
+  _globals['_GETPROGRESSRESPONSE']._serialized_end=1823
+  _globals['_RUNREQUEST']._serialized_start=1825
+  _globals['_RUNREQUEST']._serialized_end=1874
+  _globals['_RUNRESPONSE']._serialized_start=1877
+  _globals['_RUNRESPONSE']._serialized_end=2103
+  _globals['_RELEASEREQUEST']._serialized_start=2106
+  _globals['_RELEASEREQUEST']._serialized_end=2236
+  _globals['_RELEASERESPONSE']._serialized_start=2238
+  _globals['_RELEASERESPONSE']._serialized_end=2299
+  _globals['_ROLLBACKREQUEST']._serialized_start=2301
+  _globals['_ROLLBACKREQUEST']._serialized_end=2339
+  _globals['_ROLLBACKRESPONSE']._serialized_start=2341
+  _globals['_ROLLBACKRESPONSE']._serialized_end=2428
+  _globals['_SHADOWCOUNTS']._serialized_start=2431
+  _globals['_SHADOWCOUNTS']._serialized_end=2593
+  _globals['_LISTMODELSREQUEST']._serialized_start=2595
+  _globals['_LISTMODELSREQUEST']._serialized_end=2614
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2616
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2679
+  _globals['_MODELINFO']._serialized_start=2682
+  _globals['_MODELINFO']._serialized_end=2941
+  _globals['_SCOREREQUEST']._serialized_start=2944
+  _globals['_SCOREREQUEST']._serialized_end=3213
+  _globals['_SCORECOLUMN']._serialized_start=3215
+  _globals['_SCORECOLUMN']._serialized_end=3274
+  _globals['_SCORENOMINATION']._serialized_start=3276
+  _globals['_SCORENOMINATION']._serialized_end=3385
+  _globals['_SCORERESPONSE']._serialized_start=3387
+  _globals['_SCORERESPONSE']._serialized_end=3505
+  _globals['_SCOREDWITH']._serialized_start=3508
+  _globals['_SCOREDWITH']._serialized_end=3688
+  _globals['_WANTEDCOLUMN']._serialized_start=3690
+  _globals['_WANTEDCOLUMN']._serialized_end=3739
+  _globals['_SCOREALARM']._serialized_start=3741
+  _globals['_SCOREALARM']._serialized_end=3859
+  _globals['_SCOREREASON']._serialized_start=3861
+  _globals['_SCOREREASON']._serialized_end=3920
+  _globals['_TRAINSERVICE']._serialized_start=3923
+  _globals['_TRAINSERVICE']._serialized_end=4725
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tocsin.desk.v1 import desk_service_pb2 as _desk_service_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
+from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -275,6 +277,7 @@ class GetPlanResponse(_message.Message):
     RELEASE_DIGEST_FIELD_NUMBER: _builtins.int
     RELEASE_APPROVED_FIELD_NUMBER: _builtins.int
     REFUSED_STATEMENTS_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
     release_digest: _builtins.bytes
     """What a release approval must name, 32 bytes, once the model is in the shadow stage."""
     @_builtins.property
@@ -309,6 +312,10 @@ class GetPlanResponse(_message.Message):
     def refused_statements(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedStatement]:
         """Statements that do not count, with the rule that they break."""
 
+    @_builtins.property
+    def shadow(self) -> Global___ShadowCounts:
+        """What the model did here in the shadow stage, if it scored anything."""
+
     def __init__(
         self,
         *,
@@ -321,10 +328,11 @@ class GetPlanResponse(_message.Message):
         release_digest: _builtins.bytes = ...,
         release_approved: _abc.Iterable[_builtins.str] | None = ...,
         refused_statements: _abc.Iterable[Global___RefusedStatement] | None = ...,
+        shadow: Global___ShadowCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "plan", b"plan", "stage", b"stage", "status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "plan", b"plan", "shadow", b"shadow", "stage", b"stage", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "leaving", b"leaving", "plan", b"plan", "refused_statements", b"refused_statements", "release_approved", b"release_approved", "release_digest", b"release_digest", "rounds", b"rounds", "stage", b"stage", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "leaving", b"leaving", "plan", b"plan", "refused_statements", b"refused_statements", "release_approved", b"release_approved", "release_digest", b"release_digest", "rounds", b"rounds", "shadow", b"shadow", "stage", b"stage", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -657,3 +665,456 @@ class RollBackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RollBackResponse: _TypeAlias = RollBackResponse  # noqa: Y015
+
+@_typing.final
+class ShadowCounts(_message.Message):
+    """What a model would have done, had it been in force; counted by this node alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    ALARMS_FIELD_NUMBER: _builtins.int
+    ALARMS_IN_FORCE_FIELD_NUMBER: _builtins.int
+    ALARMS_BOTH_FIELD_NUMBER: _builtins.int
+    ROWS_COMPARED_FIELD_NUMBER: _builtins.int
+    SCORED_TIME_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows scored."""
+    alarms: _builtins.int
+    """Of them at or above the threshold."""
+    alarms_in_force: _builtins.int
+    """Of them at or above the threshold of the model in force; 0 without one."""
+    alarms_both: _builtins.int
+    """Of them at or above both."""
+    rows_compared: _builtins.int
+    """Rows that the model in force scored as well."""
+    @_builtins.property
+    def scored_time(self) -> _timestamp_pb2.Timestamp:
+        """When rows were scored last."""
+
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        alarms: _builtins.int = ...,
+        alarms_in_force: _builtins.int = ...,
+        alarms_both: _builtins.int = ...,
+        rows_compared: _builtins.int = ...,
+        scored_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scored_time", b"scored_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "alarms_both", b"alarms_both", "alarms_in_force", b"alarms_in_force", "rows", b"rows", "rows_compared", b"rows_compared", "scored_time", b"scored_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowCounts: _TypeAlias = ShadowCounts  # noqa: Y015
+
+@_typing.final
+class ListModelsRequest(_message.Message):
+    """Asks for the models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsResponse(_message.Message):
+    """The models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInfo]:
+        """Newest first, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[Global___ModelInfo] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class ModelInfo(_message.Message):
+    """A model and what this node has of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    COORDINATOR_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    IN_FORCE_FIELD_NUMBER: _builtins.int
+    RELEASED_TIME_FIELD_NUMBER: _builtins.int
+    HAS_MODEL_FIELD_NUMBER: _builtins.int
+    HAS_CARD_FIELD_NUMBER: _builtins.int
+    HAS_ASSESSMENT_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """Digest of its plan, 32 bytes."""
+    model_digest: _builtins.bytes
+    """Digest of the model, 32 bytes."""
+    coordinator: _builtins.str
+    """Member id of the coordinator."""
+    state: _builtins.str
+    """EVALUATED, SHADOW, RELEASED, REJECTED or RETIRED."""
+    task: _training_pb2.TrainingTask.ValueType
+    """What it has learnt."""
+    in_force: _builtins.bool
+    """Whether it is in force for its task."""
+    has_model: _builtins.bool
+    """Whether the model itself is here, and is the one that the log names."""
+    has_card: _builtins.bool
+    """Whether its card is here."""
+    has_assessment: _builtins.bool
+    """Whether its risk assessment is here."""
+    @_builtins.property
+    def released_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was released, if it was."""
+
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        model_digest: _builtins.bytes = ...,
+        coordinator: _builtins.str = ...,
+        state: _builtins.str = ...,
+        task: _training_pb2.TrainingTask.ValueType = ...,
+        in_force: _builtins.bool = ...,
+        released_time: _timestamp_pb2.Timestamp | None = ...,
+        has_model: _builtins.bool = ...,
+        has_card: _builtins.bool = ...,
+        has_assessment: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["released_time", b"released_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordinator", b"coordinator", "has_assessment", b"has_assessment", "has_card", b"has_card", "has_model", b"has_model", "in_force", b"in_force", "model_digest", b"model_digest", "plan_digest", b"plan_digest", "released_time", b"released_time", "state", b"state", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelInfo: _TypeAlias = ModelInfo  # noqa: Y015
+
+@_typing.final
+class ScoreRequest(_message.Message):
+    """A batch of rows. A batch without rows asks which model it would be, and what rows it wants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    THRESHOLD_MILLIONTHS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    COLUMN_NAMES_FIELD_NUMBER: _builtins.int
+    FIRST_ROW_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    NOMINATION_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    model_digest: _builtins.bytes
+    """Digest of the plan or of the model, 32 bytes, or at least the first 4. Empty: the model in force
+    whose columns are all among those named.
+    """
+    shadow: _builtins.bool
+    """Whether a model in the shadow stage is meant; it is counted, and nothing is nominated."""
+    threshold_millionths: _builtins.int
+    """Score from which a row is an alarm, in millionths, to 1,000,000. 0: the model's own; with
+    nominations its score for a false positive rate of 1e-4.
+    """
+    reasons: _builtins.int
+    """Most reasons for an alarm, at most 10. 0: 3."""
+    first_row: _builtins.int
+    """Place of the first row in the table, from 1; for errors."""
+    rows: _builtins.int
+    """Rows, at most 16,384."""
+    @_builtins.property
+    def column_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the table's columns; only in a batch without rows."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreColumn]:
+        """The model's columns."""
+
+    @_builtins.property
+    def nomination(self) -> Global___ScoreNomination:
+        """Present: alarms are nominated."""
+
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Value of the indicator of each row; only with nominations."""
+
+    def __init__(
+        self,
+        *,
+        model_digest: _builtins.bytes = ...,
+        shadow: _builtins.bool = ...,
+        threshold_millionths: _builtins.int = ...,
+        reasons: _builtins.int = ...,
+        column_names: _abc.Iterable[_builtins.str] | None = ...,
+        first_row: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        columns: _abc.Iterable[Global___ScoreColumn] | None = ...,
+        nomination: Global___ScoreNomination | None = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["nomination", b"nomination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column_names", b"column_names", "columns", b"columns", "first_row", b"first_row", "model_digest", b"model_digest", "nomination", b"nomination", "reasons", b"reasons", "rows", b"rows", "shadow", b"shadow", "threshold_millionths", b"threshold_millionths", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreRequest: _TypeAlias = ScoreRequest  # noqa: Y015
+
+@_typing.final
+class ScoreColumn(_message.Message):
+    """A column of a batch, as numbers or as texts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    numbers: _builtins.bytes
+    """Little-endian doubles, one for each row; not a number where the cell is empty."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One for each row; empty where the cell is empty."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        numbers: _builtins.bytes = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "numbers", b"numbers", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreColumn: _TypeAlias = ScoreColumn  # noqa: Y015
+
+@_typing.final
+class ScoreNomination(_message.Message):
+    """How alarms are nominated. The legal basis is the plan's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    FRAUD_TYPE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Required. Kind of the indicators."""
+    region: _builtins.str
+    """Country of national telephone numbers."""
+    fraud_type: _vocabulary_pb2.FraudType.ValueType
+    """Required. Type of fraud."""
+    confidence: _builtins.int
+    """1 to 29, so that a score alone stays below MEDIUM. 0: 20."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        region: _builtins.str = ...,
+        fraud_type: _vocabulary_pb2.FraudType.ValueType = ...,
+        confidence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "fraud_type", b"fraud_type", "kind", b"kind", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreNomination: _TypeAlias = ScoreNomination  # noqa: Y015
+
+@_typing.final
+class ScoreResponse(_message.Message):
+    """What the batch came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    ALARMS_FIELD_NUMBER: _builtins.int
+    scores: _builtins.bytes
+    """Little-endian 32-bit floats, one for each row: probability of the label."""
+    @_builtins.property
+    def model(self) -> Global___ScoredWith:
+        """The model that scored."""
+
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreAlarm]:
+        """Rows at or above the threshold, in their order."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___ScoredWith | None = ...,
+        scores: _builtins.bytes = ...,
+        alarms: _abc.Iterable[Global___ScoreAlarm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "model", b"model", "scores", b"scores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreResponse: _TypeAlias = ScoreResponse  # noqa: Y015
+
+@_typing.final
+class ScoredWith(_message.Message):
+    """The model that scored, and what it wants of rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IN_FORCE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    ACTION_THRESHOLD_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """Digest of its plan, 32 bytes."""
+    model_digest: _builtins.bytes
+    """Digest of the model, 32 bytes."""
+    state: _builtins.str
+    """SHADOW or RELEASED."""
+    in_force: _builtins.bool
+    """Whether it is in force for its task."""
+    threshold: _builtins.float
+    """Score from which a row is an alarm in this call."""
+    action_threshold: _builtins.float
+    """Score from which the false positive rate was at most 1e-4; 1 where none was found."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedColumn]:
+        """Columns that a batch must have."""
+
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        model_digest: _builtins.bytes = ...,
+        state: _builtins.str = ...,
+        in_force: _builtins.bool = ...,
+        threshold: _builtins.float = ...,
+        action_threshold: _builtins.float = ...,
+        columns: _abc.Iterable[Global___WantedColumn] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_threshold", b"action_threshold", "columns", b"columns", "in_force", b"in_force", "model_digest", b"model_digest", "plan_digest", b"plan_digest", "state", b"state", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoredWith: _TypeAlias = ScoredWith  # noqa: Y015
+
+@_typing.final
+class WantedColumn(_message.Message):
+    """A column that a model wants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CATEGORICAL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    categorical: _builtins.bool
+    """Whether its cells are texts of a list, not numbers."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        categorical: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categorical", b"categorical", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WantedColumn: _TypeAlias = WantedColumn  # noqa: Y015
+
+@_typing.final
+class ScoreAlarm(_message.Message):
+    """A row at or above the threshold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    NOMINATION_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """Its place in the batch, from 0."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreReason]:
+        """What raised its score most, the strongest first."""
+
+    @_builtins.property
+    def nomination(self) -> _desk_service_pb2.RowResult:
+        """What became of its nomination, if one was asked for."""
+
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        reasons: _abc.Iterable[Global___ScoreReason] | None = ...,
+        nomination: _desk_service_pb2.RowResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["nomination", b"nomination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nomination", b"nomination", "reasons", b"reasons", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreAlarm: _TypeAlias = ScoreAlarm  # noqa: Y015
+
+@_typing.final
+class ScoreReason(_message.Message):
+    """A cell that raised a score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """Name of the column."""
+    side: _builtins.str
+    """EMPTY, HIGH or LOW (than usual), or VALUE for a category."""
+    weight: _builtins.float
+    """By how much the log-odds fall if the cell had the usual value."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        side: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "side", b"side", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreReason: _TypeAlias = ScoreReason  # noqa: Y015

@@ -75,6 +75,16 @@ class TrainServiceStub:
                 request_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RollBackRequest.SerializeToString,
                 response_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RollBackResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/tocsin.desk.v1.TrainService/ListModels',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/tocsin.desk.v1.TrainService/Score',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ScoreResponse.FromString,
+                _registered_method=True)
 
 
 class TrainServiceServicer:
@@ -137,6 +147,20 @@ class TrainServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """Lists the models that were evaluated, and which of their files this node has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Score(self, request, context):
+        """Scores a batch of own rows with a model; values and features stay on this node.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +203,16 @@ def add_TrainServiceServicer_to_server(servicer, server):
                     servicer.RollBack,
                     request_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RollBackRequest.FromString,
                     response_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.RollBackResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ScoreRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_train__service__pb2.ScoreResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +432,60 @@ class TrainService:
             '/tocsin.desk.v1.TrainService/RollBack',
             tocsin_dot_desk_dot_v1_dot_train__service__pb2.RollBackRequest.SerializeToString,
             tocsin_dot_desk_dot_v1_dot_train__service__pb2.RollBackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.TrainService/ListModels',
+            tocsin_dot_desk_dot_v1_dot_train__service__pb2.ListModelsRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_train__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.TrainService/Score',
+            tocsin_dot_desk_dot_v1_dot_train__service__pb2.ScoreRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_train__service__pb2.ScoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

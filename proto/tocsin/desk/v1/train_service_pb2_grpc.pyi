@@ -49,6 +49,10 @@ class TrainServiceStub:
     """Takes an own plan or its model to a stage."""
     RollBack: _grpc.UnaryUnaryMultiCallable[_train_service_pb2.RollBackRequest, _train_service_pb2.RollBackResponse]
     """Retires own models that were released after a plan's model, so that it is in force again."""
+    ListModels: _grpc.UnaryUnaryMultiCallable[_train_service_pb2.ListModelsRequest, _train_service_pb2.ListModelsResponse]
+    """Lists the models that were evaluated, and which of their files this node has."""
+    Score: _grpc.UnaryUnaryMultiCallable[_train_service_pb2.ScoreRequest, _train_service_pb2.ScoreResponse]
+    """Scores a batch of own rows with a model; values and features stay on this node."""
 
 @_typing.type_check_only
 class TrainServiceAsyncStub(TrainServiceStub):
@@ -71,6 +75,10 @@ class TrainServiceAsyncStub(TrainServiceStub):
     """Takes an own plan or its model to a stage."""
     RollBack: _aio.UnaryUnaryMultiCallable[_train_service_pb2.RollBackRequest, _train_service_pb2.RollBackResponse]  # type: ignore[assignment]
     """Retires own models that were released after a plan's model, so that it is in force again."""
+    ListModels: _aio.UnaryUnaryMultiCallable[_train_service_pb2.ListModelsRequest, _train_service_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """Lists the models that were evaluated, and which of their files this node has."""
+    Score: _aio.UnaryUnaryMultiCallable[_train_service_pb2.ScoreRequest, _train_service_pb2.ScoreResponse]  # type: ignore[assignment]
+    """Scores a batch of own rows with a model; values and features stay on this node."""
 
 class TrainServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the member's own people do about training together."""
@@ -138,5 +146,21 @@ class TrainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_train_service_pb2.RollBackResponse, _abc.Awaitable[_train_service_pb2.RollBackResponse]]:
         """Retires own models that were released after a plan's model, so that it is in force again."""
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _train_service_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_train_service_pb2.ListModelsResponse, _abc.Awaitable[_train_service_pb2.ListModelsResponse]]:
+        """Lists the models that were evaluated, and which of their files this node has."""
+
+    @_abc_1.abstractmethod
+    def Score(
+        self,
+        request: _train_service_pb2.ScoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_train_service_pb2.ScoreResponse, _abc.Awaitable[_train_service_pb2.ScoreResponse]]:
+        """Scores a batch of own rows with a model; values and features stay on this node."""
 
 def add_TrainServiceServicer_to_server(servicer: TrainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
