@@ -18,8 +18,8 @@ class TableError(ConfigError):
     """A member's table does not fit the plan's schema. Names places, never values.
 
     ``reason`` is one of TABLE_UNREADABLE, TABLE_MISMATCH, COLUMN_REFUSED, LABEL_INVALID,
-    SCHEMA_INVALID,
-    DRIVER_MISSING.
+    SCHEMA_INVALID, DRIVER_MISSING, DATABASE_ADDRESS_INVALID, DATABASE_UNREACHABLE,
+    DATABASE_LOGIN_REFUSED, QUERY_WRITES, QUERY_TIMEOUT.
     """
 
     reason = "TABLE_MISMATCH"
@@ -34,6 +34,17 @@ class UpdateError(PeerError):
 
     reason = "UPDATE_SHAPE"
     public = "A member's model update was rejected."
+
+
+class DocumentError(ConfigError):
+    """An evaluation, a model card or a risk assessment is malformed, or does not fit the model.
+
+    ``reason`` is one of EVALUATION_MALFORMED, CARD_MALFORMED, CARD_MISSING, ASSESSMENT_MALFORMED,
+    ASSESSMENT_MISSING, ASSESSMENT_DIFFERS, ASSESSMENT_REFUSED.
+    """
+
+    reason = "CARD_MALFORMED"
+    public = "A document of the model cannot be used."
 
 
 class QuorumError(PolicyError):

@@ -7,10 +7,9 @@ header, and what is wrong.
 import csv
 import gzip
 import importlib
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from federation.training.error import TableError
+from federation.training.query import fetch, load_driver
 from federation.training.schema import (
     CATEGORICAL,
     MAX_CATEGORIES,
@@ -92,34 +92,42 @@ def query_table(address: str, query: str) -> Table:
     """Run one query: ``sqlite:PATH`` opened read-only, or ``postgresql://…`` through psycopg.
 
     Raises:
-        TableError: TABLE_UNREADABLE, or DRIVER_MISSING without the driver.
+        TableError: As ``federation.training.query.fetch``; DRIVER_MISSING without the driver.
     """
-    if address.startswith("sqlite:"):
-        path = Path(address.removeprefix("sqlite:")).resolve()
-        return _run_query(sqlite3, (f"{path.as_uri()}?mode=ro",), {"uri": True}, query)
-    if address.startswith(("postgresql://", "postgres://")):
-        driver = _driver("psycopg", "PostgreSQL")
-        return _run_query(driver, (address,), {"autocommit": False}, query)
-    raise TableError(
-        "a query needs a database", reason="TABLE_UNREADABLE", hint="use sqlite: or postgresql://"
+    chunks = fetch(address, query)
+    header = list(next(chunks)[0])
+    if not header or len(set(header)) != len(header):
+        _unreadable("the query has no column, or two of one name")
+    parts: list[list[Cells]] = [[] for _ in header]
+    for chunk in chunks:
+        for part, cells in zip(parts, zip(*chunk, strict=True), strict=True):
+            part.append(_queried(cells))
+    columns = zip(header, parts, strict=True)
+    return Table({name: _joined(part) for name, part in columns})
+
+
+def _queried(cells: Sequence[Any]) -> Cells:
+    """Give numbers where all cells of a chunk are some, else texts."""
+    if all(cell is None or isinstance(cell, int | float | Decimal) for cell in cells):
+        return np.array([np.nan if cell is None else float(cell) for cell in cells], np.float64)
+    kept: dict[str, str] = {}  # few different texts: each is held once
+    texts = (None if cell is None else str(cell) for cell in cells)
+    return np.array(
+        [None if text is None else kept.setdefault(text, text) for text in texts], object
     )
 
 
-def _run_query(driver: Any, where: tuple[str, ...], how: dict[str, Any], query: str) -> Table:
-    try:
-        with closing(driver.connect(*where, **how)) as connection:
-            cursor = connection.cursor()
-            cursor.execute(query)
-            header = [entry[0] for entry in cursor.description or ()]
-            records = cursor.fetchall()
-    except driver.Error as error:
-        raise TableError("the query failed", reason="TABLE_UNREADABLE") from error
-    texts = ([("" if cell is None else str(cell)) for cell in record] for record in records)
-    return _from_records([header, *texts])
+def _joined(parts: Sequence[Cells]) -> Cells:
+    if all(part.dtype != object for part in parts):
+        return np.concatenate(parts) if parts else np.zeros(0, np.float64)
+    texts = (
+        cell if part.dtype == object else _number_text(cell) for part in parts for cell in part
+    )
+    return _typed(["" if text is None else text for text in texts])
 
 
 def _read_parquet(source: Path) -> Table:
-    parquet = _driver("pyarrow.parquet", "Parquet")
+    parquet = load_driver("pyarrow.parquet", "Parquet")
     arrow = importlib.import_module("pyarrow")
     try:
         table = parquet.read_table(source)
@@ -299,18 +307,6 @@ def split_rows(
         count = round(test_share * len(rows)) if len(rows) >= FEW_ROWS else 0
         test[generator.permutation(rows)[:count]] = True
     return np.flatnonzero(~test), np.flatnonzero(test)
-
-
-def _driver(module: str, what: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.split(".", 1)[0]
-        raise TableError(
-            f"{what} needs the package {package}",
-            reason="DRIVER_MISSING",
-            hint=f"pip install {package}",
-        ) from error
 
 
 def _unreadable(message: str) -> NoReturn:
