@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from federation.training.forest_scorer import ForestScorer
 from federation.training.network import Linear, unpack
+from federation.training.plan import TREES
 from federation.training.scaling import Scaling
 from federation.training.schema import CATEGORICAL, MASK, FeatureSchema
 from federation.training.table import Rows
@@ -73,7 +75,10 @@ def build_scorer(model: "ReleasedModel") -> Scorer:
 
     Raises:
         ValueError: The model's numbers do not fit its plan.
+        UpdateError: They are no trees.
     """
+    if model.plan.model.name == TREES:
+        return ForestScorer(model)
     return NetworkScorer(model)
 
 
