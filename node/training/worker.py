@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.names import MemberId
-from federation.training.schema import FeatureSchema
 from federation.vocabulary import TrainingProtection
-from node.errors import ConfigError, PolicyError, UnavailableError
+from node.errors import PolicyError, UnavailableError
 from node.store.private import PrivateStore
 from node.telemetry import get_log
+from node.training.connector import locate, require_schema
 from node.training.permission import Permission
-from node.training.policy import DataSource
 from node.training.process import TrainingProcess
 
 MODULE: Final = "node.training.worker_main"
 MAX_WORKERS: Final = 4
 """Runs at once: each holds the member's encoded rows in memory."""
-DATA_KEYS: Final = frozenset({"table", "database", "query"})
-_NETWORK: Final = ("postgresql://", "postgres://")
 
 
 class WorkerError(UnavailableError):
@@ -91,19 +88,16 @@ class TrainingWorkers:
 
     def _settings(self, permission: Permission) -> dict[str, Any]:
         plan, source = permission.plan.value(), permission.source
-        if not source.schema_text:
-            raise _incomplete("schema must name a file, so that rows can be read")
-        schema = FeatureSchema.parse(source.schema_text)
-        where, query = _where(source, self._home)
+        schema, place = require_schema(source), locate(source, self._home)
         return {
             "plan": plan.encode().decode(),
             "schema": schema.encode().decode(),
             "approved": plan.digest().hex(),
             "member": str(self._me),
-            "source": where,
-            "query": query,
+            "source": place.address,
+            "query": place.query,
             "row_cap": permission.row_cap,
-            "network": where.startswith(_NETWORK),
+            "network": place.needs_network,
         }
 
     def _count(self, permission: Permission, digest: bytes, number: int) -> None:
@@ -150,31 +144,3 @@ class _Worker:
             get_log().warning("training.worker_refused", reason=str(header["refused"]))
             raise WorkerError(str(header.get("why", "")), reason=str(header["refused"]))
         return answer
-
-
-def _where(source: DataSource, home: Path) -> tuple[str, str]:
-    """Return where the rows are, and the query; empty for a file."""
-    unknown = source.settings.keys() - DATA_KEYS
-    if unknown:
-        raise _incomplete(f"unknown key {sorted(unknown)[0]}")
-    table, database = source.settings.get("table"), source.settings.get("database")
-    query = source.settings.get("query", "")
-    if isinstance(table, str) and database is None and not query:
-        return str(home / table), ""
-    if table is None and isinstance(database, str) and isinstance(query, str) and query:
-        return _database(database, home), query
-    raise _incomplete("either table = FILE, or database and query")
-
-
-def _database(address: str, home: Path) -> str:
-    if not address.startswith("sqlite:"):
-        return address
-    return f"sqlite:{home / address.removeprefix('sqlite:')}"
-
-
-def _incomplete(message: str) -> ConfigError:
-    return ConfigError(
-        f"training.toml: [[data]]: {message}",
-        reason="TRAINING_DATA_INCOMPLETE",
-        hint="tocsin train policy --help",
-    )

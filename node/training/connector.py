@@ -1,0 +1,105 @@
+"""Say where the rows of a data source lie, as its training process is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from federation.training.query import POSTGRESQL, SQLITE, complete_address, with_options
+from federation.training.schema import FeatureSchema
+from node.errors import ConfigError
+from node.training.policy import DataSource
+
+DATA_KEYS: Final = frozenset({"table", "database", "query"})
+PASSFILE: Final = "passfile"
+
+_OTHERS: Final = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where rows are.
+
+    Attributes:
+        address: A file, ``sqlite:PATH`` or ``postgresql://…``; never with a password.
+        query: Empty for a file.
+    """
+
+    address: str
+    query: str = ""
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether a server has to be reached."""
+        return self.address.startswith(POSTGRESQL)
+
+
+def locate(source: DataSource, home: Path) -> Place:
+    """Return where a source's rows are; relative paths start at ``home``.
+
+    Raises:
+        ConfigError: TRAINING_DATA_INCOMPLETE or PASSWORD_FILE_MODE.
+        TableError: DATABASE_ADDRESS_INVALID.
+    """
+    settings = source.settings
+    unknown = settings.keys() - DATA_KEYS
+    if unknown:
+        raise _incomplete(f"unknown key {sorted(unknown)[0]}")
+    table, database = settings.get("table"), settings.get("database")
+    query = settings.get("query", "")
+    if isinstance(table, str) and database is None and not query:
+        return Place(str(home / table))
+    if table is None and isinstance(database, str) and isinstance(query, str) and query:
+        return Place(_database(database, home), query)
+    raise _incomplete("either table = FILE, or database and query")
+
+
+def _database(address: str, home: Path) -> str:
+    if address.startswith(SQLITE):
+        return f"{SQLITE}{home / address.removeprefix(SQLITE)}"
+    if not address.startswith(POSTGRESQL):
+        raise _incomplete("database starts with sqlite: or postgresql://")
+    complete = complete_address(address)
+    options = dict(parse_qsl(urlsplit(complete).query, keep_blank_values=True))
+    return with_options(complete, options | _passfile(options, home))
+
+
+def _passfile(options: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Name the passfile by its full path: a training process has another home directory."""
+    named = options.get(PASSFILE)
+    path = home / named if named else Path.home() / ".pgpass"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if not named:
+            return {}
+        raise _incomplete("the passfile of the database address is not there") from error
+    if mode & _OTHERS:
+        raise ConfigError(
+            "the passfile of the database can be read by others",
+            reason="PASSWORD_FILE_MODE",
+            hint=f"chmod 600 {path}",
+        )
+    return {PASSFILE: str(path)}
+
+
+def require_schema(source: DataSource) -> FeatureSchema:
+    """Return the schema that a source's rows fit.
+
+    Raises:
+        ConfigError: TRAINING_DATA_INCOMPLETE; only its digest is known.
+    """
+    if not source.schema_text:
+        raise _incomplete("schema must name a file, so that rows can be read")
+    return FeatureSchema.parse(source.schema_text)
+
+
+def _incomplete(message: str) -> ConfigError:
+    return ConfigError(
+        f"training.toml: [[data]]: {message}",
+        reason="TRAINING_DATA_INCOMPLETE",
+        hint="tocsin train policy --help",
+    )
