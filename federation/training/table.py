@@ -72,6 +72,15 @@ class Rows:
         return Rows(self.values[rows], self.empty[rows], self.labels[rows])
 
 
+def open_table(address: str, query: str = "") -> Table:
+    """Read what a member's configuration names: a file, or with a query a database.
+
+    Raises:
+        TableError: As ``read_table`` and ``query_table``.
+    """
+    return query_table(address, query) if query else read_table(Path(address))
+
+
 def read_table(source: Path) -> Table:
     """Read ``.csv``, ``.csv.gz`` or ``.parquet``.
 
@@ -218,6 +227,18 @@ def check_table(table: Table, schema: FeatureSchema, *, labelled: bool = True) -
     Raises:
         TableError: TABLE_MISMATCH with every problem found, up to MAX_PROBLEMS.
     """
+    rows, problems = convert_table(table, schema, labelled=labelled)
+    if problems:
+        shown = "; ".join(problems[:MAX_PROBLEMS])
+        more = len(problems) - MAX_PROBLEMS
+        raise TableError(shown + (f"; and {more} more" if more > 0 else ""))
+    return rows
+
+
+def convert_table(
+    table: Table, schema: FeatureSchema, *, labelled: bool = True
+) -> tuple[Rows, list[str]]:
+    """Turn a table into arrays, and name whatever does not fit; a misfit's value means nothing."""
     problems: list[str] = []
     values = np.zeros((len(table), len(schema.columns)), np.float32)
     for place, column in enumerate(schema.columns):
@@ -228,12 +249,8 @@ def check_table(table: Table, schema: FeatureSchema, *, labelled: bool = True) -
     labels = _labels(table, schema.label, problems) if labelled else np.zeros(0, np.float32)
     if labelled and not len(table):
         problems.append("there is no row")
-    if problems:
-        shown = "; ".join(problems[:MAX_PROBLEMS])
-        more = len(problems) - MAX_PROBLEMS
-        raise TableError(shown + (f"; and {more} more" if more > 0 else ""))
     empty = np.isnan(values)
-    return Rows(np.where(empty, np.float32(0), values), empty, labels)
+    return Rows(np.where(empty, np.float32(0), values), empty, labels), problems
 
 
 def _column_values(column: Column, cells: Cells, problems: list[str]) -> Floats:

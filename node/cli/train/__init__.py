@@ -8,6 +8,7 @@ from node.cli.train.bounds import policy
 from node.cli.train.decide import approve, refuse
 from node.cli.train.propose import plan
 from node.cli.train.rounds import run
+from node.cli.train.rows import check_data
 from node.cli.train.stages import release, rollback
 from node.cli.train.standing import list_plans, show, status
 
@@ -24,6 +25,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     release,
     rollback,
     policy,
+    check_data,
 )
 
 
