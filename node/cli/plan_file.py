@@ -59,6 +59,33 @@ def read_plan_file(path: Path) -> TrainingPlan:
         RequestError: FILE_UNREADABLE, PLAN_FILE_INVALID or TRAIN_EXTRA_MISSING.
         PlanError: PLAN_INVALID or PLAN_NOT_SHAREABLE.
     """
+    return parse_plan_file(_read_text(path), path.parent)
+
+
+def read_plan_changes(path: Path) -> dict[str, Any]:
+    """Read what a person wants otherwise than a proposed plan has it; nothing is required.
+
+    What follows from the table itself (schema, code, initial_model) may stand there and is left
+    alone.
+
+    Returns:
+        Field of ``federation.training.plan.TrainingPlan`` to value; of its groups, to fields.
+
+    Raises:
+        RequestError: FILE_UNREADABLE or PLAN_FILE_INVALID.
+    """
+    found = _parse(_read_text(path))
+    fields = {one.name: one for one in dataclasses.fields(training.TrainingPlan)}
+    changes: dict[str, Any] = {}
+    for key, value in found.items():
+        if key in _GROUPS:
+            changes[key] = _group_fields(key, value)
+        elif key not in _OWN_KEYS:
+            changes[key] = _scalar(key, value, fields[key].type)
+    return changes
+
+
+def _read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -67,10 +94,9 @@ def read_plan_file(path: Path) -> TrainingPlan:
     if len(data) > MAX_FILE_BYTES:
         raise _invalid("it is longer than any plan")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _invalid("it is not UTF-8") from error
-    return parse_plan_file(text, path.parent)
 
 
 def parse_plan_file(text: str, directory: Path) -> TrainingPlan:
@@ -80,12 +106,8 @@ def parse_plan_file(text: str, directory: Path) -> TrainingPlan:
         RequestError: PLAN_FILE_INVALID or TRAIN_EXTRA_MISSING.
         PlanError: PLAN_INVALID or PLAN_NOT_SHAREABLE.
     """
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _invalid(f"it is not TOML: {error}") from error
+    found = _parse(text)
     fields = {one.name: one for one in dataclasses.fields(training.TrainingPlan)}
-    _check_keys("", found, [*_OWN_KEYS, *(fields.keys() - _DERIVED)])
     for key in _REQUIRED:
         if key not in found:
             raise _invalid(f"{key} is missing")
@@ -101,18 +123,32 @@ def parse_plan_file(text: str, directory: Path) -> TrainingPlan:
     return TrainingPlan.of(training.TrainingPlan(**made, **groups, **plain))
 
 
+def _parse(text: str) -> dict[str, Any]:
+    """Parse TOML whose keys are those of a plan."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(f"it is not TOML: {error}") from error
+    fields = {one.name for one in dataclasses.fields(training.TrainingPlan)}
+    _check_keys("", found, [*_OWN_KEYS, *(fields - _DERIVED)])
+    return found
+
+
 def _group(name: str, value: Any) -> Any:
     kind = _GROUPS[name]
+    given = _group_fields(name, value)
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING and field.name not in given:
+            raise _invalid(f"{name}.{field.name} is missing")
+    return kind(**given)
+
+
+def _group_fields(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _invalid(f"{name} must be a table")
-    fields = {one.name: one for one in dataclasses.fields(kind)}
+    fields = {one.name: one for one in dataclasses.fields(_GROUPS[name])}
     _check_keys(f"{name}.", value, list(fields))
-    for key, field in fields.items():
-        if field.default is dataclasses.MISSING and key not in value:
-            raise _invalid(f"{name}.{key} is missing")
-    return kind(
-        **{key: _scalar(f"{name}.{key}", one, fields[key].type) for key, one in value.items()}
-    )
+    return {key: _scalar(f"{name}.{key}", one, fields[key].type) for key, one in value.items()}
 
 
 def _scalar(name: str, value: Any, kind: Any) -> Any:

@@ -26,8 +26,9 @@ MAX_HOLDERS = 3
 """Members with a share of the token keys: enough to lose one and go on."""
 THRESHOLD = 2
 """Key holders that make a token together; 1 only where there is a single holder."""
-MAX_MEMBERS = 12
-"""Members: each is two or three processes, and one machine runs them all."""
+MAX_MEMBERS = 64
+"""Members: each is two or three processes, and one machine runs them all: 150 MB each, and 400 MB
+more while it trains."""
 
 _ROLES = {
     "carrier": Role.CARRIER,

@@ -6,6 +6,7 @@ import click
 
 from node.cli.train.bounds import policy
 from node.cli.train.decide import approve, refuse
+from node.cli.train.on_table import on_table
 from node.cli.train.propose import plan
 from node.cli.train.rounds import run
 from node.cli.train.rows import check_data
@@ -22,6 +23,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     approve,
     refuse,
     run,
+    on_table,
     release,
     rollback,
     policy,
@@ -37,6 +39,7 @@ EXAMPLES
   tocsin train approve 9f2c4b1a
   tocsin train run 9f2c4b1a --schema subscribers.schema
   tocsin train status
+  tocsin train table --table a.csv --member-column bank --label fraud --test b.csv
 """
 )
 def train_command() -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
-from node.cli.connection import InsideDoor
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
 from node.cli.train.digest import digest_argument
-from node.errors import EXIT_FAILED, UnavailableError
+from node.errors import EXIT_FAILED
 from node.home import Home
 from node.training.policy import MILLION
+from node.trial.following import follow_run
 from tocsin.desk.v1 import train_service_pb2 as wire
 
 
@@ -41,34 +42,28 @@ def run(home: Home, digest: bytes, schema: Path | None, as_json: bool) -> int:
     """Run an own plan, or what is left of it, and show its rounds."""
     text = schema.read_bytes() if schema is not None else b""
     request = wire.RunRequest(plan_digest=digest, schema=text)
-    shown = _Progress(as_json)
-    while True:
-        try:
-            with InsideDoor(home) as door:
-                for response in door.stream(door.train.Run, request):
-                    shown.show(response)
-                    if response.ended:
-                        return _write_end(response, as_json=as_json)
-        except UnavailableError as error:
-            if error.reason != "DEADLINE_EXCEEDED":  # one look at a run may last ten minutes
-                raise
+    shown = Progress(as_json=as_json)
+    last = wire.RunResponse()
+    for last in follow_run(home, request):
+        shown.show(last)
+    return _write_end(last, as_json=as_json)
 
 
-class _Progress:
-    """Writes what is new: who is attached, and each round that ended."""
+class Progress:
+    """Writes what is new in a run: who is attached, and a line for each round that ended."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, write: Callable[[str], None] = data) -> None:
         self._as_json = as_json
+        self._write = write
         self._attached: list[str] | None = None
         self._round = b""
 
-    def show(self, response: wire.RunResponse) -> None:
-        """Write it."""
+    def show(self, response: wire.RunResponse, names: Mapping[str, str] | None = None) -> None:
+        """Write it, with other names for members where they are given."""
+        known = names or {}
         attached = list(response.attached)
         if attached != self._attached and not self._as_json:
-            absent = set(response.status.enrolled) - set(attached)
-            without = f"; without {', '.join(sorted(absent))}" if absent else ""
-            say(f"Attached: {', '.join(attached) or 'nobody'}{without}.")
+            self._say_attached(response, known)
         self._attached = attached
         last = response.last_round.SerializeToString()
         if last in (b"", self._round):
@@ -77,21 +72,31 @@ class _Progress:
         if self._as_json:
             json_object(describe(response))
         else:
-            data(_round_line(response))
+            self._write(round_line(response, known))
+
+    def _say_attached(self, response: wire.RunResponse, names: Mapping[str, str]) -> None:
+        here = [names.get(member, member) for member in response.attached]
+        absent = set(response.status.enrolled) - set(response.attached)
+        missing = sorted(names.get(member, member) for member in absent)
+        without = f"; waiting for {', '.join(missing)}" if missing else ""
+        say(f"attached: {', '.join(here) or 'nobody'}{without}")
 
 
-def _round_line(response: wire.RunResponse) -> str:
+def round_line(response: wire.RunResponse, names: Mapping[str, str]) -> str:
+    """Say in one line how a round went: seconds, mean loss, and who came out of it how."""
     found = describe(response)
-    outcomes = (
-        f"{one['member']} {one['outcome'].lower()}"
-        + (f" ({one['reason'].lower()})" if one["reason"] else "")
-        for one in found["last_round"]["outcomes"]
-    )
+    groups: dict[str, list[str]] = {}
+    for one in found["last_round"]["outcomes"]:
+        reason = f" ({one['reason'].lower()})" if one["reason"] else ""
+        member = names.get(one["member"], one["member"])
+        groups.setdefault(one["outcome"].lower(), []).append(f"{member}{reason}")
+    outcomes = "; ".join(f"{word}: {', '.join(members)}" for word, members in groups.items())
     number, rounds = response.last_round.round, response.status.rounds
-    moved = "" if response.last_round.checkpoint_digest else "  nothing changed"
     loss = f"loss {response.loss_millionths / MILLION:.4f}" if response.loss_millionths else ""
+    moved = "" if response.last_round.checkpoint_digest else "nothing changed, again  "
     seconds = f"{response.round_milliseconds / 1_000:.1f} s"
-    return f"round {number} of {rounds}  {seconds}  {loss}{moved}  {', '.join(outcomes)}"
+    where = f"round {number:>{len(str(rounds))}} of {rounds}"
+    return f"{where}  {seconds:>6}  {loss:11}  {moved}{outcomes}"
 
 
 def _write_end(response: wire.RunResponse, *, as_json: bool) -> int:

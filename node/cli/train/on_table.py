@@ -1,0 +1,196 @@
+"""``tocsin train table``: try joint training on one table with a member column."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from node.cli.output import data, json_object, say, table
+from node.cli.train.rounds import Progress
+from node.trial.error import TrialSetupError
+
+if TYPE_CHECKING:
+    from federation.training.plan import TrainingPlan
+    from federation.training.preparation import Prepared
+    from federation.training.released import ReleasedModel
+    from node.trial.measure import Comparison
+
+_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.command(
+    "table",
+    epilog="""\b
+A throw-away federation of real nodes on this machine: one for each name in the member column, which
+gets its own rows only, and a coordinator without any. Nothing is asked of you: numbers, dates and
+texts of few kinds become features; identifiers, free text and constant columns are left out, each
+by name on stderr. Empty cells are allowed. The label has two values: of 0 and 1, no and yes, false
+and true the second is positive; of two numbers the larger; of two other texts the rarer one.
+
+\b
+What is measured, all of it on the test file:
+  local             the plan's model trained on the member's own rows alone
+  federated         the model that the members trained together
+  pooled            the plan's model trained on all rows in one process, which nobody may do
+  pooled_lightgbm   LightGBM on all rows, where it is installed
+
+\b
+EXAMPLES
+  tocsin train table --table a.csv --member-column bank --label fraud --test b.csv
+  tocsin train table --table a.parquet --member-column bank --label fraud --test b.parquet --json
+  tocsin train table --table two.csv --member-column bank --label fraud --test b.csv \\
+    --protection robust
+""",
+)
+@click.option("--table", "file", type=_file, required=True, help="CSV or Parquet, .gz too.")
+@click.option("--member-column", required=True, metavar="NAME", help="Names each row's member.")
+@click.option("--label", required=True, metavar="NAME", help="The column that is learnt.")
+@click.option("--test", type=_file, required=True, help="Rows that nobody trains on.")
+@click.option("--plan", "plan_file", type=_file, help="TOML as of `train plan`; all is optional.")
+@click.option(
+    "--protection",
+    type=click.Choice(["secret", "robust"]),
+    help="secret: updates only as sums, three members or more; robust: visible.  [default: secret]",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of the first weights.")
+@click.option(
+    "--members-at-most",
+    type=click.IntRange(1, 60),
+    default=20,
+    show_default=True,
+    help="More names in the member column are an error: each is a node.",
+)
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the homes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def on_table(
+    file: Path,
+    member_column: str,
+    label: str,
+    test: Path,
+    plan_file: Path | None,
+    protection: str | None,
+    seed: int | None,
+    members_at_most: int,
+    keep: Path | None,
+    as_json: bool,
+) -> None:
+    """Train over a table in a throw-away federation, and measure what it gains."""
+    _require_extra()
+    signal.signal(signal.SIGTERM, _end_in_order)
+    from federation.training.preparation import prepare_tables
+    from federation.training.released import ReleasedModel
+    from federation.training.table import read_table
+    from node.trial.federation import Audience, train_in_sandbox
+    from node.trial.measure import compare
+
+    say(f"reading {file.name} and {test.name}")
+    prepared = prepare_tables(
+        read_table(file), read_table(test), member_column, label, members_at_most
+    )
+    _say_prepared(prepared)
+    plan = _plan(prepared, plan_file, protection, seed)
+    progress = Progress(as_json=False, write=say)
+    audience = Audience(say, progress.show)
+    trained = train_in_sandbox(plan, prepared.schema, prepared.members, audience, keep)
+    model = ReleasedModel.parse(trained.model)
+    say("training each member alone, and all rows in one pot, to compare")
+    compared = compare(model, prepared.members, prepared.test)
+    found = _document(model, prepared, compared, trained.seconds)
+    if as_json:
+        json_object(found)
+    else:
+        _write(found)
+
+
+def _document(
+    model: ReleasedModel, prepared: Prepared, compared: Comparison, seconds: float
+) -> dict[str, Any]:
+    from federation.training.comparison import measure_model
+
+    found: dict[str, Any] = {
+        "members": {name: {"local": worth} for name, worth in compared.local.items()},
+        "federated": measure_model(model, prepared.test),
+        "pooled": compared.pooled,
+    }
+    if compared.lightgbm is not None:
+        found["pooled_lightgbm"] = compared.lightgbm
+    run = {"rounds": model.plan.rounds, "seconds": round(seconds, 1)}
+    return found | run | {"protection": model.plan.protection}
+
+
+def _plan(
+    prepared: Prepared, file: Path | None, protection: str | None, seed: int | None
+) -> TrainingPlan:
+    from federation.training.plan import PrivacyTarget
+    from federation.training.proposal import TableShape, change_plan, propose_for
+    from node.cli.plan_file import read_plan_changes
+
+    changes = read_plan_changes(file) if file is not None else {}
+    wanted = protection or str(changes.get("protection", "secret"))
+    shape = TableShape({name: len(rows) for name, rows in prepared.members.items()})
+    _check_members(wanted, shape.members)
+    privacy = PrivacyTarget(**changes.pop("privacy")) if "privacy" in changes else None
+    proposed = propose_for(prepared.schema, shape, protection=wanted, privacy=privacy)
+    if protection is not None:
+        changes = {**changes, "protection": protection}
+    if seed is not None:
+        changes = {**changes, "model": {**changes.get("model", {}), "seed": seed}}
+    return change_plan(proposed, prepared.schema, changes)
+
+
+def _check_members(protection: str, members: int) -> None:
+    from federation.training.proposal import has_enough_members
+
+    if not has_enough_members(protection, members):
+        raise TrialSetupError(
+            f"the protection 'secret' needs three members, the table has {members}: "
+            "a sum of fewer would show each its neighbour's update",
+            reason="TOO_FEW_MEMBERS",
+            hint="--protection robust, which shows updates to the coordinator",
+        )
+
+
+def _say_prepared(prepared: Prepared) -> None:
+    for note in prepared.left_out:
+        say(f"warning: column '{note.subject}' is left out: {note.text}")
+    for note in prepared.notes:
+        say(f"note: {note.subject}: {note.text}")
+    counts = ", ".join(f"{name} {len(rows):,}" for name, rows in prepared.members.items())
+    say(f"{prepared.rows:,} rows, {len(prepared.schema.columns)} features, members: {counts}")
+    say(f"label 1 is '{prepared.positive}'")
+
+
+def _write(found: Mapping[str, Any]) -> None:
+    rows = [(f"{name} alone", found["members"][name]["local"]) for name in found["members"]]
+    rows.append(("federated", found["federated"]))
+    rows.append(("pooled, same model", found["pooled"]))
+    if "pooled_lightgbm" in found:
+        rows.append(("pooled, LightGBM", found["pooled_lightgbm"]))
+    cells = [
+        (name, *(f"{worth[key]:.4f}" for key in ("auc", "ap", "macro_f1"))) for name, worth in rows
+    ]
+    table(("", "AUC", "AP", "macro F1"), cells)
+    data(f"{found['rounds']} rounds, {found['seconds']:.0f} s, protection {found['protection']}")
+
+
+def _require_extra() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "flwr", "pyarrow") if find_spec(name) is None]
+    if missing:
+        raise TrialSetupError(
+            f"training needs {', '.join(missing)}",
+            reason="TRAIN_EXTRA_MISSING",
+            hint="pip install 'tocsin[train]'",
+        )
+
+
+def _end_in_order(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave through every `finally`: the nodes are processes of their own and would stay."""
+    sys.exit(128 + number)
