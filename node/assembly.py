@@ -49,7 +49,9 @@ from node.tokens.public_keys import PublicKeys
 from node.tokens.tokeniser import Holders, Tokeniser
 from node.traffic import Capture, Traffic
 from node.training.attachment import Attachments
+from node.training.bundle import Bundles
 from node.training.consent import Consents
+from node.training.fetching import Shelf
 from node.training.hub import Hub
 from node.training.ledger import EpsilonLedger
 from node.training.matters import TrainingMatters
@@ -124,6 +126,7 @@ class LogSide:
     holder: Holder
     ceremonies: Ceremonies
     consents: Consents
+    bundles: Bundles
 
 
 def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
@@ -198,6 +201,7 @@ def build_log_side(core: Core) -> LogSide:
             core.home.training,
             wall_clock,
         ),
+        bundles=Bundles(core.home.models),
     )
 
 
@@ -223,8 +227,16 @@ def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
         return None
     hub, directory = Hub(), core.home.data / "training"
     workers = TrainingWorkers(core.me, core.home.root, directory / "worker", core.private)
-    attachments = Attachments(log.consents, core.peers, workers.answer, workers.end_later)
-    return TrainingSide(hub, Runs(log.consents, hub, directory / "runs"), workers, attachments)
+    shelf = Shelf(log.consents, log.bundles)
+    attachments = Attachments(log.consents, core.peers, shelf, workers.answer, workers.end_later)
+    return TrainingSide(
+        hub, Runs(log.consents, hub, directory / "runs", log.bundles), workers, attachments
+    )
+
+
+def build_file_attachments(core: Core, log: LogSide) -> Attachments:
+    """Make what fetches models on a node that cannot train; it can score with them."""
+    return Attachments(log.consents, core.peers, Shelf(log.consents, log.bundles), None)
 
 
 def build_tokeniser(core: Core, log: LogSide | None) -> Tokeniser:

@@ -25,6 +25,11 @@ class Home:
         return self.root / "training.toml"
 
     @property
+    def models(self) -> Path:
+        """The files of trained models, by the digests of their plans."""
+        return self.root / "training"
+
+    @property
     def card(self) -> Path:
         """What the member tells the others when a charter is made; public."""
         return self.root / "member.json"

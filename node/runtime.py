@@ -24,6 +24,7 @@ from node.assembly import (
     LogSide,
     build_core,
     build_desk,
+    build_file_attachments,
     build_log_side,
     build_public_keys,
     build_tokeniser,
@@ -50,6 +51,7 @@ from node.speaker import name_bodies
 from node.status import StatusReporter, StatusSources
 from node.telemetry import describe_error, get_log, start_telemetry
 from node.tokens.service import TokenService
+from node.training.file_server import FileServer
 from node.training.training_service import TrainingService
 from tocsin.desk.v1 import (
     desk_service_pb2_grpc,
@@ -249,7 +251,8 @@ class RunningNode:
         token = TokenService(log.holder, log.ceremonies.signed_key_sets)
         if self._training is not None:
             add = training_service_pb2_grpc.add_TrainingServiceServicer_to_server
-            services.append((add, TrainingService(self._training.hub)))
+            files = FileServer(core.me, log.consents.matters, log.bundles)
+            services.append((add, TrainingService(self._training.hub, files)))
         return [
             *services,
             (log_service_pb2_grpc.add_LogServiceServicer_to_server, self._replication.service),
@@ -291,6 +294,8 @@ class RunningNode:
         self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
         if self._log is not None:
             self._spawn("training", self._decide_plans)
+            if self._training is None:
+                self._spawn("attachments", build_file_attachments(self._core, self._log).run)
         if self._training is not None:
             self._spawn("attachments", self._training.attachments.run)
             self._tasks.add(asyncio.create_task(self._training.runs.resume(), name="resume"))

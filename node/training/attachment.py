@@ -20,10 +20,11 @@ from federation.matters import State
 from federation.names import MemberId
 from federation.training.app_identity import app_digest
 from node import __version__
-from node.errors import NodeError, PeerError
+from node.errors import NodeError, PeerError, UnavailableError
 from node.peers import Peers
 from node.telemetry import describe_error, get_log
 from node.training.consent import Consents
+from node.training.fetching import Fetcher, Shelf
 from node.training.permission import Permission, require_permission
 from node.training.pieces import Assembly, split
 from tocsin.v1 import training_service_pb2 as wire
@@ -52,10 +53,25 @@ class Attachments:
     """The member's streams, one to each coordinator."""
 
     def __init__(
-        self, consents: Consents, peers: Peers, work: Work, end: Callable[[bytes], None]
+        self,
+        consents: Consents,
+        peers: Peers,
+        shelf: Shelf,
+        work: Work | None,
+        end: Callable[[bytes], None] = lambda _plan: None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            consents: The member's decisions.
+            peers: Connects to coordinators.
+            shelf: Files of models that are to be fetched.
+            work: Answers messages; None on a node that cannot train: it attaches for files alone.
+            end: Told when a run is over.
+        """
         self._consents = consents
         self._peers = peers
+        self.shelf = shelf
         self._work = work
         self._end = end
         self._tasks: dict[MemberId, asyncio.Task[None]] = {}
@@ -76,12 +92,15 @@ class Attachments:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _coordinators(self) -> dict[MemberId, list[bytes]]:
-        """Return whose plans this member approves, and which; blocking."""
+        """Return whose plans this member approves or lacks files of; blocking."""
         found: dict[MemberId, list[bytes]] = {}
         for one in self._consents.matters.all():
             matter = one.matter
-            if matter.state in _RUNS and self._consents.me in matter.facts.approved:
+            trains = matter.state in _RUNS and self._work is not None
+            if trains and self._consents.me in matter.facts.approved:
                 found.setdefault(matter.opener, []).append(matter.id)
+        for lacking in self.shelf.lacking():
+            found.setdefault(lacking.matter.opener, [])
         return found
 
     async def _stay_attached(self, coordinator: MemberId) -> None:
@@ -119,6 +138,8 @@ class Attachments:
             NodeError: It does not, or cannot.
             FederationError: The member's rows or the message do not fit.
         """
+        if self._work is None:
+            raise UnavailableError("this node cannot train", reason="TRAIN_EXTRA_MISSING")
         permission = await asyncio.to_thread(
             require_permission,
             self._consents,
@@ -142,6 +163,7 @@ class _Stream:
         self._coordinator = coordinator
         self._assemblies: dict[bytes, Assembly] = {}
         self._answering: set[asyncio.Task[None]] = set()
+        self._fetcher = Fetcher(attachments.shelf, coordinator, self._ask_for_file)
         self._writing = asyncio.Lock()
         self._call: Any = None
 
@@ -155,14 +177,19 @@ class _Stream:
         stub: Any = stubs.TrainingServiceStub(self._attachments.channel(self._coordinator))
         hello = await self._attachments.hello(self._coordinator)
         self._call = stub.Attach()
+        fetching: asyncio.Task[None] | None = None
         try:
             await self._write(wire.AttachRequest(hello=hello))
+            fetching = asyncio.create_task(self._fetcher.run())
             async for response in self._call:
                 self._take(response)
         finally:
             self._call.cancel()
             for task in self._answering:
                 task.cancel()
+            if fetching is not None:
+                fetching.cancel()
+                await asyncio.gather(fetching, return_exceptions=True)
 
     def _take(self, response: wire.AttachResponse) -> None:
         kind = response.WhichOneof("part")
@@ -170,6 +197,11 @@ class _Stream:
             self._attachments.over(response.goodbye.plan_digest)
         elif kind == "message":
             self._collect(response.message)
+        elif kind == "file":
+            self._fetcher.take(response.file)
+
+    async def _ask_for_file(self, request: wire.FileRequest) -> None:
+        await self._write(wire.AttachRequest(file=request))
 
     def _collect(self, message: wire.RoundMessage) -> None:
         key = message.exchange_id

@@ -10,19 +10,21 @@ from typing import Any, Final
 
 from federation.training.schema import FeatureSchema
 from node.errors import RequestError
+from node.training.bundle import Bundles, ModelFile
 from node.training.frames import read_frame
 
 _SCHEMA: Final = "schema"
 _CHECKPOINT: Final = "checkpoint"
-_MODEL: Final = "model.tocsin"
 _RUNNING: Final = "running"
 
 
 class RunFiles:
     """The files of one run, in a directory named by its plan's digest."""
 
-    def __init__(self, root: Path, digest: bytes) -> None:
+    def __init__(self, root: Path, digest: bytes, bundles: Bundles) -> None:
         self.directory = root / digest.hex()
+        self._digest = digest
+        self._bundles = bundles
 
     def begin(self, schema: bytes, digest: bytes) -> None:
         """Keep the schema, if one is given, and that the run has begun.
@@ -62,8 +64,7 @@ class RunFiles:
 
     def keep_model(self, data: bytes) -> Path:
         """Keep the trained model, and return its file."""
-        self._write(_MODEL, data)
-        return self.directory / _MODEL
+        return self._bundles.keep(self._digest, ModelFile.MODEL, data)
 
     def _read(self, name: str) -> bytes:
         try:

@@ -24,6 +24,7 @@ from federation.vocabulary import (
 )
 from node.errors import NodeError, PolicyError
 from node.telemetry import describe_error, get_log
+from node.training.bundle import Bundles
 from node.training.consent import Consents
 from node.training.frames import ProcessError, encode_frame
 from node.training.hub import ExchangeError, Hub
@@ -50,10 +51,11 @@ _METRICS: Final = {
 class Runs:
     """The runs of this coordinator, one for each plan."""
 
-    def __init__(self, consents: Consents, hub: Hub, directory: Path) -> None:
+    def __init__(self, consents: Consents, hub: Hub, directory: Path, bundles: Bundles) -> None:
         self._consents = consents
         self._hub = hub
         self._directory = directory
+        self._bundles = bundles
         self._runs: dict[bytes, Run] = {}
 
     async def start(self, matter: Matter, schema: bytes) -> Run:
@@ -68,7 +70,7 @@ class Runs:
         if known is not None and not known.ended:
             return known
         self._check(matter)
-        files = RunFiles(self._directory, matter.id)
+        files = RunFiles(self._directory, matter.id, self._bundles)
         plan = matter.facts.plan
         await asyncio.to_thread(files.begin, schema, plan.schema_digest)
         if matter.state is State.APPROVED:
@@ -88,7 +90,8 @@ class Runs:
                 await self.start(found.matter, b"")
             except (NodeError, FederationError) as error:
                 get_log().warning("training.not_resumed", reason=error.reason)
-                await asyncio.to_thread(RunFiles(self._directory, digest).end)
+                files = RunFiles(self._directory, digest, self._bundles)
+                await asyncio.to_thread(files.end)
 
     async def close(self) -> None:
         """Stop every run; each goes on when the node is back."""

@@ -10,6 +10,7 @@ from typing import Any
 from node.doors.caller import current_caller
 from node.errors import PeerError
 from node.telemetry import get_log
+from node.training.file_server import FileServer
 from node.training.hub import Hub, Link
 from tocsin.v1 import training_service_pb2 as wire
 from tocsin.v1 import training_service_pb2_grpc as stubs
@@ -18,8 +19,9 @@ from tocsin.v1 import training_service_pb2_grpc as stubs
 class TrainingService(stubs.TrainingServiceServicer):
     """TrainingService of the outside door."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, files: FileServer) -> None:
         self._hub = hub
+        self._files = files
 
     async def Attach(  # noqa: N802 - the contract's name
         self, request_iterator: AsyncIterator[wire.AttachRequest], context: Any
@@ -36,6 +38,7 @@ class TrainingService(stubs.TrainingServiceServicer):
                 yield message
         finally:
             self._hub.detach(link)
+            self._files.forget(link)
             reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
@@ -43,7 +46,10 @@ class TrainingService(stubs.TrainingServiceServicer):
     async def _read(self, link: Link, requests: AsyncIterator[wire.AttachRequest]) -> None:
         try:
             async for request in requests:
-                self._hub.receive(link, request)
+                if request.HasField("file"):
+                    self._files.answer(link, request.file)
+                else:
+                    self._hub.receive(link, request)
         except PeerError as error:
             get_log().warning("training.protocol", member=link.member, reason=error.reason)
         finally:

@@ -12,6 +12,7 @@ from federation.names import MemberId
 from federation.training.schema import Column, FeatureSchema
 from federation.vocabulary import TrainingOutcome, TrainingReason
 from node.errors import PeerError, RequestError
+from node.training.bundle import Bundles
 from node.training.frames import MAX_HEADER_BYTES, ProcessError, encode_frame, read_frame
 from node.training.outcomes import round_outcomes
 from node.training.pieces import MAX_PIECES, PIECE_BYTES, Assembly, split
@@ -69,7 +70,7 @@ def test_a_frame_is_read_as_it_was_written_and_nothing_else_is() -> None:
 
 
 def test_a_run_s_files_outlive_it_and_say_whether_it_is_over(tmp_path) -> None:
-    files = RunFiles(tmp_path, PLAN)
+    files = RunFiles(tmp_path, PLAN, Bundles(tmp_path / "models"))
     with pytest.raises(RequestError) as missing:
         files.begin(b"", SCHEMA.digest())
     with pytest.raises(RequestError) as differs:
@@ -83,7 +84,7 @@ def test_a_run_s_files_outlive_it_and_say_whether_it_is_over(tmp_path) -> None:
 
     files.begin(SCHEMA.encode(), SCHEMA.digest())
     files.keep_checkpoint(encode_frame({"number": 1}, b"model"))
-    again = RunFiles(tmp_path, PLAN)
+    again = RunFiles(tmp_path, PLAN, Bundles(tmp_path / "models"))
     again.begin(b"", SCHEMA.digest())
 
     assert list(unfinished(tmp_path)) == [PLAN]
