@@ -25,8 +25,8 @@ MOST_MEMBERS: Final = 20
 FEWEST_ROWS: Final = 20
 """Rows of all members together, below which nothing can be learnt."""
 
-_POSITIVE: Final = frozenset({"1", "true", "yes", "y", "t", "positive", "fraud"})
-_NEGATIVE: Final = frozenset({"0", "false", "no", "n", "f", "negative", "normal"})
+_POSITIVE: Final = frozenset({"true", "yes", "y", "t", "positive", "fraud", "fraudulent"})
+_NEGATIVE: Final = frozenset({"false", "no", "n", "f", "negative", "normal", "legitimate"})
 _SHOWN: Final = 5  # names in one message
 
 
@@ -128,15 +128,15 @@ def read_labels(train: Cells, test: Cells) -> tuple[Cells, Cells, str]:
 
 def _positive(counts: Counter[str]) -> str:
     first, second = sorted(counts)
-    for one, other in ((first, second), (second, first)):
-        if one.lower() in _POSITIVE and other.lower() not in _POSITIVE:
-            return one
-        if other.lower() in _NEGATIVE and one.lower() not in _NEGATIVE:
-            return one
     try:
         return max(first, second, key=float)
     except ValueError:
-        return second if counts[second] <= counts[first] else first
+        pass
+    for one, other in ((first, second), (second, first)):
+        known = (one.lower() in _POSITIVE, other.lower() in _NEGATIVE)
+        if any(known) and one.lower() not in _NEGATIVE and other.lower() not in _POSITIVE:
+            return one
+    return second if counts[second] <= counts[first] else first
 
 
 def _label_texts(cells: Cells) -> list[str | None]:

@@ -16,7 +16,12 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from federation.training.schema import CATEGORICAL, MAX_CATEGORIES, Column
+from federation.training.schema import (
+    CATEGORICAL,
+    MAX_CATEGORIES,
+    MAX_NAME_CHARACTERS,
+    Column,
+)
 from federation.training.table import Cells
 
 Doubles = npt.NDArray[np.float64]
@@ -27,12 +32,15 @@ NUMBER_SHARE: Final = 0.95
 COVERED_SHARE: Final = 0.5
 """Share of the cells that the agreed categories must hold; below it the texts are no categories."""
 REPEATED_SHARE: Final = 0.5
-"""A column named like an identifier is one if more than this share of its cells differ."""
+"""Texts, and whole numbers named like identifiers, are some if more than this share differ."""
+FEW_TEXTS: Final = 10
+"""Different texts that are categories however few rows there are."""
 FEWEST_COUNTED: Final = 50
 """Rows from which on an unbroken count 0, 1, 2, … is no accident."""
 SECONDS_OF_DAY: Final = 86_400.0
 
 _NO_VALUE: Final = frozenset({"?", "-", "--", ".", "#n/a", "missing", "unknown", "(null)", "\\n"})
+_TRUTH: Final = {"true": 1.0, "false": 0.0}
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _IDENTIFIER: Final = re.compile(
     r"(?i:(^|[^a-z])(id|ids|uuid|guid|key|index|idx|rowid|msisdn|imsi|imei|iban|phone|account)$)"
@@ -115,6 +123,8 @@ def read_column(name: str, cells: Cells) -> Reading:
     Raises:
         ColumnRefused: It is constant, an identifier, or free text.
     """
+    if not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        raise ColumnRefused(f"its name has not 1 to {MAX_NAME_CHARACTERS} characters")
     if cells.dtype != object:
         return _number_column(name, _finite(cells), "")
     filled = [cell for cell in cells if cell is not None and cell.lower() not in _NO_VALUE]
@@ -133,8 +143,10 @@ def read_column(name: str, cells: Cells) -> Reading:
 
 
 def read_number(text: str) -> float | None:
-    """Read a number with signs of money, percent or thousands; None for other text."""
+    """Read a number, or true or false, with signs of money, percent or thousands; else None."""
     plain = text.strip("$€£¥% \t")
+    if plain.lower() in _TRUTH:
+        return _TRUTH[plain.lower()]
     if _GROUPED.fullmatch(plain):
         plain = plain.replace(",", "")
     try:
@@ -183,7 +195,9 @@ def _category_column(name: str, cells: Cells) -> Categories:
     if len(counts) == 1 and counts.total() == len(cells):
         raise ColumnRefused("every cell is the same")
     common = counts.most_common(MAX_CATEGORIES)
-    if sum(count for _, count in common) < COVERED_SHARE * counts.total():
+    covered = sum(count for _, count in common) >= COVERED_SHARE * counts.total()
+    repeated = len(counts) <= max(FEW_TEXTS, REPEATED_SHARE * counts.total())
+    if not covered or not repeated:
         raise ColumnRefused(
             f"{len(counts):,} different texts, so it is an identifier or free text, no category"
         )

@@ -7,11 +7,13 @@ header, and what is wrong.
 import csv
 import gzip
 import importlib
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,7 @@ Floats = npt.NDArray[np.float32]
 Cells = npt.NDArray[Any]
 
 MAX_PROBLEMS: Final = 20  # reported at once; the rest are of the same kinds
+DELIMITERS: Final = (",", ";", "\t")
 EMPTY_TEXTS: Final = frozenset({"", "na", "nan", "null", "none", "n/a"})
 LABEL_TEXTS: Final = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "1": 1.0}
 FEW_ROWS: Final = 5  # a split leaves groups smaller than this to training
@@ -82,19 +85,30 @@ def open_table(address: str, query: str = "") -> Table:
 
 
 def read_table(source: Path) -> Table:
-    """Read ``.csv``, ``.csv.gz`` or ``.parquet``.
+    """Read ``.csv`` or ``.parquet``, each as it is or with ``.gz``.
+
+    Cells of a CSV file are parted by what its header has most of: comma, semicolon or tabulator.
 
     Raises:
         TableError: TABLE_UNREADABLE, or DRIVER_MISSING for Parquet without pyarrow.
     """
+    opener: Callable[..., Any] = gzip.open if source.suffix == ".gz" else open
     try:
-        if source.suffix == ".parquet":
-            return _read_parquet(source)
-        opener: Callable[..., Any] = gzip.open if source.suffix == ".gz" else open
-        with opener(source, "rt", newline="", encoding="utf-8") as lines:
-            return _from_records(csv.reader(lines))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        if ".parquet" in source.suffixes[-2:]:
+            with opener(source, "rb") as data:
+                return _read_parquet(source.name, data)
+        with opener(source, "rt", newline="", encoding="utf-8-sig") as lines:
+            header = lines.readline()
+            delimiter = max(DELIMITERS, key=header.count)
+            return _from_records(csv.reader(chain([header], lines), delimiter=delimiter))
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise TableError(f"cannot read {source.name}", reason="TABLE_UNREADABLE") from error
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"cannot read {source.name}: it is not UTF-8",
+            reason="TABLE_UNREADABLE",
+            hint="iconv -f GB18030 -t UTF-8, or whatever it is written in",
+        ) from error
 
 
 def query_table(address: str, query: str) -> Table:
@@ -132,17 +146,21 @@ def _joined(parts: Sequence[Cells]) -> Cells:
     texts = (
         cell if part.dtype == object else _number_text(cell) for part in parts for cell in part
     )
-    return _typed(["" if text is None else text for text in texts])
+    return parse_cells(["" if text is None else text for text in texts])
 
 
-def _read_parquet(source: Path) -> Table:
+def _read_parquet(name: str, data: BinaryIO) -> Table:
     parquet = load_driver("pyarrow.parquet", "Parquet")
     arrow = importlib.import_module("pyarrow")
     try:
-        table = parquet.read_table(source)
-        columns = {name: _parquet_column(table.column(name), arrow) for name in table.column_names}
+        table = parquet.read_table(data)
+        if len(set(table.column_names)) != len(table.column_names):
+            _unreadable("the header has a name twice")
+        columns = {
+            title: _parquet_column(table.column(title), arrow) for title in table.column_names
+        }
     except arrow.ArrowException as error:
-        raise TableError(f"cannot read {source.name}", reason="TABLE_UNREADABLE") from error
+        raise TableError(f"cannot read {name}", reason="TABLE_UNREADABLE") from error
     return _checked(columns)
 
 
@@ -150,9 +168,8 @@ def _parquet_column(column: Any, arrow: Any) -> Cells:
     kind = column.type
     numeric = arrow.types.is_integer(kind) or arrow.types.is_floating(kind)
     if numeric or arrow.types.is_boolean(kind):
-        values = column.to_pylist()
-        return np.array([np.nan if cell is None else float(cell) for cell in values], np.float64)
-    return _typed([("" if cell is None else str(cell)) for cell in column.to_pylist()])
+        return np.array(column.cast(arrow.float64(), safe=False).to_numpy(), np.float64)
+    return parse_cells([("" if cell is None else str(cell)) for cell in column.to_pylist()])
 
 
 def _from_records(records: Iterable[Sequence[str]]) -> Table:
@@ -165,7 +182,7 @@ def _from_records(records: Iterable[Sequence[str]]) -> Table:
         if len(line) != len(header):
             _unreadable(f"row {number} has {len(line)} cells, the header {len(header)}")
     cells = zip(*lines, strict=True) if lines else iter([()] * len(header))
-    return _checked({name: _typed(column) for name, column in zip(header, cells, strict=True)})
+    return _checked({name: parse_cells(column) for name, column in zip(header, cells, strict=True)})
 
 
 def _checked(columns: dict[str, Cells]) -> Table:
@@ -174,8 +191,12 @@ def _checked(columns: dict[str, Cells]) -> Table:
     return Table(columns)
 
 
-def _typed(texts: Sequence[str]) -> Cells:
-    stripped = [text.strip() for text in texts]
+def parse_cells(texts: Sequence[str]) -> Cells:
+    """Give a column of texts as numbers where all of them are some or empty, else as texts."""
+    try:
+        return np.array(texts, dtype=np.float64)  # no empty cell: most columns, and much faster
+    except ValueError:
+        stripped = [text.strip() for text in texts]
     plain = ["nan" if text.lower() in EMPTY_TEXTS else text for text in stripped]
     try:
         return np.array(plain, dtype=np.float64)
@@ -221,13 +242,21 @@ def _propose(name: str, cells: Cells) -> Column:
     return Column(name, CATEGORICAL, categories=tuple(categories))
 
 
-def check_table(table: Table, schema: FeatureSchema, *, labelled: bool = True) -> Rows:
+def check_table(
+    table: Table, schema: FeatureSchema, *, labelled: bool = True, first: int = 1
+) -> Rows:
     """Turn a table into arrays if every cell fits the schema.
+
+    Args:
+        table: The cells.
+        schema: What they must be.
+        labelled: Whether there must be labels.
+        first: Number of the first row, where the table is a part of a longer one.
 
     Raises:
         TableError: TABLE_MISMATCH with every problem found, up to MAX_PROBLEMS.
     """
-    rows, problems = convert_table(table, schema, labelled=labelled)
+    rows, problems = convert_table(table, schema, labelled=labelled, first=first)
     if problems:
         shown = "; ".join(problems[:MAX_PROBLEMS])
         more = len(problems) - MAX_PROBLEMS
@@ -236,35 +265,51 @@ def check_table(table: Table, schema: FeatureSchema, *, labelled: bool = True) -
 
 
 def convert_table(
-    table: Table, schema: FeatureSchema, *, labelled: bool = True
+    table: Table, schema: FeatureSchema, *, labelled: bool = True, first: int = 1
 ) -> tuple[Rows, list[str]]:
     """Turn a table into arrays, and name whatever does not fit; a misfit's value means nothing."""
-    problems: list[str] = []
+    problems = _Problems(first)
     values = np.zeros((len(table), len(schema.columns)), np.float32)
     for place, column in enumerate(schema.columns):
         if column.name not in table.columns:
-            problems.append(f"column '{column.name}' is missing")
+            problems.found.append(f"column '{column.name}' is missing")
             continue
         values[:, place] = _column_values(column, table.columns[column.name], problems)
     labels = _labels(table, schema.label, problems) if labelled else np.zeros(0, np.float32)
     if labelled and not len(table):
-        problems.append("there is no row")
+        problems.found.append("there is no row")
     empty = np.isnan(values)
-    return Rows(np.where(empty, np.float32(0), values), empty, labels), problems
+    return Rows(np.where(empty, np.float32(0), values), empty, labels), problems.found
 
 
-def _column_values(column: Column, cells: Cells, problems: list[str]) -> Floats:
+@dataclass
+class _Problems:
+    """What does not fit, with the rows counted from a first one."""
+
+    first: int
+    found: list[str] = field(default_factory=list)
+
+    def note(self, name: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
+        """Write down the first of the rows that are wrong, and how many there are."""
+        places = np.flatnonzero(wrong)
+        if len(places):
+            others = f" (and {len(places) - 1} more rows)" if len(places) > 1 else ""
+            row = places[0] + self.first
+            self.found.append(f"column '{name}', row {row}: {what}{others}")
+
+
+def _column_values(column: Column, cells: Cells, problems: _Problems) -> Floats:
     if column.kind == CATEGORICAL:
         found = _places(column, cells)
     elif cells.dtype == object:
-        row = next(number for number, cell in enumerate(cells, 1) if not _is_number(cell))
-        problems.append(f"column '{column.name}', row {row}: not a number")
+        wrong = np.array([not _is_number(cell) for cell in cells])
+        problems.note(column.name, wrong, "not a number")
         return np.zeros(len(cells), np.float32)
     else:
         found = np.clip(cells, column.low, column.high).astype(np.float32)
-        _note(problems, column.name, np.isinf(found), "not a finite number")
+        problems.note(column.name, np.isinf(found), "not a finite number")
     if column.empty == REFUSE:
-        _note(problems, column.name, np.isnan(found), "empty, which the schema refuses")
+        problems.note(column.name, np.isnan(found), "empty, which the schema refuses")
     return found
 
 
@@ -282,23 +327,16 @@ def _number_text(cell: float) -> str | None:
     return str(int(cell)) if float(cell).is_integer() else str(cell)
 
 
-def _labels(table: Table, name: str, problems: list[str]) -> Floats:
+def _labels(table: Table, name: str, problems: _Problems) -> Floats:
     cells = table.columns.get(name)
     if cells is None:
-        problems.append(f"label column '{name}' is missing")
+        problems.found.append(f"label column '{name}' is missing")
         return np.zeros(0, np.float32)
     if cells.dtype == object:
         texts = [LABEL_TEXTS.get(str(cell).lower(), np.nan) for cell in cells]
         cells = np.array(texts, np.float64)
-    _note(problems, name, ~np.isin(cells, (0.0, 1.0)), "a label is neither 0 nor 1")
+    problems.note(name, ~np.isin(cells, (0.0, 1.0)), "a label is neither 0 nor 1")
     return cells.astype(np.float32)
-
-
-def _note(problems: list[str], name: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
-    places = np.flatnonzero(wrong)
-    if len(places):
-        others = f" (and {len(places) - 1} more rows)" if len(places) > 1 else ""
-        problems.append(f"column '{name}', row {places[0] + 1}: {what}{others}")
 
 
 def _is_number(cell: str | None) -> bool:
