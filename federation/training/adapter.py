@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 
 from federation.training.checkpoint import Checkpoint, RoundReport
 from federation.training.error import UpdateError
-from federation.training.fixed_point import Integers
+from federation.training.fixed_point import FixedPoint, Integers
 from federation.training.records import SUMMAND, MessageError, Numbers, read_array
 
 COORDINATOR_NODE: Final = 1
@@ -42,11 +42,15 @@ class Summed:
         total: The sum.
         contributors: Node ids of those in it.
         rejected: Why others are not, by node id.
+        absent: Whose vector did not come into the sum through no fault in it: status and reason.
+        norms_opened: Whether the lengths of the vectors were measured, where that was asked for.
     """
 
     total: Integers
     contributors: tuple[int, ...]
     rejected: Mapping[int, str] = field(default_factory=dict)
+    absent: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    norms_opened: bool = True
 
 
 class TrainingGrid(Grid):
@@ -60,24 +64,35 @@ class TrainingGrid(Grid):
         self._run = Run.create_empty(run_id)
 
     @abstractmethod
-    def sum_parts(self, label: str, replies: Sequence[Message]) -> Summed:
+    def sum_parts(
+        self, label: str, replies: Sequence[Message], scale: FixedPoint | None = None
+    ) -> Summed:
         """Add the integer vectors the members gave for this label.
 
         Args:
             label: Unique in the run; names the sum.
             replies: The replies without error; an engine that carries the vectors another way
                 sends replies without arrays and finds the vectors by label and member.
-
-        Raises:
-            QuorumError: Too few vectors came.
+            scale: How the vectors are written, where they are updates to be measured.
         """
+
+    def row_cap(self, node_id: int) -> int | None:
+        """Give the most rows that a member may claim; None where only the plan says."""
+        return None
+
+    def start_count(self) -> int:
+        """Give how often this run was started before."""
+        return 0
 
     def member_name(self, node_id: int) -> str:
         """Give the name of a member for reports."""
         return str(node_id)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Keep the state after a round; engines that resume overwrite this."""
+        """Hold the state after a round; engines that resume overwrite this."""
+
+    def keep_checkpoint(self) -> None:
+        """Keep the state held last where it outlives a crash, before there is any round."""
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Give the state to go on from, or None for a new run."""

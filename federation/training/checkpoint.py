@@ -38,6 +38,7 @@ class RoundReport:
         weight: Rows behind the new model.
         loss: Mean training loss, None in a round that did not move.
         change: Euclidean length of the model's change.
+        norms_opened: False where the updates were summed without anybody measuring them.
     """
 
     number: int
@@ -46,6 +47,7 @@ class RoundReport:
     weight: int = 0
     loss: float | None = None
     change: float = 0.0
+    norms_opened: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Checkpoint:
         averaged: Sum of the models of the averaged rounds so far.
         averaged_count: How many.
         moments: State of the server's optimiser, by name; empty for strategies without.
+        rows: Of all members together, as the statistics counted them.
     """
 
     number: int
@@ -67,6 +70,7 @@ class Checkpoint:
     averaged: Doubles
     averaged_count: int
     moments: dict[str, Floats] = field(default_factory=dict)
+    rows: int = 0
 
     def final_model(self) -> Floats:
         """Give the run's model if it ended here: the mean over its last rounds."""
@@ -77,7 +81,7 @@ class Checkpoint:
     def encode(self) -> bytes:
         """Write all of it; nothing in it can be executed."""
         arrays: dict[str, Any] = {
-            "counts": np.array([self.number, self.averaged_count], np.int64),
+            "counts": np.array([self.number, self.averaged_count, self.rows], np.int64),
             "model": self.model,
             "scaling": np.frombuffer(self.scaling, np.uint8),
             "averaged": self.averaged,
@@ -96,7 +100,7 @@ class Checkpoint:
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as found:
-                number, count = (int(one) for one in found["counts"])
+                number, count, rows = (int(one) for one in found["counts"])
                 names = [name for name in found.files if name.startswith(_MOMENT)]
                 moments = {name.removeprefix(_MOMENT): found[name] for name in names}
                 return cls(
@@ -106,6 +110,7 @@ class Checkpoint:
                     found["averaged"],
                     count,
                     moments,
+                    rows,
                 )
         except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise PlanError("no checkpoint", reason="CHECKPOINT_MALFORMED") from error

@@ -6,36 +6,45 @@ names another plan is refused before any row is read.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from federation.packing import pack, pack_number
 from federation.training.checks import clip_length
 from federation.training.differential_privacy import fit_private_round
 from federation.training.error import PlanError, TableError
-from federation.training.fitting import Examples, blind_scores, fit_round
+from federation.training.evaluation import Comparison, Part
+from federation.training.fitting import Examples, fit_round, network_scores
 from federation.training.fixed_point import FixedPoint, Floats, Integers
+from federation.training.forest import encode_rows
 from federation.training.memory import recall_table
-from federation.training.metrics import count_scores
-from federation.training.plan import SECRET, TrainingPlan
+from federation.training.own_model import TIME_SHARE, OwnModel, train_own_model
+from federation.training.plan import SECRET, TREES, ModelChoice, TrainingPlan
 from federation.training.records import (
     ARRAYS,
+    ATTEMPT,
+    COMPARE,
     EDGES,
     LOSS,
     METRICS,
     MODEL,
     PLAN,
+    ROWS,
     SCALING,
+    SUMMED,
     WEIGHT,
     MessageError,
     read_array,
     read_bytes,
+    read_count,
+    read_flag,
     read_round,
     write_arrays,
 )
@@ -44,6 +53,8 @@ from federation.training.schema import FeatureSchema
 from federation.training.table import Rows, Table, check_table, query_table, read_table
 
 MEMORY: Final = "memory:"
+OWN: Final = "own"
+"""In the member's context after an evaluation: its own numbers, which no message carries."""
 CACHED_TABLES: Final = 16  # of one process: one of a member's worker, a few in a simulation
 
 app = ClientApp()
@@ -90,14 +101,20 @@ class _Member:
 
     def examples(self, scaling: bytes) -> Examples:
         """Encode the rows as the run does."""
-        choice, schema_text = self.plan.model, self.schema.encode().decode()
-        return _encode_rows(
-            self.source, self.query, schema_text, choice.bins, choice.networks, scaling
-        )
+        schema_text = self.schema.encode().decode()
+        return _encode_rows(self.source, self.query, schema_text, self.plan.model, scaling)
 
-    def seed(self, number: int) -> int:
-        """Give a seed that no other member and no other round has, the same on every engine."""
+    def own_model(self) -> OwnModel | None:
+        """Train a model on these rows alone, once in this process."""
+        plan_text, schema_text = self.plan.encode().decode(), self.schema.encode().decode()
+        return _train_own_model(self.source, self.query, schema_text, plan_text)
+
+    def seed(self, number: int, attempt: int) -> int:
+        """Give a seed that no other member, round and attempt has, the same on every engine."""
         parts = pack(self.plan.digest(), self.name.encode(), pack_number(number))
+        if attempt:
+            # Another update: a sum of the same one over other members would show who is missing.
+            parts += pack_number(attempt)
         return int.from_bytes(hashlib.sha256(parts).digest()[:4], "big") >> 1
 
 
@@ -126,25 +143,37 @@ def train(message: Message, context: Context) -> Message:
     number = read_round(message)
     start = read_array(message.content, MODEL).astype(np.float32)
     examples = member.examples(read_bytes(message, SCALING))
-    seed = member.seed(number)
+    seed = member.seed(number, read_count(message, ATTEMPT, 0))
     fit = fit_round if plan.privacy is None else fit_private_round
     fitted, loss = fit(plan, start, examples, number, seed)
-    change = clip_length(fitted - start, plan.bound(number))
     weight = min(len(examples), plan.weight_cap, member.row_cap)
+    if plan.model.name == TREES:
+        return _reply_update(message, fitted[len(start) :], weight, loss)
+    change = clip_length(fitted - start, plan.bound(number))
     if plan.protection == SECRET:
-        scale = FixedPoint.fitting(plan.weight_cap, plan.norm_bound)
-        return _reply_summand(message, scale.encode(change, weight, loss))
+        members, rows = read_count(message, SUMMED, 1), read_count(message, ROWS, 1)
+        scale = FixedPoint.fitting(len(start), members, rows)
+        part = scale.encode(change, plan.bound(number), weight, member.row_cap, loss)
+        return _reply_summand(message, part)
     return _reply_update(message, start + change, weight, loss)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Give the histogram of blind scores by label: from it come threshold and metrics."""
+    """Count blind scores of the model, and beside it of a model of the member's own rows alone."""
     member = _Member.open(message, context)
     model = read_array(message.content, MODEL).astype(np.float32)
     examples = member.examples(read_bytes(message, SCALING))
-    scores = blind_scores(member.plan, model, examples)
-    return _reply_summand(message, count_scores(examples.labels, scores).ravel())
+    scores = network_scores(member.plan, model, examples)
+    federated = Part.count(examples.labels, examples.folds, scores)
+    own = member.own_model() if read_flag(message, COMPARE) else None
+    if own is None:
+        found = Comparison(federated)
+    else:
+        local = Part.count(own.examples.labels, own.examples.folds, own.scores)
+        found = Comparison(federated, local, own.rounds < member.plan.rounds)
+    context.state[OWN] = ConfigRecord({OWN: json.dumps(found.describe())})
+    return _reply_summand(message, found.summand())
 
 
 @lru_cache(maxsize=CACHED_TABLES)
@@ -160,15 +189,24 @@ def _open_table(source: str, query: str) -> Table:
 
 @lru_cache(maxsize=CACHED_TABLES)
 def _encode_rows(
-    source: str, query: str, schema_text: str, bins: int, networks: int, scaling: bytes
+    source: str, query: str, schema_text: str, choice: ModelChoice, scaling: bytes
 ) -> Examples:
     schema = FeatureSchema.parse(schema_text.encode())
     rows = _open_rows(source, query, schema_text)
     try:
-        known = Scaling.parse(schema, bins, scaling)
+        known = Scaling.parse(schema, choice.bins, scaling)
     except ValueError as error:
         raise TableError("the run's scaling does not fit the schema") from error
-    return Examples.of(known.apply(schema, rows), rows.labels, known.prior, networks)
+    inputs = encode_rows(choice, known, schema, rows)
+    return Examples.of(inputs, rows.labels, known.prior, choice.networks)
+
+
+@lru_cache(maxsize=CACHED_TABLES)
+def _train_own_model(source: str, query: str, schema_text: str, plan_text: str) -> OwnModel | None:
+    rows, plan = _open_rows(source, query, schema_text), TrainingPlan.parse(plan_text.encode())
+    schema = FeatureSchema.parse(schema_text.encode())
+    seconds = TIME_SHARE * plan.deadline_seconds
+    return train_own_model(plan, schema, rows, most_seconds=seconds)
 
 
 def _reply_summand(message: Message, numbers: Integers) -> Message:

@@ -24,6 +24,7 @@ from federation.training.adapter import (
     stamp,
 )
 from federation.training.checkpoint import Checkpoint, RoundReport
+from federation.training.fixed_point import FixedPoint
 from federation.training.local_engine import RUN, node_id
 from federation.training.plan import TrainingPlan
 from federation.training.records import MessageError, read_round
@@ -107,7 +108,9 @@ class GrpcGrid(TrainingGrid):
         answers = self._transport.exchange(number, seconds, asked)
         return [_reply(*pair) for pair in zip(requests, answers, strict=True)]
 
-    def sum_parts(self, label: str, replies: Sequence[Message]) -> Summed:
+    def sum_parts(
+        self, label: str, replies: Sequence[Message], scale: FixedPoint | None = None
+    ) -> Summed:
         """Add what members gave openly: only plans that show updates get here."""
         summed = add_plainly(replies)
         self.contributors = len(summed.contributors)

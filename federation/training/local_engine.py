@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from flwr.app import Context, Message, RecordDict
@@ -33,18 +34,16 @@ from federation.training.client_app import MEMORY
 from federation.training.client_app import app as client_app
 from federation.training.fixed_point import FixedPoint, Floats, Integers
 from federation.training.memory import forget_tables, remember_table
-from federation.training.models import initial_model
-from federation.training.plan import SECRET, TrainingPlan
+from federation.training.plan import TrainingPlan
+from federation.training.records import COMPARE
 from federation.training.schema import FeatureSchema
-from federation.training.server_app import ROUND_LABEL, outcome_of
 from federation.training.server_app import app as server_app
+from federation.training.server_app import evaluation_of, outcome_of
 from federation.training.table import Table
+from federation.training.worth import Evaluation
 
 RUN: Final = 1
 NODE_ID_BYTES: Final = 7
-
-CheckPart = Callable[[int, str, Integers], None]
-"""Given round, member and vector; raises UpdateError for one that may not be in the sum."""
 
 Tamper = Callable[[Message, Message], Message]
 """What a test makes of a member's reply: (request, reply) to another reply."""
@@ -65,7 +64,6 @@ class LocalGrid(TrainingGrid):
         threads: int = 1,
         tamper: Mapping[str, Tamper] | None = None,
         checkpoint: Checkpoint | None = None,
-        check: CheckPart | None = None,
     ) -> None:
         super().__init__(RUN)
         quieten()
@@ -76,7 +74,6 @@ class LocalGrid(TrainingGrid):
         }
         self._threads = threads
         self._tamper = tamper or {}
-        self._check = check
         self.checkpoint = checkpoint
         self.reports: list[RoundReport] = []
         self.sent_bytes = 0
@@ -101,15 +98,25 @@ class LocalGrid(TrainingGrid):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def sum_parts(self, label: str, replies: Sequence[Message]) -> Summed:
+    def row_cap(self, node_id: int) -> int | None:
+        """Give what the member's configuration says."""
+        cap = self._contexts[node_id].node_config.get("row_cap")
+        return None if cap is None else int(cap)
+
+    def sum_parts(
+        self, label: str, replies: Sequence[Message], scale: FixedPoint | None = None
+    ) -> Summed:
         """Add the vectors plainly: all members' rows are in this process anyway.
 
         The vectors of rounds are checked first, as key holders check what they hold shares of.
         """
-        if self._check is None or not label.startswith(ROUND_LABEL):
+        if scale is None:
             return add_plainly(replies)
-        check, number = self._check, int(label.removeprefix(ROUND_LABEL))
-        return add_plainly(replies, lambda node, part: check(number, self.member_name(node), part))
+        return add_plainly(replies, partial(self._check, scale))
+
+    def _check(self, scale: FixedPoint, node_id: int, part: Integers) -> None:
+        cap = self.row_cap(node_id)
+        scale.check(part, scale.rows if cap is None else cap)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep the last checkpoint."""
@@ -149,6 +156,7 @@ class LocalRun:
     blind: dict[str, float]
     reports: tuple[RoundReport, ...]
     seconds: float
+    evaluation: Evaluation
 
 
 def run_locally(
@@ -158,8 +166,17 @@ def run_locally(
     *,
     threads: int = 1,
     tamper: Mapping[str, Tamper] | None = None,
+    compare: bool = False,
 ) -> LocalRun:
     """Run a plan that every member approved over tables in memory.
+
+    Args:
+        plan: The plan.
+        schema: Of the tables.
+        tables: By member.
+        threads: Members that answer at once.
+        tamper: What a test makes of a member's replies.
+        compare: Whether each member trains a model of its own, too, for the evaluation.
 
     Raises:
         PlanError: The plan cannot run.
@@ -170,32 +187,32 @@ def run_locally(
     try:
         for name, table in tables.items():
             remember_table(prefix + name, table)
-        members = {name: member_config(plan, schema, name, prefix) for name in tables}
-        check = _holders_check(plan, schema, {name: len(table) for name, table in tables.items()})
-        grid = LocalGrid(members, threads=threads, tamper=tamper, check=check)
-        run_config: Any = {"plan": plan.encode().decode(), "schema": schema.encode().decode()}
+        members = {
+            name: member_config(plan, schema, name, prefix)
+            | {"row_cap": min(len(table), plan.weight_cap)}
+            for name, table in tables.items()
+        }
+        grid = LocalGrid(members, threads=threads, tamper=tamper)
+        run_config: Any = {
+            "plan": plan.encode().decode(),
+            "schema": schema.encode().decode(),
+            COMPARE: compare,
+        }
         context = Context(RUN, grid.run.run_id, {}, RecordDict(), run_config)
         server_app(grid, context)
     finally:
         forget_tables(prefix)
     model, scaling, threshold, details = outcome_of(context)
     seconds = time.monotonic() - started
-    return LocalRun(model, scaling, threshold, details["blind"], tuple(grid.reports), seconds)
-
-
-def _holders_check(
-    plan: TrainingPlan, schema: FeatureSchema, declared: Mapping[str, int]
-) -> CheckPart | None:
-    if plan.protection != SECRET:
-        return None
-    parameters = len(initial_model(plan.model, schema.width(plan.model.bins)))
-    scale = FixedPoint.fitting(plan.weight_cap, plan.norm_bound)
-
-    def check(number: int, member: str, part: Integers) -> None:
-        rows = min(declared[member], plan.weight_cap)
-        scale.check(part, parameters, rows, plan.bound(number))
-
-    return check
+    return LocalRun(
+        model,
+        scaling,
+        threshold,
+        details["blind"],
+        tuple(grid.reports),
+        seconds,
+        evaluation_of(context),
+    )
 
 
 def member_config(

@@ -21,7 +21,12 @@ WEIGHT: Final = "num-examples"  # flwr's own name for it
 LOSS: Final = "loss"
 PLAN: Final = "plan"
 SCALING: Final = "scaling"
+COMPARE: Final = "compare"  # whether members train models of their own beside the run's
 ROUND: Final = "server-round"  # flwr's own name for it
+ATTEMPT: Final = "attempt"  # how often the round was begun before
+SUMMED: Final = "summed"  # members that are asked, so at most so many in the round's sum
+ROWS: Final = "rows"  # the heaviest weight of a member
+LENGTH: Final = "length"  # of a summand that travels another way
 
 
 class MessageError(PeerError):
@@ -71,6 +76,18 @@ def read_bytes(message: Message, name: str) -> bytes:
     return value
 
 
+def read_flag(message: Message, name: str) -> bool:
+    """Give a setting that is yes or no; no where it is not there.
+
+    Raises:
+        MessageError: It is something else.
+    """
+    value = _setting(message, name)
+    if value is not None and not isinstance(value, bool):
+        raise MessageError(f"no flag '{name}'")
+    return bool(value)
+
+
 def read_round(message: Message) -> int:
     """Give the number of the round.
 
@@ -80,6 +97,20 @@ def read_round(message: Message) -> int:
     value = _setting(message, ROUND)
     if not isinstance(value, int) or value < 1:
         raise MessageError("no round number")
+    return value
+
+
+def read_count(message: Message, name: str, least: int) -> int:
+    """Give a setting that is a whole number; the least where it is not there.
+
+    Raises:
+        MessageError: It is something else, or less.
+    """
+    value = _setting(message, name)
+    if value is None:
+        return least
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise MessageError(f"no count '{name}'")
     return value
 
 

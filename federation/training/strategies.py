@@ -73,6 +73,15 @@ def _fit_to_count(strategy: FedAvg, offenders: int, count: int) -> None:
         strategy.num_nodes_to_select = max(1, count - offenders - 1)
 
 
+def _outcome_in(summed: Summed, node: int) -> Outcome:
+    """Say how a member that replied came out of the round's sum."""
+    if node in summed.contributors:
+        return Outcome(OK)
+    if node in summed.absent:
+        return Outcome(*summed.absent[node])
+    return Outcome(REJECTED, summed.rejected.get(node, "PROTOCOL: not in the sum"))
+
+
 @dataclass
 class GuardedStrategy:
     """A strategy behind the plan's protection.
@@ -81,6 +90,8 @@ class GuardedStrategy:
         plan: What is allowed.
         sum_parts: Opens the sum of the replies' vectors; used by ``secret`` alone.
         name_member: For reports.
+        scale: How the round's updates are written; used by ``secret`` alone, like the next.
+        row_cap: Most rows that a member may claim.
         inner: The flwr strategy.
         minimum_members: Fewer good updates leave the model as it is.
     """
@@ -88,6 +99,8 @@ class GuardedStrategy:
     plan: TrainingPlan
     sum_parts: SumParts
     name_member: NameMember
+    scale: FixedPoint | None = None
+    row_cap: Callable[[int], int] = lambda _node_id: 1
     inner: FedAvg = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,18 +122,19 @@ class GuardedStrategy:
                 outcomes[name] = Outcome(*describe_failure(reply))
             else:
                 good.append(reply)
+        opened = True
         if self.plan.protection == SECRET:
-            good, weight, loss = self._open_sum(model, good, outcomes)
+            good, weight, loss, opened = self._open_sum(number, model, good, outcomes)
         else:
             good, weight, loss = self._check_each(number, model, good, outcomes)
         if not good:
-            return model, RoundReport(number, outcomes, moved=False)
+            return model, RoundReport(number, outcomes, moved=False, norms_opened=opened)
         record, _ = self.inner.aggregate_train(number, good)
         if record is None:
             return model, RoundReport(number, outcomes, moved=False)
         new = np.asarray(record[MODEL].numpy(), np.float32)
         change = euclidean_length(new - model)
-        return new, RoundReport(number, outcomes, True, weight, loss, change)
+        return new, RoundReport(number, outcomes, True, weight, loss, change, opened)
 
     def _check_each(
         self, number: int, model: Floats, replies: list[Message], outcomes: dict[str, Outcome]
@@ -168,23 +182,24 @@ class GuardedStrategy:
         outcomes[name] = Outcome(REJECTED, f"{error.reason}: {error}")
 
     def _open_sum(
-        self, model: Floats, replies: list[Message], outcomes: dict[str, Outcome]
-    ) -> tuple[list[Message], int, float]:
-        if len(replies) < self.plan.minimum_members:
-            return [], 0, 0.0
+        self, number: int, model: Floats, replies: list[Message], outcomes: dict[str, Outcome]
+    ) -> tuple[list[Message], int, float, bool]:
+        if self.scale is None or len(replies) < self.plan.minimum_members:
+            return [], 0, 0.0, True
         summed = self.sum_parts(replies)
         for reply in replies:
             node = reply.metadata.src_node_id
-            why = summed.rejected.get(node, "not in the sum")
-            counted = node in summed.contributors
-            outcomes[self.name_member(node)] = Outcome(OK) if counted else Outcome(REJECTED, why)
+            outcomes[self.name_member(node)] = _outcome_in(summed, node)
         if len(summed.contributors) < self.plan.minimum_members:
-            return [], 0, 0.0
-        scale = FixedPoint.fitting(self.plan.weight_cap, self.plan.norm_bound)
-        change, weight, loss = scale.decode(summed.total)
+            return [], 0, 0.0, summed.norms_opened
+        caps = [self.row_cap(node) for node in summed.contributors]
+        try:
+            change, weight, loss = self.scale.decode(summed.total, self.plan.bound(number), caps)
+        except UpdateError:
+            return [], 0, 0.0, summed.norms_opened
         arrays = write_arrays(model=model + change)
         content = RecordDict({ARRAYS: arrays, METRICS: MetricRecord({WEIGHT: weight, LOSS: loss})})
-        return [Message(content, reply_to=replies[0])], weight, loss
+        return [Message(content, reply_to=replies[0])], weight, loss, summed.norms_opened
 
     def moments(self) -> dict[str, Floats]:
         """Give the server optimiser's state for a checkpoint."""
