@@ -184,18 +184,21 @@ class TrainingRound:
         round: From 1.
         checkpoint_digest: 32 bytes, or empty where nothing changed.
         outcomes: One for each enrolled member.
+        unmeasured: Updates in a secret sum whose length nobody measured.
     """
 
     plan_digest: bytes
     round: int
     checkpoint_digest: bytes
     outcomes: tuple[MemberOutcome, ...]
+    unmeasured: int = 0
 
     def __post_init__(self) -> None:
         check_opaque("plan_digest", self.plan_digest, DIGEST_BYTES)
         check_count("round", self.round, 1, MAX_ROUNDS)
         _check_digest_if("checkpoint_digest", self.checkpoint_digest, bool(self.checkpoint_digest))
         _check_distinct("outcomes", [one.member for one in self.outcomes], MAX_HOLDERS)
+        check_count("unmeasured", self.unmeasured, 0, MAX_HOLDERS)
 
     def members(self, outcome: TrainingOutcome) -> frozenset[MemberId]:
         """Return the members that came out of the round this way."""

@@ -743,12 +743,17 @@ class TrainingRound(_message.Message):
     ROUND_FIELD_NUMBER: _builtins.int
     CHECKPOINT_DIGEST_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
+    UNMEASURED_FIELD_NUMBER: _builtins.int
     plan_digest: _builtins.bytes
     """Required. Digest of the plan, 32 bytes."""
     round: _builtins.int
     """Required. Which round, from 1; a round that changed nothing is run again under its number."""
     checkpoint_digest: _builtins.bytes
     """SHA-256 of the checkpoint, 32 bytes; empty where too few members answered and nothing changed."""
+    unmeasured: _builtins.int
+    """Updates in a secret sum whose length nobody measured, as too few key holders were there: only
+    the members' own clipping bounds them. 0 where all were measured.
+    """
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberOutcome]:
         """Required. One for each enrolled member."""
@@ -760,10 +765,11 @@ class TrainingRound(_message.Message):
         round: _builtins.int = ...,
         checkpoint_digest: _builtins.bytes = ...,
         outcomes: _abc.Iterable[Global___MemberOutcome] | None = ...,
+        unmeasured: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_digest", b"checkpoint_digest", "outcomes", b"outcomes", "plan_digest", b"plan_digest", "round", b"round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_digest", b"checkpoint_digest", "outcomes", b"outcomes", "plan_digest", b"plan_digest", "round", b"round", "unmeasured", b"unmeasured"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

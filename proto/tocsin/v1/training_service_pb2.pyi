@@ -36,7 +36,7 @@ class _SumPartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SumPart.Value
     SUM_PART_CLOSE: _SumPart.ValueType  # 4
     """SumClose, of the coordinator."""
     SUM_PART_ECHO: _SumPart.ValueType  # 5
-    """SumEcho, of a holder."""
+    """SumEcho, of a contributor in the close."""
     SUM_PART_PARTIAL: _SumPart.ValueType  # 6
     """SumPartial, of a holder."""
 
@@ -54,7 +54,7 @@ SUM_PART_CHECK: SumPart.ValueType  # 3
 SUM_PART_CLOSE: SumPart.ValueType  # 4
 """SumClose, of the coordinator."""
 SUM_PART_ECHO: SumPart.ValueType  # 5
-"""SumEcho, of a holder."""
+"""SumEcho, of a contributor in the close."""
 SUM_PART_PARTIAL: SumPart.ValueType  # 6
 """SumPartial, of a holder."""
 Global___SumPart: _TypeAlias = SumPart  # noqa: Y015
@@ -333,7 +333,9 @@ Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
 class SumPiece(_message.Message):
-    """A piece of what a party of a private sum says, in either direction."""
+    """A piece of what a party of a private sum says, in either direction. Without a body, from the
+    coordinator to a holder: say this part now, all that it needs has been passed on.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -344,6 +346,8 @@ class SumPiece(_message.Message):
     PIECE_FIELD_NUMBER: _builtins.int
     PIECES_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     plan_digest: _builtins.bytes
     """Required. Digest of the plan, 32 bytes."""
     sum_id: _builtins.bytes
@@ -357,7 +361,11 @@ class SumPiece(_message.Message):
     pieces: _builtins.int
     """Required. How many pieces, 1 to 256."""
     body: _builtins.bytes
-    """Required. Piece of the encoded message of sums.proto; at most 1 MiB."""
+    """Piece of the encoded message of sums.proto; at most 1 MiB. Empty: a request."""
+    signature: _builtins.bytes
+    """Required with a body. Ed25519 of the speaker over plan, part and the whole body, 64 bytes."""
+    rows: _builtins.int
+    """With the opening of a round's sum: rows that the heaviest weight stands for; 0 for other sums."""
     def __init__(
         self,
         *,
@@ -368,10 +376,12 @@ class SumPiece(_message.Message):
         piece: _builtins.int = ...,
         pieces: _builtins.int = ...,
         body: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "part", b"part", "piece", b"piece", "pieces", b"pieces", "plan_digest", b"plan_digest", "speaker", b"speaker", "sum_id", b"sum_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "part", b"part", "piece", b"piece", "pieces", b"pieces", "plan_digest", b"plan_digest", "rows", b"rows", "signature", b"signature", "speaker", b"speaker", "sum_id", b"sum_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
