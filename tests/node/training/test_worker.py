@@ -79,7 +79,9 @@ async def ask(workers, permission, message, number=0):
 
 
 def environment_of(process):
-    return Path(f"/proc/{process}/environ").read_bytes()
+    """Return its environment and its arguments."""
+    found = Path(f"/proc/{process}")
+    return (found / "environ").read_bytes() + (found / "cmdline").read_bytes()
 
 
 async def reason_of(workers, permission, message, number=0):
