@@ -5,47 +5,26 @@ training rows, and the test rows are used once, at the end.
 """
 
 import importlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from federation.training import metrics
-from federation.training.app_identity import app_digest
 from federation.training.error import TableError
-from federation.training.fitting import Examples, blind_scores, fit_alone
 from federation.training.local_engine import run_locally
-from federation.training.models import initial_model, model_digest
-from federation.training.plan import (
-    MINIMUM_SECRET_MEMBERS,
-    ROBUST,
-    DataUse,
-    LabelRule,
-    ModelChoice,
-    Optimiser,
-    PrivacyTarget,
-    TrainingPlan,
-)
+from federation.training.own_model import train_own_model
+from federation.training.plan import MINIMUM_SECRET_MEMBERS, ROBUST, TrainingPlan
+from federation.training.proposal import fit_plan, propose_plan
 from federation.training.released import ReleasedModel
-from federation.training.scaling import CoarseSums, Scaling, count_coarsely, count_finely
+from federation.training.scaling import Scaling
 from federation.training.schema import FeatureSchema
 from federation.training.table import Rows, Table, check_table, infer_schema, unencodable_columns
 
 Floats = npt.NDArray[np.float32]
-
-EXPERIMENT_EXPIRY: Final = datetime(9999, 1, 1, tzinfo=UTC)  # a throw-away run
-USUAL_STEPS: Final = 50  # of a member in a round
-BOUND_TIMES: Final = 1.6  # measured on the three real tables: honest updates stay just below
-LOCAL_SEED: Final = 0x10CA1
-PRIVATE_MODEL: Final = ModelChoice(networks=1, width=16, bins=4, dropout=0.0)
-PRIVATE_OPTIMISER: Final = Optimiser(
-    learning_rate=0.01, weight_decay=0.0, batch_rows=256, least_steps=5
-)
 
 
 @dataclass(frozen=True)
@@ -54,38 +33,6 @@ class Experiment:
 
     result: dict[str, Any]
     model: ReleasedModel
-
-
-def propose_plan(schema: FeatureSchema, *, privacy: PrivacyTarget | None = None) -> TrainingPlan:
-    """Write the default plan for a schema, which needs no tuning."""
-    model = ModelChoice() if privacy is None else PRIVATE_MODEL
-    plan = TrainingPlan(
-        task="table",
-        schema_digest=schema.digest(),
-        label=LabelRule(f"column {schema.label} is 1"),
-        app_digest=app_digest(),
-        initial_model_digest=bytes(32),
-        data_use=DataUse("measurement of a table", "the owner of the table runs it"),
-        expiry_time=EXPERIMENT_EXPIRY,
-        model=model,
-        optimiser=Optimiser() if privacy is None else PRIVATE_OPTIMISER,
-        privacy=privacy,
-    )
-    return replace(fit_plan(plan, schema), norm_bound=_usual_bound(plan, schema))
-
-
-def _usual_bound(plan: TrainingPlan, schema: FeatureSchema) -> float:
-    """Estimate a bound a little above honest updates: steps of Adam are of the learning rate."""
-    parameters = len(initial_model(plan.model, schema.width(plan.model.bins)))
-    length = plan.optimiser.learning_rate * math.sqrt(parameters * USUAL_STEPS)
-    return round(BOUND_TIMES * length, 3)
-
-
-def fit_plan(plan: TrainingPlan, schema: FeatureSchema) -> TrainingPlan:
-    """Give the plan for this schema: its digest, and that of the first model."""
-    first = initial_model(plan.model, schema.width(plan.model.bins))
-    digest = model_digest(first)
-    return replace(plan, schema_digest=schema.digest(), initial_model_digest=digest)
 
 
 def run_table(
@@ -166,24 +113,15 @@ def _measure_alone(
     Returns:
         None for a member whose rows have only one label.
     """
-    plan = replace(plan, privacy=None)
     rows = check_table(part, schema)
-    if len(np.unique(rows.labels)) < 2:
+    own = train_own_model(plan, schema, rows)
+    if own is None:
         return None
-    scaling = _own_scaling(plan, schema, rows)
-    inputs = scaling.apply(schema, rows)
-    examples = Examples.of(inputs, rows.labels, scaling.prior, plan.model.networks)
-    start = initial_model(plan.model, inputs.shape[1])
-    vector = fit_alone(plan, start, examples, LOCAL_SEED)
-    threshold = metrics.best_threshold(rows.labels, blind_scores(plan, vector, examples))
-    model = ReleasedModel(plan, schema, scaling.encode(), vector, threshold)
+    blind = own.examples.folds >= 0
+    labels, chosen = rows.labels[blind], own.scores[blind, own.examples.folds[blind]]
+    threshold = metrics.best_threshold(labels, chosen)
+    model = ReleasedModel(plan, schema, own.scaling.encode(), own.vector, threshold)
     return _measure(truth.labels, model.score_rows(truth), threshold)
-
-
-def _own_scaling(plan: TrainingPlan, schema: FeatureSchema, rows: Rows) -> Scaling:
-    coarse = CoarseSums.parse(schema, count_coarsely(schema, rows))
-    fine = count_finely(schema, rows, coarse.edges)
-    return Scaling.learn(schema, plan.model.bins, coarse, fine, drop=plan.leaks == "drop")
 
 
 def _measure_pooled(rows: Rows, truth: Rows, model: ReleasedModel) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from federation.training.forest import forest_probabilities
 from federation.training.models import build_model, flatten, network_probabilities, restore
-from federation.training.plan import ModelChoice, Optimiser, TrainingPlan
+from federation.training.plan import TREES, ModelChoice, Optimiser, TrainingPlan
+from federation.training.trees import forest_scores, grow_round
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
@@ -17,6 +19,7 @@ Places = npt.NDArray[np.int64]
 FOLD_SEED = 0x70C5
 RARE_ROWS = 4  # of the rarer label in a batch: gradients of batches without any only add noise
 LARGEST_RARE_BATCH = 1_024
+HELD_OUT = 10  # one row in so many is not trained on where a single network sees all others
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Examples:
     Attributes:
         inputs: Encoded rows, float32.
         labels: 0.0 or 1.0.
-        folds: For each row, the network that never trains on it; all -1 with one network.
+        folds: For each row, the network that never trains on it; -1 where all do: with a single
+            network most rows.
         prior: Log-odds of label 1 among all members.
     """
 
@@ -38,16 +42,23 @@ class Examples:
     @classmethod
     def of(cls, inputs: Floats, labels: Floats, prior: float, networks: int) -> "Examples":
         """Assign folds so that each holds its share of both labels; the same on every call."""
-        folds = np.full(len(labels), -1, np.int64)
-        if networks > 1:
-            generator = np.random.default_rng(FOLD_SEED)
-            for label in (0.0, 1.0):
-                rows = generator.permutation(np.flatnonzero(labels == label))
-                folds[rows] = np.arange(len(rows)) % networks
-        return cls(inputs, labels, folds, prior)
+        return cls(inputs, labels, assign_folds(labels, networks), prior)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def assign_folds(labels: Floats, networks: int) -> Places:
+    """Give for each row the network that never trains on it; see ``Examples``."""
+    folds = np.full(len(labels), -1, np.int64)
+    generator = np.random.default_rng(FOLD_SEED)
+    for label in (0.0, 1.0):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        if networks > 1:
+            folds[rows] = np.arange(len(rows)) % networks
+        else:
+            folds[rows[1::HELD_OUT]] = 0  # a label's only row is trained on
+    return folds
 
 
 def fit_round(
@@ -66,6 +77,8 @@ def fit_round(
         The new model, and the mean loss over the round.
     """
     choice, optimiser = plan.model, plan.optimiser
+    if choice.name == TREES:
+        return grow_round(plan, start, examples, round_number, seed)
     model = build_model(choice, examples.inputs.shape[1])
     restore(model, start)
     anchor = torch.from_numpy(start.copy()) if plan.strategy.proximal else None
@@ -95,17 +108,19 @@ def fit_round(
     return flatten(model), float(np.mean(losses))
 
 
-def blind_scores(plan: TrainingPlan, vector: Floats, examples: Examples) -> Floats:
-    """Score each training row by the network that never saw it; with one network, by that."""
+def network_scores(plan: TrainingPlan, vector: Floats, examples: Examples) -> Floats:
+    """Score each training row by every network on its own: (rows, networks)."""
+    if plan.model.name == TREES:
+        return forest_scores(plan, vector, examples)
     model = build_model(plan.model, examples.inputs.shape[1])
     restore(model, vector)
-    scores = network_probabilities(model, examples.inputs, examples.prior)
-    chosen: Floats = scores[np.arange(len(examples)), np.maximum(examples.folds, 0)]
-    return chosen
+    return network_probabilities(model, examples.inputs, examples.prior)
 
 
 def probabilities(plan: TrainingPlan, vector: Floats, inputs: Floats, prior: float) -> Floats:
     """Score new rows: the mean of the networks."""
+    if plan.model.name == TREES:
+        return forest_probabilities(plan.model, vector, inputs, prior).mean(axis=1)
     model = build_model(plan.model, inputs.shape[1])
     restore(model, vector)
     return np.asarray(network_probabilities(model, inputs, prior).mean(axis=1), np.float32)

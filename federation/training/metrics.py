@@ -198,6 +198,20 @@ def precision_of_counts(
     return float(hits[place] / (hits[place] + false[place])), float(hits[place] / hits[-1])
 
 
+def action_cut_of_counts(
+    negatives: Numbers, positives: Numbers, rate: float = ACTION_FALSE_POSITIVE_RATE
+) -> int:
+    """Choose the lowest place from which on, upward, false positives stay within the rate.
+
+    Returns:
+        The length of the counts where no place does that.
+    """
+    _require_both(negatives, positives)
+    false = np.cumsum(negatives[::-1])[::-1]
+    within = np.flatnonzero(false <= rate * false[0])
+    return int(within[0]) if len(within) else len(negatives)
+
+
 def precision_recall_of_counts(negatives: Numbers, positives: Numbers) -> tuple[Doubles, Doubles]:
     """Give recall and precision for every cut, from the highest score down, where alarms are."""
     _require_both(negatives, positives)
