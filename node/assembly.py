@@ -41,6 +41,10 @@ from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
 from node.store.sqlite import SqliteStore
+from node.sums.carrier import Sums
+from node.sums.kinds import register_kinds
+from node.sums.memory import SumMemory
+from node.sums.records import SumRecords
 from node.tokens.ceremonies import Ceremonies
 from node.tokens.grants import Grants
 from node.tokens.holder import EVALUATION_CONTEXT, Holder
@@ -126,6 +130,7 @@ class LogSide:
     holder: Holder
     ceremonies: Ceremonies
     consents: Consents
+    sums: Sums
     bundles: Bundles
 
 
@@ -201,8 +206,17 @@ def build_log_side(core: Core) -> LogSide:
             core.home.training,
             wall_clock,
         ),
+        sums=build_sums(core, catalogue, ledger, speaker),
         bundles=Bundles(core.home.models),
     )
+
+
+def build_sums(core: Core, catalogue: Catalogue, ledger: Ledger, speaker: Speaker) -> Sums:
+    """Make the node's part in private sums, with what it can count."""
+    records = SumRecords(catalogue, ledger, core.now_charter)
+    sums = Sums(core.keys, records, speaker, SumMemory(core.private), wall_clock)
+    register_kinds(sums.sources.register, core.me, catalogue, core.private)
+    return sums
 
 
 @dataclass(slots=True)

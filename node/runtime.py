@@ -49,6 +49,7 @@ from node.replication.replication import Hooks, Replication, Timing
 from node.replication.roster import Roster
 from node.speaker import name_bodies
 from node.status import StatusReporter, StatusSources
+from node.sums.carrier import LOOK_SECONDS
 from node.telemetry import describe_error, get_log, start_telemetry
 from node.tokens.service import TokenService
 from node.training.file_server import FileServer
@@ -127,6 +128,7 @@ class RunningNode:
         self._tasks: set[asyncio.Task[None]] = set()
         self._grown = asyncio.Event()  # for ceremonies
         self._spoken = asyncio.Event()  # for training plans
+        self._summed = asyncio.Event()  # for private sums
         self._address = ""
         self._holds_home = False
         core.charter.subscribe(self._follow)
@@ -294,6 +296,7 @@ class RunningNode:
         self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
         if self._log is not None:
             self._spawn("training", self._decide_plans)
+            self._spawn("sums", self._take_part_in_sums)
             if self._training is None:
                 self._spawn("attachments", build_file_attachments(self._core, self._log).run)
         if self._training is not None:
@@ -316,6 +319,7 @@ class RunningNode:
     def _wake(self) -> None:
         self._grown.set()
         self._spoken.set()
+        self._summed.set()
 
     async def _hold_ceremonies(self) -> None:
         log = self._require_log()
@@ -334,6 +338,15 @@ class RunningNode:
                 async with asyncio.timeout(POLICY_SECONDS):
                     await self._spoken.wait()
             self._spoken.clear()
+
+    async def _take_part_in_sums(self) -> None:
+        log = self._require_log()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._summed.wait()
+            self._summed.clear()
+            await log.sums.advance_if_due()
 
     async def _keep_keys(self) -> None:
         public_keys = build_public_keys(self._core)

@@ -29,17 +29,39 @@ from federation.sums.history import (
 )
 from federation.sums.holder import answer, check, echo
 from federation.sums.judgement import Finding, Standing, judge
+from federation.sums.labels import (
+    check_labels,
+    digest_named,
+    fingerprint_named,
+    label_of,
+    split_labels,
+)
 from federation.sums.opening import Sum, check_opening, digest_labels, open_sum
+from federation.sums.progress import (
+    CLOSE_SECONDS,
+    SPREAD_SECONDS,
+    Phase,
+    Progress,
+    can_close,
+    check_not_repeated,
+    follow,
+    has_checked,
+    is_gathered,
+)
 from federation.sums.state import Exclusion, Said, SumState, fold_sum
 from federation.sums.total import Total, read_partial, read_total
 
 __all__ = [
+    "CLOSE_SECONDS",
     "MIN_CONTRIBUTORS",
     "REPEAT_WINDOW_SECONDS",
+    "SPREAD_SECONDS",
     "Exclusion",
     "Finding",
     "Numbers",
     "PastSum",
+    "Phase",
+    "Progress",
     "Said",
     "Standing",
     "Sum",
@@ -56,17 +78,26 @@ __all__ = [
     "SumState",
     "Total",
     "answer",
+    "can_close",
     "check",
     "check_close",
+    "check_labels",
+    "check_not_repeated",
     "check_opening",
     "check_repeat",
     "close",
     "contribute",
     "digest_labels",
+    "digest_named",
     "echo",
     "fingerprint_labels",
+    "fingerprint_named",
     "fold_sum",
+    "follow",
+    "has_checked",
+    "is_gathered",
     "judge",
+    "label_of",
     "open_sum",
     "read_partial",
     "read_total",
@@ -74,5 +105,6 @@ __all__ = [
     "remember_contribution",
     "round_coarse",
     "safe_echoes",
+    "split_labels",
     "to_floats",
 ]

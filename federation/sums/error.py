@@ -25,7 +25,7 @@ class SumFaultError(PeerError):
     """Another party of a sum broke the protocol.
 
     ``reason`` says how, from this closed set: SUM_UNKNOWN, SUM_CLOSED_TWICE, CLOSE_INVALID,
-    SHARE_INVALID, PARTIAL_INVALID, PARTIALS_DISAGREE, TOTAL_IMPLAUSIBLE.
+    SHARE_INVALID, PARTIAL_INVALID, PARTIALS_DISAGREE, TOTAL_IMPLAUSIBLE, LABELS_WRONG.
 
     Attributes:
         members: Who is to blame; empty where it cannot be told.

@@ -1,11 +1,12 @@
 """Read what the federation knows: the view tables, by token, by prefix, as a whole."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
-from federation.statements import BODY_NUMBERS, Nomination
+from federation.statements import BODY_NUMBERS, Nomination, SumBody
 from federation.views import (
     ALARM,
     CEREMONY,
@@ -14,6 +15,8 @@ from federation.views import (
     GRANT,
     OUTCOME,
     PROTECTION,
+    RETRACTION,
+    SUM,
     TRAINING,
     Outcome,
     Table,
@@ -30,6 +33,7 @@ MAX_TOKENS: Final = 4_096
 MAX_PREFIX_BITS: Final = TOKEN_BYTES * 8
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
+_SUM_BODIES: Final = {BODY_NUMBERS[kind]: kind for kind in get_args(SumBody)}
 
 
 def _place(table: Table, name: str) -> int:
@@ -67,6 +71,15 @@ class TrainingRow(NamedTuple):
     coordinator: str
     member: str
     body: bytes
+
+
+class SumRow(NamedTuple):
+    """One statement about a private sum: who said it, of what kind, when, where it stands."""
+
+    member: str
+    body: type[SumBody]
+    issued: int
+    position: int
 
 
 class Catalogue:
@@ -144,6 +157,15 @@ class Catalogue:
         grouped = groupby(self._nominations(member, tokens), itemgetter(0))
         return {token: tuple(row[_STATEMENT] for row in rows) for token, rows in grouped}
 
+    def retracted(self, member: str, statements: Iterable[bytes]) -> set[bytes]:
+        """Return those of the statements that a member took back."""
+        with self._store.read() as reader:
+            return {
+                statement
+                for statement in set(statements)
+                if reader.find(RETRACTION, {"member": member, "statement": statement}, limit=1)
+            }
+
     def outcomes(self) -> dict[str, tuple[int, int]]:
         """Return, by member, how many of its statements were upheld and how many overturned."""
         with self._store.read() as reader:
@@ -185,6 +207,25 @@ class Catalogue:
         """Return how many statements there are about plans, without reading them."""
         with self._store.read() as reader:
             return sum(count for _, count in reader.count(TRAINING, ("coordinator",)))
+
+    def sum_counts(self) -> dict[bytes, int]:
+        """Return every private sum with the number of statements about it."""
+        with self._store.read() as reader:
+            return dict(reader.count(SUM, ("sum_id",)))
+
+    def sum_rows(self, sum_id: bytes) -> list[SumRow]:
+        """Return the statements about one sum, by member and position."""
+        places = [_place(SUM, name) for name in ("member", "body", "issued", "position")]
+        with self._store.read() as reader:
+            found = [itemgetter(*places)(row) for row in reader.find(SUM, {"sum_id": sum_id})]
+        return [SumRow(member, _SUM_BODIES[body], at, place) for member, body, at, place in found]
+
+    def nominated_kinds(self, member: str, since: int) -> dict[int, int]:
+        """Return how many nominations of a member, said since a second, stand, by kind number."""
+        kind, issued = _place(EVIDENCE, "kind"), _place(EVIDENCE, "issued")
+        with self._store.read() as reader:
+            rows = reader.find(EVIDENCE, {"member": member, "body": _NOMINATION})
+        return Counter(row[kind] for row in rows if row[issued] >= since)
 
     def grants(self, member: str, kind_class: int) -> list[tuple[bytes, str, int]]:
         """Return the grants to a member for a kind class: grant id, holder, amount."""

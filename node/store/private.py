@@ -156,6 +156,14 @@ class PrivateStore:
         query = "SELECT COUNT(*) FROM hit JOIN watch USING (token)"
         return int(self._select(query)[0][0])
 
+    def hit_kinds(self, since: int) -> dict[int, int]:
+        """Return how many watchlist rows became hits since a second, by kind number."""
+        query = (
+            "SELECT kind, COUNT(*) FROM hit JOIN watch USING (token)"
+            " WHERE first_seen >= ? GROUP BY kind"
+        )
+        return dict(self._select(query, (since,)))
+
     def charge(self, key: str, amount: int, limit: int) -> Charge:
         """Add to a counter, durably, unless it would pass the limit; then change nothing.
 
@@ -249,6 +257,10 @@ class PrivateStore:
     def put(self, key: str, value: bytes) -> None:
         """Insert or replace one setting."""
         self._change("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [(key, value)])
+
+    def put_all(self, settings: Iterable[tuple[str, bytes]]) -> None:
+        """Insert or replace many settings in one transaction."""
+        self._change("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", settings)
 
     def delete(self, key: str) -> None:
         """Remove one setting, if it is there."""
