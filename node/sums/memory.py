@@ -57,6 +57,10 @@ class SumMemory:
         self._add(past, Part.CONTRIBUTOR, encode_body(shares))
         return self.contribution(past.sum_id) or shares
 
+    def note_contribution(self, past: PastSum) -> None:
+        """Remember that shares were made, without the shares: after a crash they are not said."""
+        self._add(past, Part.CONTRIBUTOR, b"")
+
     def drop_shares(self, sum_id: bytes) -> None:
         """Free the room of shares that stand in the log; that there were some stays known."""
         query = "UPDATE sum_part SET said = X'' WHERE sum_id = ? AND part = ?"
