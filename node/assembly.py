@@ -26,6 +26,7 @@ from node.desk.intake import Intake
 from node.desk.nominate import Nominator
 from node.desk.own_claims import OwnClaims
 from node.desk.say import Sayings
+from node.desk.score import Nominations, ScoreDesk
 from node.desk.service import DeskService, Replica
 from node.desk.voice import Stores, Voice
 from node.desk.watch import WatchDesk
@@ -56,10 +57,14 @@ from node.training.attachment import Attachments
 from node.training.bundle import Bundles
 from node.training.consent import Consents
 from node.training.fetching import Shelf
+from node.training.grounds import Grounds
 from node.training.hub import Hub
 from node.training.ledger import EpsilonLedger
 from node.training.matters import TrainingMatters
+from node.training.models import Models
 from node.training.runner import Runs
+from node.training.scoring import Scoring
+from node.training.shadow import Shadow
 from node.training.worker import TrainingWorkers
 from node.verdicts import Verdicts
 from node.workers import Workers
@@ -304,9 +309,24 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
             log.catalogue,
             log.ledger,
             core.pad,
+            Grounds(core.private),
         ),
     )
     return DeskService(Checker(intake, ReplicaSource(log.verdicts), core.pad), replica)
+
+
+def build_score_desk(core: Core, log: LogSide, nominator: Nominator) -> ScoreDesk:
+    """Make what scores own rows with trained models; it needs no extra."""
+    matters, shadow = log.consents.matters, Shadow(core.private)
+    models = Models(matters, log.bundles)
+    return ScoreDesk(
+        matters,
+        log.bundles,
+        models,
+        Scoring(models, shadow, wall_clock),
+        shadow,
+        Nominations(nominator, Grounds(core.private), wall_clock),
+    )
 
 
 def build_public_keys(core: Core) -> PublicKeys:

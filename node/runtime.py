@@ -27,6 +27,7 @@ from node.assembly import (
     build_file_attachments,
     build_log_side,
     build_public_keys,
+    build_score_desk,
     build_tokeniser,
     build_training_side,
     meter_lookup,
@@ -34,6 +35,7 @@ from node.assembly import (
 )
 from node.config import Config
 from node.desk.operation import LogParts, OperationService
+from node.desk.score import ScoreDesk
 from node.desk.service import DeskService
 from node.desk.train import TrainService
 from node.doors.inside import InsideDoor
@@ -121,6 +123,9 @@ class RunningNode:
         self._training = build_training_side(core, self._log) if self._log else None
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
+        self._scores: ScoreDesk | None = None
+        if self._log is not None and self._desk.nominator is not None:
+            self._scores = build_score_desk(core, self._log, self._desk.nominator)
         self._replication = self._build_replication() if self._log else None
         self._status = StatusReporter(self._sources())
         self._outside = OutsideDoor(core.identity, self._outside_services(), core.traffic)
@@ -277,6 +282,7 @@ class RunningNode:
         train = TrainService(
             self._log.consents if self._log is not None else None,
             self._training.runs if self._training is not None else None,
+            self._scores,
         )
         return [
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),

@@ -17,6 +17,7 @@ from node.errors import PolicyError, RequestError, UnavailableError
 from node.log.ledger import Ledger
 from node.lookup.service import explanation
 from node.store.catalogue import Catalogue
+from node.training.grounds import Grounds
 from node.verdicts import Verdicts
 from tocsin.desk.v1 import desk_service_pb2 as wire
 
@@ -32,6 +33,7 @@ class Explainer:
         catalogue: Catalogue,
         ledger: Ledger,
         pad: Callable[[], int],
+        grounds: Grounds,
     ) -> None:
         self._federation = federation
         self._intake = intake
@@ -39,6 +41,7 @@ class Explainer:
         self._catalogue = catalogue
         self._ledger = ledger
         self._pad = pad
+        self._grounds = grounds
 
     async def explain(self, request: wire.ExplainRequest) -> wire.ExplainResponse:
         """Explain one value.
@@ -64,26 +67,44 @@ class Explainer:
         verdict = self._verdicts.judge([known.token])[known.token]
         response = wire.ExplainResponse(explanation=explanation(known.token, verdict))
         for member, position in self._catalogue.positions(known.token):
-            text = self._details(MemberId(member), position, known)
+            nomination = self._nomination(MemberId(member), position)
+            if nomination is None:
+                continue
+            text = _details(nomination, known)
             if text:
                 response.details.add(member=member, text=text)
+            if nomination.model_digest:
+                response.models.append(self._model(member, nomination))
         return response
 
-    def _details(self, member: MemberId, position: int, known: Known) -> str:
-        origin = Origin(self._federation, member, EVERYONE)
-        body = self._ledger.entry(origin, position)
+    def _nomination(self, member: MemberId, position: int) -> Nomination | None:
+        body = self._ledger.entry(Origin(self._federation, member, EVERYONE), position)
         statement = decode_statement(body) if body is not None else None
-        if statement is None or not isinstance(statement.body, Nomination):
-            return ""
-        if not statement.body.sealed_details or known.content_key is None:
-            return ""
-        try:
-            opened = open_from_indicator(
-                known.content_key, statement.body.sealed_details, DETAILS_CONTEXT
-            )
-        except SealError:
-            return ""  # sealed by a member that did not hold the key: nothing to show
-        return _printable(opened.decode(errors="replace"))
+        found = statement.body if statement is not None else None
+        return found if isinstance(found, Nomination) else None
+
+    def _model(self, member: str, nomination: Nomination) -> wire.ModelTerm:
+        """Tell which model a nomination comes from, and of an own one what it rests on."""
+        digest = nomination.model_digest
+        term = wire.ModelTerm(member=member, model_digest=digest)
+        own = member == self._ledger.own.member
+        ground = self._grounds.read(nomination.token, digest) if own else None
+        if ground is not None:
+            term.plan_digest = bytes.fromhex(ground.plan_digest)
+            term.score, term.threshold = ground.score, ground.threshold
+            term.scored_time.seconds = ground.scored_time
+            term.reasons.extend(ground.reasons)
+        return term
+
+
+def _details(nomination: Nomination, known: Known) -> str:
+    if not nomination.sealed_details or known.content_key is None:
+        return ""
+    try:
+        opened = open_from_indicator(known.content_key, nomination.sealed_details, DETAILS_CONTEXT)
+    except SealError:
+        return ""  # sealed by a member that did not hold the key: nothing to show
+    return _printable(opened.decode(errors="replace"))
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federation.indicators import Indicator, Kind
@@ -26,7 +26,19 @@ from tocsin.desk.v1 import desk_service_pb2 as wire
 DETAILS_CONTEXT = b"nomination-details/v1"
 MAX_DETAILS_BYTES = 16_384
 
+WITHDRAWN = Refusal(
+    "NOMINATION_WITHDRAWN", "a person took this model's nomination back: it is not said again"
+)
 PROTECTED = Refusal("PROTECTED_OBJECT", "this object is protected: it must not be acted on")
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How the rows of a call are said."""
+
+    legal_basis: LegalBasis
+    tlp: TrafficLight
+    scored_by: ScoredBy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,20 @@ class _RefusedError(Exception):
         self.why = why
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredBy:
+    """The model whose scores led to nominations.
+
+    Attributes:
+        digest: Of the model, 32 bytes.
+        remember: Called before anything is said with place and token of each new nomination;
+            blocking.
+    """
+
+    digest: bytes
+    remember: Callable[[Sequence[tuple[int, bytes]]], None]
+
+
 class Nominator:
     """Turns raw rows into nominations of one member."""
 
@@ -57,8 +83,17 @@ class Nominator:
         rows: Sequence[wire.NominationRow],
         legal_basis: LegalBasis,
         tlp: TrafficLight,
+        scored_by: ScoredBy | None = None,
     ) -> list[wire.RowResult]:
         """Nominate rows; each gets its own result, in order.
+
+        Args:
+            rows: What to say.
+            legal_basis: What it rests on.
+            tlp: How far it may travel.
+            scored_by: The model that led to it; None where a person or a rule did. What a model
+                says stands beside a person's word and never in its place, and what a person took
+                back of it is not said again.
 
         Raises:
             UnavailableError: No token can be made now; nothing was said.
@@ -74,7 +109,7 @@ class Nominator:
             open_rows, Purpose.NOMINATION, self._voice.pad(), sealing
         )
         async with self._voice.speaker.lock:
-            return await self._say(rows, known, refused, legal_basis, tlp)
+            return await self._say(rows, known, refused, _Manner(legal_basis, tlp, scored_by))
 
     def _guard_locally(self, indicators: Mapping[int, Indicator]) -> set[int]:
         values = {place: (one.kind.value, one.value) for place, one in indicators.items()}
@@ -86,32 +121,39 @@ class Nominator:
         rows: Sequence[wire.NominationRow],
         known: Sequence[Known],
         refused: dict[int, Refusal],
-        legal_basis: LegalBasis,
-        tlp: TrafficLight,
+        manner: _Manner,
     ) -> list[wire.RowResult]:
         results = {place: _refused(why) for place, why in refused.items()}
         protected, held = await asyncio.to_thread(self._look_up, known)
         claims: dict[bytes, _Claim] = {}
         for one in known:
             try:
-                claim = self._claim(rows[one.place], one, protected, legal_basis, tlp)
+                claim = self._claim(rows[one.place], one, protected, manner)
             except _RefusedError as error:
                 results[one.place] = _refused(error.why)
                 continue
             # Of rows that claim the same, the last says how sure the member is.
             results[one.place] = _result(wire.ROW_OUTCOME_UNCHANGED, claim.statement.id)
             claims[claim.statement.id] = claim
+        if manner.scored_by is not None:
+            for claim in await asyncio.to_thread(self._withdrawn, claims):
+                results[claim.known.place] = _refused(WITHDRAWN)
+                del claims[claim.statement.id]
         fresh = await asyncio.to_thread(self._fresh, claims.values(), held)
         for claim in fresh:
             results[claim.known.place] = _result(wire.ROW_OUTCOME_ADDED, claim.statement.id)
         # First the values: whatever is in the log can be said again in a new key epoch.
-        await asyncio.to_thread(self._remember, [claim.known for claim in fresh])
+        await asyncio.to_thread(self._remember, [claim.known for claim in fresh], manner)
         await self._voice.speaker.say([claim.statement for claim in fresh])
         return [results[place] for place in range(len(rows))]
 
     def _look_up(self, known: Sequence[Known]) -> tuple[set[bytes], Held]:
         tokens = [one.token for one in known]
         return self._voice.stores.verdicts.protected(tokens), self._voice.stores.claims.held(tokens)
+
+    def _withdrawn(self, claims: Mapping[bytes, _Claim]) -> list[_Claim]:
+        found = self._voice.stores.claims.withdrawn(list(claims))
+        return [claims[statement] for statement in found]
 
     def _fresh(self, claims: Iterable[_Claim], held: Held) -> list[_Claim]:
         now, is_new = self._voice.clock(), self._voice.stores.claims.is_new
@@ -126,13 +168,12 @@ class Nominator:
         row: wire.NominationRow,
         one: Known,
         protected: set[bytes],
-        legal_basis: LegalBasis,
-        tlp: TrafficLight,
+        manner: _Manner,
     ) -> _Claim:
         if one.token in protected:
             raise _RefusedError(PROTECTED)
         try:
-            statement = self._statement(row, one, legal_basis, tlp)
+            statement = self._statement(row, one, manner)
         except (StatementError, ValueError) as error:
             reason = getattr(error, "reason", "FIELD_INVALID")
             raise _RefusedError(
@@ -140,9 +181,7 @@ class Nominator:
             ) from error
         return _Claim(one, statement, term_given=bool(row.expires_time.seconds))
 
-    def _statement(
-        self, row: wire.NominationRow, one: Known, legal_basis: LegalBasis, tlp: TrafficLight
-    ) -> Statement:
+    def _statement(self, row: wire.NominationRow, one: Known, manner: _Manner) -> Statement:
         nomination = Nomination(
             token=one.token,
             kind=one.indicator.kind,
@@ -153,6 +192,7 @@ class Nominator:
             confidence=row.confidence,
             last_seen_time=row.last_seen_time.seconds or None,
             sealed_details=_seal(row.details, one),
+            model_digest=manner.scored_by.digest if manner.scored_by else b"",
         )
         return self._voice.speaker.statement(
             nomination,
@@ -165,17 +205,20 @@ class Nominator:
                 fraud_type=nomination.fraud_type,
                 stage=nomination.stage,
                 subject_role=nomination.subject_role,
+                model_digest=nomination.model_digest,
             ),
-            legal_basis=legal_basis,
-            tlp=tlp,
+            legal_basis=manner.legal_basis,
+            tlp=manner.tlp,
             expires_time=row.expires_time.seconds or self._default_expiry(one.indicator.kind),
         )
 
     def _default_expiry(self, kind: Kind) -> int:
         return self._voice.clock() + default_term_seconds(kind)
 
-    def _remember(self, known: Sequence[Known]) -> None:
+    def _remember(self, known: Sequence[Known], manner: _Manner) -> None:
         """Keep own raw values: a new key epoch is made from them. They never leave the node."""
+        if manner.scored_by is not None:
+            manner.scored_by.remember([(one.place, one.token) for one in known])
         self._voice.stores.private.put_values(
             [(one.token, one.indicator.kind.value, one.indicator.value) for one in known],
             self._voice.epoch(),

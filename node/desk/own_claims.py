@@ -33,6 +33,10 @@ class OwnClaims:
         """Return the member's nominations of these tokens."""
         return self._catalogue.nominations(self._member, tokens)
 
+    def withdrawn(self, statements: Sequence[bytes]) -> set[bytes]:
+        """Return those of the member's statements that it took back."""
+        return self._catalogue.retracted(self._member, statements)
+
     def is_new(self, statement: Statement, held: Held, now: int, *, term_given: bool) -> bool:
         """Say whether the statement changes what others know.
 

@@ -46,6 +46,11 @@ class DeskService(stubs.DeskServiceServicer):
         """The watchlist, where this node keeps one."""
         return self._maybe_replica.watch if self._maybe_replica else None
 
+    @property
+    def nominator(self) -> Nominator | None:
+        """What nominates, where this node keeps a log."""
+        return self._maybe_replica.nominator if self._maybe_replica else None
+
     async def Check(self, request: wire.CheckRequest, context: Any) -> wire.CheckResponse:  # noqa: N802  # the contract's name
         """Check raw values."""
         return await self._checker.check(request)

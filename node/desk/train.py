@@ -18,6 +18,7 @@ from federation.statements import (
 )
 from federation.statements.codec import fill_message, read_body
 from federation.vocabulary import ModelStage, TrainingDecision, TrainingReason
+from node.desk.score import ScoreDesk
 from node.errors import PolicyError, RequestError
 from node.training.consent import Consents
 from node.training.leaving import describe_leaving
@@ -39,9 +40,21 @@ _OVER: Final = frozenset({State.RELEASED, State.REJECTED, State.RETIRED})
 class TrainService(stubs.TrainServiceServicer):
     """What the member's own people may do about training."""
 
-    def __init__(self, consents: Consents | None, runs: Runs | None = None) -> None:
+    def __init__(
+        self,
+        consents: Consents | None,
+        runs: Runs | None = None,
+        scores: ScoreDesk | None = None,
+    ) -> None:
         self._maybe_consents = consents
         self._runs = runs
+        self._maybe_scores = scores
+
+    @property
+    def _scores(self) -> ScoreDesk:
+        if self._maybe_scores is None:
+            raise PolicyError("a query partner has no models", reason="ROLE_NOT_ALLOWED")
+        return self._maybe_scores
 
     @property
     def _consents(self) -> Consents:
@@ -157,6 +170,16 @@ class TrainService(stubs.TrainServiceServicer):
             retired_digests=[matter.id for matter in later],
         )
 
+    async def ListModels(  # noqa: N802  # the contract's name
+        self, request: wire.ListModelsRequest, context: Any
+    ) -> wire.ListModelsResponse:
+        """List the evaluated models, and which of their files are here."""
+        return await asyncio.to_thread(self._scores.list_models)
+
+    async def Score(self, request: wire.ScoreRequest, context: Any) -> wire.ScoreResponse:  # noqa: N802  # the contract's name
+        """Score a batch of own rows."""
+        return await self._scores.score(request)
+
     async def _find(self, digest: bytes, coordinator: MemberId | None = None) -> PlanMatter:
         matters = self._consents.matters
         if coordinator is None:
@@ -209,6 +232,9 @@ class TrainService(stubs.TrainServiceServicer):
             rounds=[_message(one, training_pb2.TrainingRound) for one in facts.rounds],
             evaluation=_message(facts.evaluation, training_pb2.TrainingEvaluation),
             stage=_message(facts.stage, training_pb2.TrainingStage),
+            shadow=self._maybe_scores.shadow(digest=found.matter.id)
+            if self._maybe_scores
+            else None,
             release_digest=facts.release_digest,
             release_approved=sorted(facts.release_approved),
             refused_statements=[
