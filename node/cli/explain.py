@@ -36,6 +36,8 @@ def explain_command(home: Home, kind: str, value: str, region: str, as_json: boo
         json_object(document)
         return
     _write(document["explanation"] or {}, document["details"])
+    for term in document["models"]:
+        _write_model(term)
 
 
 def _write(explanation: dict[str, Any], details: list[dict[str, str]]) -> None:
@@ -60,3 +62,14 @@ def _write(explanation: dict[str, Any], details: list[dict[str, str]]) -> None:
         table(header, rows)
     for opened in details:
         data(f"{opened['member']} wrote: {opened['text']}")
+
+
+def _write_model(term: dict[str, Any]) -> None:
+    """Write which model a nomination comes from, and what the own node knows of why."""
+    data(f"{term['member']} nominated on a score of the model {term['model_digest']}")
+    if term["plan_digest"]:
+        reasons = ", ".join(term["reasons"]) or "none"
+        data(
+            f"  scored {term['score']:.6f} (threshold {term['threshold']:.6f})"
+            f" {term['scored_time']}; reasons: {reasons}"
+        )

@@ -6,10 +6,12 @@ import click
 
 from node.cli.train.bounds import policy
 from node.cli.train.decide import approve, refuse
+from node.cli.train.models_here import list_models
 from node.cli.train.on_table import on_table
 from node.cli.train.propose import plan
 from node.cli.train.rounds import run
 from node.cli.train.rows import check_data
+from node.cli.train.scored_rows import score
 from node.cli.train.stages import release, rollback
 from node.cli.train.standing import list_plans, show, status
 
@@ -24,6 +26,8 @@ _COMMANDS: tuple[click.Command, ...] = (
     refuse,
     run,
     on_table,
+    list_models,
+    score,
     release,
     rollback,
     policy,

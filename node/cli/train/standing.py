@@ -97,11 +97,25 @@ def show(home: Home, digest: bytes, as_json: bool) -> None:
     data()
     for name, value in found["plan"].items():
         data(f"{name:28}{value}")
+    if answer.HasField("shadow"):
+        data()
+        _write_shadow(answer.shadow)
     data()
     for sentence in answer.leaving:
         data(f"- {sentence}")
     for one in answer.refused_statements:
         say(f"Does not count: a statement of {one.member} [{one.rule}]")
+
+
+def _write_shadow(counts: wire.ShadowCounts) -> None:
+    """Write what the model would have done here, and how far the one in force agrees."""
+    rows, compared = counts.rows, counts.rows_compared
+    data(f"in shadow    {rows:,} rows, {10_000 * counts.alarms / rows:.1f} alarms of 10,000")
+    if compared:
+        either = counts.alarms + counts.alarms_in_force - counts.alarms_both
+        agreed = compared - either + counts.alarms_both
+        data(f"in force     {10_000 * counts.alarms_in_force / compared:.1f} alarms of 10,000")
+        data(f"agreement    {100 * agreed / compared:.2f} % of rows, {counts.alarms_both:,} alarms")
 
 
 def _wait_for_state(home: Home, digest: bytes, until: str | None, wait: int) -> wire.PlanStatus:
