@@ -12,6 +12,7 @@ from federation.training.plan import (
     MINIMUM_SECRET_MEMBERS,
     ROBUST,
     SECRET,
+    TREES,
     DataUse,
     LabelRule,
     ModelChoice,
@@ -103,6 +104,8 @@ def change_plan(
         for name, value in changes.items()
     }
     changed = replace(plan, **fields)
+    if changed.model.name == TREES:
+        return replace(changed, schema_digest=schema.digest())
     touches_length = {"model", "optimiser"} & changes.keys()
     if touches_length and "norm_bound" not in changes:
         changed = replace(changed, norm_bound=usual_bound(changed, schema))

@@ -14,12 +14,11 @@ import click
 from node.cli.output import data, json_object, say, table
 from node.cli.train.rounds import Progress
 from node.trial.error import TrialSetupError
+from node.trial.extra import require_extra
 
 if TYPE_CHECKING:
     from federation.training.plan import TrainingPlan
     from federation.training.preparation import Prepared
-    from federation.training.released import ReleasedModel
-    from node.trial.measure import Comparison
 
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -81,13 +80,14 @@ def on_table(
     as_json: bool,
 ) -> None:
     """Train over a table in a throw-away federation, and measure what it gains."""
-    _require_extra()
+    require_extra()
     signal.signal(signal.SIGTERM, _end_in_order)
     from federation.training.preparation import prepare_tables
     from federation.training.released import ReleasedModel
     from federation.training.table import read_table
     from node.trial.federation import Audience, train_in_sandbox
     from node.trial.measure import compare
+    from node.trial.report import as_document
 
     say(f"reading {file.name} and {test.name}")
     prepared = prepare_tables(
@@ -101,42 +101,31 @@ def on_table(
     model = ReleasedModel.parse(trained.model)
     say("training each member alone, and all rows in one pot, to compare")
     compared = compare(model, prepared.members, prepared.test)
-    found = _document(model, prepared, compared, trained.seconds)
+    found = as_document(model, prepared.test, compared, trained.seconds)
     if as_json:
         json_object(found)
     else:
         _write(found)
 
 
-def _document(
-    model: ReleasedModel, prepared: Prepared, compared: Comparison, seconds: float
-) -> dict[str, Any]:
-    from federation.training.comparison import measure_model
-
-    found: dict[str, Any] = {
-        "members": {name: {"local": worth} for name, worth in compared.local.items()},
-        "federated": measure_model(model, prepared.test),
-        "pooled": compared.pooled,
-    }
-    if compared.lightgbm is not None:
-        found["pooled_lightgbm"] = compared.lightgbm
-    run = {"rounds": model.plan.rounds, "seconds": round(seconds, 1)}
-    return found | run | {"protection": model.plan.protection}
-
-
 def _plan(
     prepared: Prepared, file: Path | None, protection: str | None, seed: int | None
 ) -> TrainingPlan:
-    from federation.training.plan import PrivacyTarget
+    from federation.training.plan import ROBUST, SECRET, TREES, PrivacyTarget
     from federation.training.proposal import TableShape, change_plan, propose_for
+    from federation.training.tree_plan import as_trees
     from node.cli.plan_file import read_plan_changes
 
     changes = read_plan_changes(file) if file is not None else {}
-    wanted = protection or str(changes.get("protection", "secret"))
+    trees = changes.get("model", {}).get("name") == TREES
+    usual = ROBUST if trees else SECRET
+    wanted = protection or str(changes.get("protection", usual))
     shape = TableShape({name: len(rows) for name, rows in prepared.members.items()})
     _check_members(wanted, shape.members)
     privacy = PrivacyTarget(**changes.pop("privacy")) if "privacy" in changes else None
     proposed = propose_for(prepared.schema, shape, protection=wanted, privacy=privacy)
+    if trees:
+        proposed = as_trees(proposed, shape.members)
     if protection is not None:
         changes = {**changes, "protection": protection}
     if seed is not None:
@@ -167,28 +156,10 @@ def _say_prepared(prepared: Prepared) -> None:
 
 
 def _write(found: Mapping[str, Any]) -> None:
-    rows = [(f"{name} alone", found["members"][name]["local"]) for name in found["members"]]
-    rows.append(("federated", found["federated"]))
-    rows.append(("pooled, same model", found["pooled"]))
-    if "pooled_lightgbm" in found:
-        rows.append(("pooled, LightGBM", found["pooled_lightgbm"]))
-    cells = [
-        (name, *(f"{worth[key]:.4f}" for key in ("auc", "ap", "macro_f1"))) for name, worth in rows
-    ]
-    table(("", "AUC", "AP", "macro F1"), cells)
+    from node.trial.report import HEADER, as_rows
+
+    table(HEADER, as_rows(found))
     data(f"{found['rounds']} rounds, {found['seconds']:.0f} s, protection {found['protection']}")
-
-
-def _require_extra() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("torch", "flwr", "pyarrow") if find_spec(name) is None]
-    if missing:
-        raise TrialSetupError(
-            f"training needs {', '.join(missing)}",
-            reason="TRAIN_EXTRA_MISSING",
-            hint="pip install 'tocsin[train]'",
-        )
 
 
 def _end_in_order(number: int, frame: FrameType | None) -> NoReturn:
