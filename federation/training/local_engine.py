@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from flwr.app import Context, Message, RecordDict
@@ -106,17 +105,8 @@ class LocalGrid(TrainingGrid):
     def sum_parts(
         self, label: str, replies: Sequence[Message], scale: FixedPoint | None = None
     ) -> Summed:
-        """Add the vectors plainly: all members' rows are in this process anyway.
-
-        The vectors of rounds are checked first, as key holders check what they hold shares of.
-        """
-        if scale is None:
-            return add_plainly(replies)
-        return add_plainly(replies, partial(self._check, scale))
-
-    def _check(self, scale: FixedPoint, node_id: int, part: Integers) -> None:
-        cap = self.row_cap(node_id)
-        scale.check(part, scale.rows if cap is None else cap)
+        """Add the vectors plainly: all members' rows are in this process anyway."""
+        return sum_openly(replies, scale, self.row_cap)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep the last checkpoint."""
@@ -139,7 +129,7 @@ class LocalGrid(TrainingGrid):
         try:
             reply = client_app(request, self._contexts[node])
         except Exception as error:  # flwr wraps whatever the app raises
-            return failed_reply(message, REFUSED, _reason(error))
+            return failed_reply(message, REFUSED, describe_error(error))
         tamper = self._tamper.get(self._names[node])
         if tamper is not None:
             reply = tamper(request, reply)
@@ -187,11 +177,7 @@ def run_locally(
     try:
         for name, table in tables.items():
             remember_table(prefix + name, table)
-        members = {
-            name: member_config(plan, schema, name, prefix)
-            | {"row_cap": min(len(table), plan.weight_cap)}
-            for name, table in tables.items()
-        }
+        members = member_configs(plan, schema, tables, prefix)
         grid = LocalGrid(members, threads=threads, tamper=tamper)
         run_config: Any = {
             "plan": plan.encode().decode(),
@@ -202,17 +188,39 @@ def run_locally(
         server_app(grid, context)
     finally:
         forget_tables(prefix)
+    return finished_run(context, grid.reports, time.monotonic() - started)
+
+
+def finished_run(context: Context, reports: Sequence[RoundReport], seconds: float) -> LocalRun:
+    """Read what the app left of a run on an engine of this machine."""
     model, scaling, threshold, details = outcome_of(context)
-    seconds = time.monotonic() - started
-    return LocalRun(
-        model,
-        scaling,
-        threshold,
-        details["blind"],
-        tuple(grid.reports),
-        seconds,
-        evaluation_of(context),
-    )
+    worth = evaluation_of(context)
+    return LocalRun(model, scaling, threshold, details["blind"], tuple(reports), seconds, worth)
+
+
+def sum_openly(
+    replies: Sequence[Message], scale: FixedPoint | None, row_cap: Callable[[int], int | None]
+) -> Summed:
+    """Add vectors plainly; those of rounds are checked first, as key holders check their shares."""
+    if scale is None:
+        return add_plainly(replies)
+
+    def check(node_id: int, part: Integers) -> None:
+        cap = row_cap(node_id)
+        scale.check(part, scale.rows if cap is None else cap)
+
+    return add_plainly(replies, check)
+
+
+def member_configs(
+    plan: TrainingPlan, schema: FeatureSchema, tables: Mapping[str, Table], prefix: str
+) -> dict[str, dict[str, Any]]:
+    """Give the node configurations of members that declared the rows they have."""
+    return {
+        name: member_config(plan, schema, name, prefix)
+        | {"row_cap": min(len(table), plan.weight_cap)}
+        for name, table in tables.items()
+    }
 
 
 def member_config(
@@ -238,7 +246,7 @@ def _await(message: Message, future: "Future[Message]", end: float | None) -> Me
         return failed_reply(message, LOST, type(error).__name__)
 
 
-def _reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Find our own error in what flwr wrapped, and say its reason; of others say the kind only."""
     cause: BaseException | None = error
     while cause is not None:

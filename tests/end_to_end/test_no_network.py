@@ -122,3 +122,11 @@ def test_a_run_over_nodes_needs_no_network(tmp_path: Path) -> None:
     heard = run_alone(f"tests/end_to_end/{test}", tmp_path)
 
     check_silence(heard, "node.training.worker_main", "node.training.runner_main")
+
+
+def test_a_simulated_run_needs_no_network(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra 'simulate' is not installed")
+    test = "test_simulation_engine.py::test_it_gives_the_model_that_one_process_gives"
+    heard = run_alone(f"tests/training/{test}", tmp_path)
+
+    check_silence(heard, "run_simulated", "ray/_private/workers/default_worker.py")
