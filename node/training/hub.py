@@ -11,17 +11,21 @@ import contextlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from federation.names import MemberId
 from node.errors import PeerError, UnavailableError
 from node.telemetry import get_log
 from node.training.pieces import Assembly, split
+from node.training.sum_speech import Speech, SpeechAssembly
 from tocsin.v1 import training_service_pb2 as wire
 
 OUTGOING_PIECES: Final = 8
 """Pieces that wait for one member: 8 MiB; a member that does not read stops only itself."""
 EXCHANGE_ID_BYTES: Final = 16
+
+MAX_REASON: Final = 40
+"""Characters of a member's reason that are kept."""
 
 LATE: Final = "DEADLINE_PASSED"
 LOST: Final = "CONNECTION_LOST"
@@ -33,6 +37,16 @@ class ExchangeError(UnavailableError):
 
     reason = LOST
     public = "The member gave no answer in a training round."
+
+
+class Ear(Protocol):
+    """Hears what members say in one private sum."""
+
+    def hear(self, member: MemberId, speech: Speech) -> None:
+        """Take what a member said on its own stream."""
+
+    def miss(self, member: MemberId, reason: str) -> None:
+        """Hear that a member is lost, or does not take part."""
 
 
 @dataclass(slots=True)
@@ -50,6 +64,7 @@ class Link:
     def __init__(self, member: MemberId) -> None:
         self.member = member
         self.exchanges: dict[bytes, _Exchange] = {}
+        self.speech = SpeechAssembly(member)
         self._outgoing: asyncio.Queue[wire.AttachResponse] = asyncio.Queue(OUTGOING_PIECES)
         self._ended = asyncio.Event()
 
@@ -73,9 +88,16 @@ class Link:
             taking.cancel()
             ending.cancel()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the stream is over."""
+        return self._ended.is_set()
+
     def end(self) -> None:
         """End the stream; whatever it was asked is lost."""
         self._ended.set()
+        while not self._outgoing.empty():  # whoever waits for room goes on, and sees the end
+            self._outgoing.get_nowait()
         for exchange in self.exchanges.values():
             if not exchange.answer.done():
                 exchange.answer.set_exception(ExchangeError("the connection was lost"))
@@ -86,6 +108,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._links: dict[MemberId, Link] = {}
+        self._ears: dict[bytes, Ear] = {}
         self._changed = asyncio.Event()
         self._is_closed = False
 
@@ -104,6 +127,7 @@ class Hub:
         before = self._links.pop(member, None)
         if before is not None:
             before.end()
+            self._miss(member, LOST)
         link = self._links[member] = Link(member)
         self._tell()
         get_log().info("training.attached", member=member)
@@ -115,6 +139,7 @@ class Hub:
         if self._links.get(link.member) is link:
             del self._links[link.member]
             self._tell()
+            self._miss(link.member, LOST)
             get_log().info("training.detached", member=link.member)
 
     def close(self) -> None:
@@ -166,6 +191,28 @@ class Hub:
             del link.exchanges[identifier]
             exchange.answer.cancel()
 
+    def listen(self, sum_id: bytes, ear: Ear) -> None:
+        """Let an ear hear what is said in a sum."""
+        self._ears[sum_id] = ear
+
+    def stop_listening(self, sum_id: bytes) -> None:
+        """Drop from now on what is said in a sum."""
+        self._ears.pop(sum_id, None)
+
+    async def say(self, member: MemberId, pieces: Collection[wire.SumPiece]) -> None:
+        """Say something in a sum to a member; nothing, if it is not attached. Waits for room."""
+        link = self._links.get(member)
+        if link is None:
+            return
+        for piece in pieces:
+            if link.has_ended:
+                return
+            await link.put(wire.AttachResponse(sum=piece))
+
+    def _miss(self, member: MemberId, reason: str) -> None:
+        for ear in tuple(self._ears.values()):
+            ear.miss(member, reason)
+
     def say_goodbye(self, members: Collection[MemberId], plan: bytes, reason: str) -> None:
         """Tell members that a run is over for them."""
         for member in members:
@@ -185,12 +232,29 @@ class Hub:
             self._reply(link, request.reply)
         elif kind == "refusal":
             refusal = request.refusal
+            ear = self._ears.get(refusal.exchange_id)
+            if ear is not None:
+                ear.miss(link.member, refusal.reason[:MAX_REASON] or MALFORMED)
+                return
             exchange = link.exchanges.get(refusal.exchange_id)
             if exchange is not None and not exchange.answer.done():
-                error = ExchangeError("the member refused", reason=refusal.reason[:40] or MALFORMED)
+                error = ExchangeError(
+                    "the member refused", reason=refusal.reason[:MAX_REASON] or MALFORMED
+                )
                 exchange.answer.set_exception(error)
+        elif kind == "sum":
+            self._hear(link, request.sum)
         else:
             raise PeerError("a member sent what nobody asked for", member=link.member)
+
+    def _hear(self, link: Link, piece: wire.SumPiece) -> None:
+        ear = self._ears.get(piece.sum_id)
+        if ear is None:
+            get_log().debug("training.sum_dropped", member=link.member)
+            return
+        speech = link.speech.add(piece)
+        if speech is not None:
+            ear.hear(link.member, speech)
 
     def _reply(self, link: Link, reply: wire.RoundReply) -> None:
         exchange = link.exchanges.get(reply.exchange_id)

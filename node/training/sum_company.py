@@ -1,0 +1,54 @@
+"""Keep a coordinator from opening sums that no honest member would take part in.
+
+Statistics and evaluation count the same rows each time: members sum them again in the same company
+only. So the coordinator remembers whom it invited and over whom it closed, also after a crash.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from federation.names import MemberId
+from federation.sums import REPEAT_WINDOW_SECONDS
+from node.store.private import PrivateStore
+
+if TYPE_CHECKING:
+    from node.training.sum_run import SumOrder
+
+_INVITED: Final = "sum-invited"
+_CLOSED: Final = "sum-closed"
+
+
+class SumCompany:
+    """The company of a coordinator's past sums; every method blocks on the database."""
+
+    def __init__(self, private: PrivateStore) -> None:
+        self._private = private
+
+    def invited(self, order: SumOrder, now: int) -> tuple[MemberId, ...]:
+        """Return whom the opening of a sum names: those of before, or who has a vector now."""
+        if not order.is_repeatable:
+            return tuple(sorted(order.members))
+        return self._same(_INVITED, order, sorted(order.members), now)
+
+    def closed(
+        self, order: SumOrder, accepted: list[MemberId], now: int
+    ) -> tuple[MemberId, ...] | None:
+        """Return over whom a sum is closed; None where one of those of before is missing."""
+        if not order.is_repeatable:
+            return tuple(sorted(accepted))
+        names = self._same(_CLOSED, order, sorted(accepted), now)
+        return names if set(names) <= set(accepted) else None
+
+    def _same(
+        self, kind: str, order: SumOrder, members: list[MemberId], now: int
+    ) -> tuple[MemberId, ...]:
+        """Return the members remembered; where there are none, remember these."""
+        key = f"{kind}/{order.labels.hex()}"
+        known = self._private.get(key)
+        if known:
+            time, *names = known.decode().split()
+            if now - int(time) < REPEAT_WINDOW_SECONDS:
+                return tuple(MemberId(name) for name in names)
+        self._private.put(key, " ".join((str(now), *members)).encode())
+        return tuple(members)

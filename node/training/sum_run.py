@@ -1,0 +1,482 @@
+"""Lead one private sum of a training run over the attached members, as the coordinator.
+
+    outcome = await SumRun(desk, order).run()
+
+Open, gather the shares, let the holders check, close, let the contributors repeat the close, let
+the holders answer, read. Each step ends at its deadline; whoever is lost is not waited for. The
+coordinator sees sealed shares, squared norms and the total.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from federation.charter import Charter
+from federation.names import MemberId
+from federation.prime_field import LARGEST_TOTAL
+from federation.statements import StatementError, SumBody, SumClose, SumEcho, SumOpen
+from federation.sums import (
+    Exclusion,
+    Finding,
+    Said,
+    Standing,
+    Sum,
+    SumFaultError,
+    SumRefusedError,
+    SumState,
+    fold_sum,
+    judge,
+    open_sum,
+    read_total,
+)
+from federation.sums.norms import holders_for_norms
+from federation.training.error import UpdateError
+from federation.training.fixed_point import FixedPoint
+from federation.vocabulary import Purpose
+from keys.signing import SigningKey
+from node.errors import PeerError
+from node.telemetry import get_log
+from node.training.hub import LATE, Hub
+from node.training.sum_company import SumCompany
+from node.training.sum_speech import (
+    CHECK,
+    ECHO,
+    PARTIAL,
+    SHARES,
+    Speech,
+    speak,
+    to_pieces,
+)
+
+Units = npt.NDArray[np.int64]
+
+HOLDER_SECONDS: Final = 15.0
+"""Seconds that a run's first sum waits for all holders; they look for plans every second."""
+SKEW_SECONDS: Final = 60
+"""Seconds by which the members' clocks may differ."""
+LINGER_SECONDS: Final = 1.0
+"""Seconds for a partial more than needed: with it a false one would show."""
+STEPS: Final = (0.4, 0.7, 0.85, 1.0)
+"""When shares, checks, echoes and partials have to be there, in shares of the sum's time."""
+HOLDERS_MISSING: Final = "HOLDERS_MISSING"
+NOT_OPENED: Final = "SUM_NOT_OPENED"
+
+_REASONS: Final[Mapping[Exclusion, str]] = {
+    Exclusion.SHARES_LENGTH: "UPDATE_SHAPE",
+    Exclusion.NORM_EXCEEDED: "UPDATE_NORM",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SumOrder:
+    """What is to be added.
+
+    Attributes:
+        plan: Digest of the plan.
+        labels: What the opening names the labels by.
+        members: Whose training process gave a vector.
+        length: Of each vector.
+        least: Fewer open nothing.
+        row_caps: From the approvals.
+        scale: How updates are written; None where no norms are to be opened.
+        seconds: In all.
+        is_repeatable: Whether the same labels may be asked for again: see ``SumCompany``.
+    """
+
+    plan: bytes
+    labels: bytes
+    members: tuple[MemberId, ...]
+    length: int
+    least: int
+    row_caps: Mapping[MemberId, int]
+    scale: FixedPoint | None
+    seconds: float
+    is_repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SumOutcome:
+    """What came of it.
+
+    Attributes:
+        units: The total; empty where nothing opened.
+        contributors: Whose vectors are in it.
+        rejected: Whose are not, by their own fault, and why.
+        absent: Whose are not for other reasons: status and reason.
+        norms_opened: Whether the holders measured the updates.
+    """
+
+    units: Units
+    contributors: tuple[MemberId, ...]
+    rejected: Mapping[MemberId, str]
+    absent: Mapping[MemberId, tuple[str, str]]
+    norms_opened: bool
+
+
+@dataclass(slots=True)
+class SumDesk:
+    """What the sums of one run share.
+
+    Attributes:
+        charter: Gives the one in force.
+        clock: Seconds since 1970.
+        missing: Holders that were not there the last time, so that they are not waited for.
+    """
+
+    hub: Hub
+    me: MemberId
+    key: SigningKey = field(repr=False)
+    charter: Callable[[], Charter]
+    company: SumCompany
+    clock: Callable[[], int]
+    missing: frozenset[MemberId] = frozenset()
+
+    async def holders(self, wanted: Collection[MemberId]) -> tuple[MemberId, ...]:
+        """Return the holders that are attached; those never missed are waited for a while."""
+        count = len(set(wanted) - self.missing)
+        found = await self.hub.wait_for(set(wanted) - self.missing, count, HOLDER_SECONDS)
+        found |= self.hub.members() & set(wanted)
+        self.missing = frozenset(wanted) - found
+        return tuple(name for name in wanted if name in found)
+
+
+class _FailedError(Exception):
+    """The sum came to nothing; ``reason`` says why, for whom no better one is known."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _NoNormsError(Exception):
+    """Too few holders checked for norms to be opened."""
+
+
+class SumRun:
+    """One sum, from its opening to its total."""
+
+    def __init__(self, desk: SumDesk, order: SumOrder) -> None:
+        self._desk = desk
+        self._order = order
+        self._until = time.monotonic() + order.seconds
+        self._rejected: dict[MemberId, str] = {}
+        self._absent: dict[MemberId, tuple[str, str]] = {}
+
+    async def run(self) -> SumOutcome:
+        """Lead the sum; nothing opens where too few contribute or hold."""
+        opens_norms = self._order.scale is not None
+        try:
+            holders = await self._desk.holders(self._desk.charter().holders)
+            while True:
+                opens_norms = opens_norms and self._can_open_norms(holders)
+                try:
+                    return await self._attempt(holders, opens_norms)
+                except _NoNormsError:
+                    opens_norms = False
+                    holders = tuple(set(holders) & self._desk.hub.members())
+        except _FailedError as error:
+            get_log().warning("training.sum_failed", reason=error.reason)
+            return self._nothing(error.reason, opens_norms)
+
+    async def _attempt(self, holders: tuple[MemberId, ...], opens_norms: bool) -> SumOutcome:
+        attempt = _Attempt(self._desk, self._order, self._until, holders)
+        opened = await attempt.open(opens_norms)
+        self._desk.hub.listen(opened.opening.sum_id, attempt)
+        try:
+            outcome = await attempt.lead()
+        finally:
+            self._desk.hub.stop_listening(opened.opening.sum_id)
+            self._rejected |= attempt.rejected
+            self._absent |= attempt.absent()
+        return outcome
+
+    def _can_open_norms(self, holders: Collection[MemberId]) -> bool:
+        charter = self._desk.charter()
+        return holders_for_norms(charter.threshold) <= len(holders)
+
+    def _nothing(self, reason: str, opens_norms: bool) -> SumOutcome:
+        others = set(self._order.members) - self._rejected.keys() - self._absent.keys()
+        absent = self._absent | dict.fromkeys(others, ("late", reason))
+        return SumOutcome(np.zeros(0, np.int64), (), self._rejected, absent, opens_norms)
+
+
+class _Attempt:
+    """One opening of a sum; hears what the members say to it."""
+
+    def __init__(
+        self, desk: SumDesk, order: SumOrder, until: float, holders: tuple[MemberId, ...]
+    ) -> None:
+        self._desk = desk
+        self._order = order
+        self._started, self._until = time.monotonic(), until
+        self._holders = holders
+        self._opened: Sum
+        self._opens_norms = False
+        self._heard: dict[tuple[int, MemberId], Speech] = {}
+        self._bodies: list[Said] = []
+        self._missed: dict[MemberId, str] = {}
+        self._changed = asyncio.Event()
+        self.rejected: dict[MemberId, str] = {}
+
+    def absent(self) -> dict[MemberId, tuple[str, str]]:
+        """Return who of the contributors is not there any more, or said no."""
+        told = {"CONNECTION_LOST": "lost", LATE: "late"}
+        return {
+            name: (told.get(reason, "refused"), reason)
+            for name, reason in self._missed.items()
+            if name in self._order.members
+        }
+
+    def hear(self, member: MemberId, speech: Speech) -> None:
+        """Take what a member said; what is not its own, or said before, is dropped."""
+        if speech.speaker == member and speech.plan == self._order.plan and speech.body:
+            self._heard.setdefault((speech.part, member), speech)
+            self._changed.set()
+
+    def miss(self, member: MemberId, reason: str) -> None:
+        """Hear that a member is lost, or does not take part."""
+        self._missed.setdefault(member, reason)
+        self._changed.set()
+
+    async def open(self, opens_norms: bool) -> Sum:
+        """Open the sum.
+
+        Raises:
+            _FailedError: There are too few holders or contributors.
+        """
+        charter, order = self._desk.charter(), self._order
+        if len(self._holders) < max(2, charter.threshold):
+            raise _FailedError(HOLDERS_MISSING)
+        scale = order.scale
+        company = await asyncio.to_thread(self._desk.company.invited, order, self._desk.clock())
+        for outsider in set(order.members) - set(company):
+            self._missed[outsider] = "SUM_REPEATED"
+        if len(set(order.members) & set(company)) < order.least:
+            raise _FailedError("SUM_TOO_FEW")
+        self._opens_norms = opens_norms and scale is not None
+        draft = SumOpen(
+            sum_id=_NO_ID,
+            labels_digest=order.labels,
+            label_count=order.length,
+            contributors=company,
+            least_contributors=order.least,
+            threshold=charter.threshold,
+            holders=charter.holders,
+            purpose=Purpose.TRAINING,
+            deadline_time=self._desk.clock() + int(order.seconds) + SKEW_SECONDS,
+            scale=1,
+            largest=scale.largest if scale else LARGEST_TOTAL // len(company),
+            norm_blocks=scale.blocks if scale and self._opens_norms else (),
+            norm_bounds=scale.bounds(scale.rows) if scale and self._opens_norms else (),
+        )
+        self._opened = _open(charter, self._desk.me, draft)
+        return self._opened
+
+    async def lead(self) -> SumOutcome:
+        """Lead the sum to its total.
+
+        Raises:
+            _FailedError: Nothing opens.
+            _NoNormsError: Too few holders checked to open norms.
+        """
+        rows = self._order.scale.rows if self._order.scale and self._opens_norms else 0
+        opening = self._speak(self._opened.opening, rows)
+        contributors = [name for name in self._order.members if name not in self._missed]
+        await self._tell({*contributors, *self._holders}, [opening])
+        shares = await self._gather(SHARES, contributors, 0)
+        await asyncio.to_thread(self._note, shares.values())
+        self._require(len(shares))
+        await self._tell(self._holders, [*shares.values(), self._request(CHECK)])
+        checks = await self._gather(CHECK, self._holders, 1)
+        await asyncio.to_thread(self._note, checks.values())
+        state = await asyncio.to_thread(self._fold)
+        accepted = await asyncio.to_thread(self._judge, state, len(checks))
+        said = await self._close(state, accepted)
+        echoes = await self._repeat(said, accepted)
+        partials = await self._answer(checks, echoes)
+        await asyncio.to_thread(self._note, partials.values())
+        return await asyncio.to_thread(self._read)
+
+    def _require(self, count: int) -> None:
+        if count < self._order.least:
+            raise _FailedError("SUM_TOO_FEW")
+
+    async def _close(self, state: SumState, accepted: list[MemberId]) -> SumClose:
+        """Close over the accepted vectors.
+
+        Raises:
+            _FailedError: SUM_TOO_FEW, or SUM_REPEATED, where the same was summed in other company.
+        """
+        self._require(len(accepted))
+        now = self._desk.clock()
+        names = await asyncio.to_thread(self._desk.company.closed, self._order, accepted, now)
+        if names is None:
+            raise _FailedError("SUM_REPEATED")
+        for outsider in set(accepted) - set(names):
+            self._missed[outsider] = "SUM_REPEATED"
+        waiting = state.waiting_shares()
+        digests = b"".join(waiting[name][0] for name in names)
+        return SumClose(self._opened.opening.sum_id, names, digests)
+
+    async def _repeat(self, said: SumClose, accepted: Iterable[MemberId]) -> list[Speech]:
+        """Say the close, and wait until each contributor has repeated it."""
+        close = self._speak(said)
+        self._bodies.append(Said(self._desk.me, self._desk.clock(), said))
+        await self._tell({*accepted, *self._holders}, [close])
+        echoes = await self._gather(ECHO, said.contributors, 2)
+        digest = self._opened.close_digest(said)
+        for name, speech in echoes.items():
+            body = speech.read()
+            if not isinstance(body, SumEcho) or body.close_digest != digest:
+                self.rejected[name] = "PROTOCOL: repeated another close"
+        if len(echoes) < len(said.contributors) or self.rejected.keys() & set(said.contributors):
+            raise _FailedError(NOT_OPENED)
+        return list(echoes.values())
+
+    async def _answer(
+        self, checks: Mapping[MemberId, Speech], echoes: list[Speech]
+    ) -> dict[MemberId, Speech]:
+        """Let the holders answer; each gets what the others found."""
+        ask = self._request(PARTIAL)
+        holders = [name for name in self._holders if name in checks and name not in self._missed]
+        for holder in holders:
+            others = [speech for name, speech in checks.items() if name != holder]
+            await self._tell([holder], [*others, *echoes, ask])
+        enough = self._opened.opening.threshold
+        return await self._gather(PARTIAL, holders, 3, enough=enough)
+
+    def _judge(self, state: SumState, checks: int) -> list[MemberId]:
+        """Return whose vectors count, and note why the others' do not.
+
+        Raises:
+            _NoNormsError: Too few holders checked to open norms.
+            _FailedError: HOLDERS_MISSING.
+        """
+        if checks < self._opened.opening.threshold:
+            raise _FailedError(HOLDERS_MISSING)
+        accepted = []
+        for name, found in judge(state).items():
+            if found.standing is Standing.WAITING:
+                if self._opens_norms:
+                    raise _NoNormsError
+                raise _FailedError(HOLDERS_MISSING)
+            why = self._why_not(name, found)
+            if why:
+                self.rejected[name] = why
+                get_log().warning("training.sum_rejected", member=name, reason=why.split(":")[0])
+            else:
+                accepted.append(name)
+        return accepted
+
+    def _why_not(self, name: MemberId, found: Finding) -> str:
+        """Return why a vector does not count; empty where it does."""
+        scale = self._order.scale
+        if found.norms and scale is not None:
+            try:
+                scale.judge(found.norms, self._order.row_caps[name])
+            except UpdateError as error:
+                return f"{error.reason}: {error}"
+        if found.reason is None:
+            return ""
+        return f"{_REASONS.get(found.reason, 'PROTOCOL')}: {found.reason}"
+
+    def _read(self) -> SumOutcome:
+        keys = {one.member: one.signing_key for one in self._desk.charter().members}
+        try:
+            total = read_total(self._fold(), keys)
+        except (SumFaultError, SumRefusedError) as error:
+            raise _FailedError(error.reason) from error
+        if total.liars:
+            names = ", ".join(total.liars)
+            get_log().warning("training.holder_lied", member=names, count=len(total.liars))
+        return SumOutcome(
+            units=total.units,
+            contributors=total.contributors,
+            rejected=self.rejected,
+            absent=self.absent(),
+            norms_opened=self._opens_norms or self._order.scale is None,
+        )
+
+    def _fold(self) -> SumState:
+        charter, opened = self._desk.charter(), self._opened
+        keys = {one.member: one.signing_key for one in charter.members}
+        return fold_sum(charter.federation, opened.opening.sum_id, self._bodies, keys)
+
+    def _note(self, speeches: Iterable[Speech]) -> None:
+        """Add what was said to what the sum is folded from; who says nonsense is named."""
+        now = self._desk.clock()
+        if not self._bodies:
+            self._bodies.append(Said(self._desk.me, now, self._opened.opening))
+        for speech in speeches:
+            try:
+                speech.verify(self._desk.charter().member(speech.speaker).signing_key)
+                self._bodies.append(Said(speech.speaker, now, speech.read()))
+            except PeerError as error:
+                self.rejected[speech.speaker] = f"PROTOCOL: {error}"
+
+    def _speak(self, body: SumBody, rows: int = 0) -> Speech:
+        return speak(self._order.plan, self._desk.me, body, self._desk.key, rows)
+
+    def _request(self, part: int) -> Speech:
+        return Speech(self._order.plan, self._opened.opening.sum_id, part, self._desk.me)
+
+    async def _tell(self, members: Collection[MemberId], speeches: Iterable[Speech]) -> None:
+        """Say things to members, beside one another; one that does not read holds up nobody."""
+        pieces = [piece for said in speeches for piece in to_pieces(said, self._desk.me)]
+        left = max(0.0, self._until - time.monotonic())
+        telling = [asyncio.create_task(self._desk.hub.say(name, pieces)) for name in members]
+        _, stuck = await asyncio.wait(telling, timeout=left) if telling else (set(), set())
+        for task in stuck:
+            task.cancel()
+
+    async def _gather(
+        self, part: int, members: Collection[MemberId], step: int, enough: int | None = None
+    ) -> dict[MemberId, Speech]:
+        """Wait until members have said a part, are lost, or the step's time is over.
+
+        Args:
+            part: What they say.
+            members: From whom.
+            step: Place in ``STEPS``.
+            enough: So many suffice; more are waited for only a little.
+        """
+        span = self._until - self._started
+        until = self._started + STEPS[step] * span
+        while True:
+            self._changed.clear()
+            found = {
+                name: self._heard[part, name] for name in members if (part, name) in self._heard
+            }
+            waited = [name for name in members if name not in found and name not in self._missed]
+            if enough is not None and len(found) >= enough:
+                until, enough = min(until, time.monotonic() + LINGER_SECONDS), None
+            left = until - time.monotonic()
+            if not waited or left <= 0:
+                break
+            try:
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+        for name in waited:
+            self.miss(name, LATE)
+        return found
+
+
+_NO_ID: Final = bytes(range(200, 216))  # replaced when the sum is opened
+
+
+def _open(charter: Charter, me: MemberId, draft: SumOpen) -> Sum:
+    """Open a sum; an id that reads as text, one in 10^8, is passed over."""
+    try:
+        return open_sum(charter.federation, me, draft)
+    except StatementError:
+        later = replace(draft, deadline_time=draft.deadline_time + 1)
+        return open_sum(charter.federation, me, later)
