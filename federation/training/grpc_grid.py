@@ -30,7 +30,8 @@ from federation.training.plan import TrainingPlan
 from federation.training.records import MessageError, read_round
 from federation.training.released import ReleasedModel
 from federation.training.schema import FeatureSchema
-from federation.training.server_app import app, outcome_of
+from federation.training.server_app import app, evaluation_of, outcome_of
+from federation.training.worth import Evaluation
 
 OK: Final = ""
 _CODES: Final = {"DEADLINE_PASSED": LATE, "CONNECTION_LOST": LOST}
@@ -83,7 +84,6 @@ class GrpcGrid(TrainingGrid):
         self._names = {node_id(name): name for name in members}
         self._seconds = seconds
         self._checkpoint = checkpoint
-        self.contributors = 0
 
     def get_node_ids(self) -> Iterable[int]:
         """Give the members that are attached now."""
@@ -112,9 +112,7 @@ class GrpcGrid(TrainingGrid):
         self, label: str, replies: Sequence[Message], scale: FixedPoint | None = None
     ) -> Summed:
         """Add what members gave openly: only plans that show updates get here."""
-        summed = add_plainly(replies)
-        self.contributors = len(summed.contributors)
-        return summed
+        return add_plainly(replies)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Hold the state until the round's report is there, too."""
@@ -135,8 +133,7 @@ class GrpcRun:
     """What a run over the nodes gave."""
 
     model: ReleasedModel
-    blind: dict[str, float]
-    contributors: int
+    evaluation: Evaluation
 
 
 def run_over_nodes(
@@ -156,9 +153,11 @@ def run_over_nodes(
     config = {"plan": plan.encode().decode(), "schema": schema.encode().decode()}
     context = Context(RUN, grid.run.run_id, {}, RecordDict(), dict(config))
     app(grid, context)
-    model, scaling, threshold, details = outcome_of(context)
-    released = ReleasedModel(plan, schema, scaling, model, threshold)
-    return GrpcRun(released, details["blind"], grid.contributors)
+    model, scaling, threshold, _ = outcome_of(context)
+    found = evaluation_of(context)
+    action = found.federated.action_threshold
+    released = ReleasedModel(plan, schema, scaling, model, threshold, action)
+    return GrpcRun(released, found)
 
 
 def _round_of(requests: Sequence[Message]) -> int:

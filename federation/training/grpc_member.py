@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from flwr.app import Context, MessageType, RecordDict
+from flwr.app import ConfigRecord, Context, MessageType, RecordDict
 
 from federation.errors import FederationError
 from federation.training.adapter import claim_process, encode_message, parse_message, quieten
 from federation.training.app_identity import app_digest
-from federation.training.client_app import app
+from federation.training.client_app import OWN, app
 from federation.training.error import PlanError
 from federation.training.local_engine import RUN, node_id
 from federation.training.plan import TrainingPlan
@@ -54,6 +54,11 @@ class MemberEngine:
         except Exception as error:  # flwr wraps whatever the app raises
             raise _own_error(error) or error from error
         return encode_message(reply)
+
+    def take_own_numbers(self) -> str:
+        """Give what an evaluation measured for the member alone, once; empty for nothing new."""
+        record = self._context.state.pop(OWN, None)
+        return str(record[OWN]) if isinstance(record, ConfigRecord) else ""
 
 
 def _own_error(error: BaseException) -> FederationError | None:

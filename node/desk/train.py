@@ -23,8 +23,9 @@ from node.errors import PolicyError, RequestError
 from node.training.consent import Consents
 from node.training.leaving import describe_leaving
 from node.training.matters import PlanMatter
-from node.training.runner import MILLION, Runs
+from node.training.policy import MILLION
 from node.training.runner import Run as TrainingRun
+from node.training.runner import Runs
 from tocsin.desk.v1 import train_service_pb2 as wire
 from tocsin.desk.v1 import train_service_pb2_grpc as stubs
 from tocsin.v1 import training_pb2

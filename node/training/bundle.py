@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from federation.matters import Matter, State
 from federation.training.released import MAX_BYTES, ReleasedModel
 from federation.vocabulary import TrainingCandidate, TrainingMetric
 from node.errors import PeerError
+from node.training.whole_file import write_whole
 
 MILLION: Final = 1_000_000
 
@@ -78,21 +78,7 @@ class Bundles:
 
     def keep(self, plan: bytes, file: ModelFile, data: bytes) -> Path:
         """Write a file whole or not at all, durably; returns its path."""
-        path = self.path(plan, file)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.new")
-        writing = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(writing, "wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        return path
+        return write_whole(self.path(plan, file), data)
 
     def has(self, matter: Matter, file: ModelFile) -> bool:
         """Say whether the file that the log names is here."""

@@ -7,8 +7,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from federation.names import MemberId
-from federation.statements import MemberOutcome
-from federation.vocabulary import TrainingOutcome, TrainingReason
+from federation.statements import MemberOutcome, MetricValue
+from federation.training.worth import Evaluation
+from federation.vocabulary import (
+    TrainingCandidate,
+    TrainingMetric,
+    TrainingOutcome,
+    TrainingReason,
+)
+from node.training.policy import MILLION
 
 _OUTCOMES: Final[Mapping[str, TrainingOutcome]] = MappingProxyType(
     {
@@ -39,6 +46,20 @@ _REASONS: Final[Mapping[str, TrainingReason]] = MappingProxyType(
     }
 )
 
+_METRICS: Final[Mapping[TrainingMetric, str]] = MappingProxyType(
+    {
+        TrainingMetric.PR_AUC: "pr_auc",
+        TrainingMetric.ROC_AUC: "roc_auc",
+        TrainingMetric.MACRO_F1: "macro_f1",
+        TrainingMetric.RECALL_AT_ALERTS: "recall_at_alerts",
+        TrainingMetric.PRECISION_AT_FPR: "precision_at_fpr",
+        TrainingMetric.CALIBRATION_ERROR: "calibration_error",
+        TrainingMetric.THRESHOLD: "threshold",
+        TrainingMetric.ACTION_THRESHOLD: "action_threshold",
+        TrainingMetric.MEMBERSHIP_ADVANTAGE: "membership_advantage",
+    }
+)
+
 
 def round_outcomes(
     enrolled: Collection[MemberId], found: Mapping[str, Mapping[str, Any]]
@@ -52,6 +73,20 @@ def round_outcomes(
     """
     absent = {"status": "lost", "reason": "CONNECTION_LOST"}
     return tuple(_outcome(member, found.get(member, absent)) for member in sorted(enrolled))
+
+
+def said_metrics(evaluation: Evaluation) -> tuple[MetricValue, ...]:
+    """Return the measurements of both candidates; those that could not be made are left out."""
+    candidates = (
+        (TrainingCandidate.FEDERATED, evaluation.federated),
+        (TrainingCandidate.LOCAL, evaluation.local),
+    )
+    return tuple(
+        MetricValue(metric, candidate, round(value * MILLION))
+        for candidate, worth in candidates
+        for metric, field in _METRICS.items()
+        if (value := getattr(worth, field, None)) is not None
+    )
 
 
 def _outcome(member: MemberId, found: Mapping[str, Any]) -> MemberOutcome:

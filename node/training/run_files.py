@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import os
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from federation.training.schema import FeatureSchema
 from node.errors import RequestError
 from node.training.bundle import Bundles, ModelFile
+from node.training.card_writer import RoundNote
 from node.training.frames import read_frame
+from node.training.whole_file import write_whole
 
 _SCHEMA: Final = "schema"
 _CHECKPOINT: Final = "checkpoint"
+_ROUNDS: Final = "rounds"
 _RUNNING: Final = "running"
 
 
@@ -66,6 +71,26 @@ class RunFiles:
         """Keep the trained model, and return its file."""
         return self._bundles.keep(self._digest, ModelFile.MODEL, data)
 
+    def keep_card(self, data: bytes) -> None:
+        """Keep the model card, beside the model."""
+        self._bundles.keep(self._digest, ModelFile.CARD, data)
+
+    def add_round(self, number: int, note: RoundNote) -> None:
+        """Note what the coordinator alone knows of a round."""
+        line = json.dumps({"round": number} | asdict(note))
+        with (self.directory / _ROUNDS).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    def rounds(self) -> dict[int, RoundNote]:
+        """Return the notes, the last of each round."""
+        lines = self._read(_ROUNDS).decode(errors="replace").splitlines()
+        found: dict[int, RoundNote] = {}
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a crash cut it off
+                note = json.loads(line)
+                found[note.pop("round")] = RoundNote(**note)
+        return found
+
     def _read(self, name: str) -> bytes:
         try:
             return (self.directory / name).read_bytes()
@@ -73,17 +98,7 @@ class RunFiles:
             return b""
 
     def _write(self, name: str, data: bytes) -> None:
-        new = self.directory / f"{name}.new"
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.directory / name)
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_whole(self.directory / name, data)
 
 
 def read_kept(data: bytes) -> tuple[dict[str, Any], bytes]:

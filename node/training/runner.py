@@ -15,25 +15,21 @@ from typing import Any, Final
 from federation.errors import FederationError
 from federation.matters import Matter, State
 from federation.names import MemberId
-from federation.statements import MetricValue, TrainingEvaluation, TrainingRound, TrainingStage
-from federation.vocabulary import (
-    ModelStage,
-    TrainingCandidate,
-    TrainingMetric,
-    TrainingProtection,
-)
+from federation.statements import TrainingEvaluation, TrainingRound, TrainingStage
+from federation.training.worth import Evaluation
+from federation.vocabulary import ModelStage, TrainingProtection
 from node.errors import NodeError, PolicyError
 from node.telemetry import describe_error, get_log
 from node.training.bundle import Bundles
+from node.training.card_writer import Result, RoundNote, make_card
 from node.training.consent import Consents
 from node.training.frames import ProcessError, encode_frame
 from node.training.hub import ExchangeError, Hub
-from node.training.outcomes import round_outcomes
+from node.training.outcomes import round_outcomes, said_metrics
 from node.training.process import TrainingProcess
 from node.training.run_files import RunFiles, read_kept, unfinished
 
 MODULE: Final = "node.training.runner_main"
-MILLION: Final = 1_000_000
 GATHER_SECONDS: Final = 15.0
 """Seconds that a run's start waits for all its members; they dial again within ten."""
 RUN_ENDED: Final = "RUN_ENDED"
@@ -41,11 +37,6 @@ MAX_STARTS: Final = 3
 """Processes of one run: one that was killed is made again, one that dies each time is not."""
 
 _OPEN: Final = (State.APPROVED, State.ENROLLED, State.TRAINING, State.AGGREGATED)
-_METRICS: Final = {
-    "ap": TrainingMetric.PR_AUC,
-    "auc": TrainingMetric.ROC_AUC,
-    "threshold": TrainingMetric.THRESHOLD,
-}
 
 
 class Runs:
@@ -272,7 +263,14 @@ class Run:
         now = time.monotonic()
         self.round_seconds, self._round_started = now - self._round_started, now
         self.loss = float(question["report"]["loss"] or 0.0)
+        await asyncio.to_thread(self._note_round, question["report"])
         self._tell()
+
+    def _note_round(self, report: Mapping[str, Any]) -> None:
+        # With differential privacy no member tells its loss: a nought stands in its place.
+        milliseconds = round(self.round_seconds * 1_000)
+        note = RoundNote(report["loss"] or None, milliseconds, self._consents.now())
+        self._files.add_round(int(report["number"]), note)
 
     async def _say_round(self, question: Mapping[str, Any]) -> None:
         """Say a finished round, unless that was done before a crash."""
@@ -292,16 +290,23 @@ class Run:
             get_log().warning("training.run_failed", reason=str(outcome["reason"]))
             self.failure = str(outcome["reason"])
             return
-        file = await asyncio.to_thread(self._files.keep_model, model)
+        found = Evaluation.parse(str(outcome["evaluation"]).encode())
+        result = Result(bytes.fromhex(outcome["digest"]), found, outcome["unused"])
+        matter = await self._matter()
+        file = await asyncio.to_thread(self._keep_files, matter, result, model)
         self.model_file = str(file)
-        metrics = tuple(
-            MetricValue(metric, TrainingCandidate.FEDERATED, round(outcome[name] * MILLION))
-            for name, metric in _METRICS.items()
+        body = TrainingEvaluation(
+            self._digest, result.model_digest, found.contributors, said_metrics(found)
         )
-        digest, contributors = bytes.fromhex(outcome["digest"]), int(outcome["contributors"])
-        body = TrainingEvaluation(self._digest, digest, contributors, metrics)
-        await self._consents.say(await self._matter(), body)
-        get_log().info("training.run_ended", count=contributors)
+        await self._consents.say(matter, body)
+        get_log().info("training.run_ended", count=found.contributors)
+
+    def _keep_files(self, matter: Matter, result: Result, model: bytes) -> Path:
+        """Keep model and card, before the log speaks of them."""
+        notes, now = self._files.rounds(), self._consents.now()
+        card = make_card(matter, self._files.schema(), result, notes, now)
+        self._files.keep_card(card.encode())
+        return self._files.keep_model(model)
 
     async def _matter(self) -> Matter:
         found = await asyncio.to_thread(self._consents.matters.find, self._digest)

@@ -16,6 +16,7 @@ from node.training.frames import ProcessError, encode_frame, read_frame
 if TYPE_CHECKING:
     from federation.training.checkpoint import Checkpoint, RoundReport
     from federation.training.grpc_grid import Answer, GrpcRun
+    from federation.training.released import ReleasedModel
 
 
 class PipeTransport:
@@ -109,11 +110,19 @@ def _outcome(run: GrpcRun) -> tuple[dict[str, Any], bytes]:
     header = {
         "kind": "done",
         "digest": run.model.digest().hex(),
-        "threshold": run.model.threshold,
-        "contributors": run.contributors,
-        **run.blind,
+        "evaluation": run.evaluation.encode().decode(),
+        "unused": _unused(run.model),
     }
     return header, data
+
+
+def _unused(model: ReleasedModel) -> list[str]:
+    """Return the columns that the run left out, because their empty cells told the label."""
+    from federation.training.scaling import Scaling
+
+    ignored = Scaling.parse(model.schema, model.plan.model.bins, model.scaling).ignored
+    columns = zip(model.schema.columns, ignored, strict=True)
+    return [column.name for column, is_ignored in columns if is_ignored]
 
 
 if __name__ == "__main__":

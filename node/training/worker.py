@@ -10,9 +10,11 @@ from typing import Any, Final
 from federation.names import MemberId
 from federation.vocabulary import TrainingProtection
 from node.errors import PolicyError, UnavailableError
+from node.home import Home
 from node.store.private import PrivateStore
 from node.telemetry import get_log
 from node.training.connector import locate, require_schema
+from node.training.own_numbers import keep_own_numbers
 from node.training.permission import Permission
 from node.training.process import TrainingProcess
 
@@ -66,12 +68,19 @@ class TrainingWorkers:
         worker = await self._worker(digest, settings)
         try:
             async with asyncio.timeout(seconds):
-                return await worker.answer(number, message)
+                return await self._listen(worker, digest, number, message)
         except WorkerError:
             raise  # the process is well: it said so itself
         except BaseException:
             await self._drop(digest, worker)
             raise
+
+    async def _listen(self, worker: _Worker, digest: bytes, number: int, message: bytes) -> bytes:
+        """Return the answer for the coordinator; what is for this member alone stays here."""
+        answer, own = await worker.answer(number, message)
+        if own:
+            await asyncio.to_thread(keep_own_numbers, Home(self._home).models, digest, own)
+        return answer
 
     def end_later(self, digest: bytes) -> None:
         """End a run's process, from the event loop."""
@@ -137,10 +146,10 @@ class _Worker:
         self.settings = settings
         self._turn = asyncio.Lock()
 
-    async def answer(self, number: int, message: bytes) -> bytes:
+    async def answer(self, number: int, message: bytes) -> tuple[bytes, str]:
         async with self._turn:
             header, answer = await self.process.ask({"round": number}, message)
         if "refused" in header:
             get_log().warning("training.worker_refused", reason=str(header["refused"]))
             raise WorkerError(str(header.get("why", "")), reason=str(header["refused"]))
-        return answer
+        return answer, str(header.get("own", ""))

@@ -28,7 +28,8 @@ def main() -> None:
         started = time.monotonic()
         try:
             engine = engine or MemberEngine(settings)
-            answer, said = engine.answer(message, int(header["round"])), {}
+            answer = engine.answer(message, int(header["round"]))
+            said = {"own": engine.take_own_numbers()}
         except FederationError as error:
             answer, said = b"", {"refused": error.reason, "why": str(error)}
         except Exception as error:
