@@ -84,13 +84,14 @@ def prepare_tables(
         _refuse("the member column and the label are the same column")
     notes: list[Note] = []
     train, names = _drop_nameless(train, member_column, notes)
-    truth, tested, positive = read_labels(train.columns[label], _label_cells(test, label))
+    _require_columns(test, (label,), "the test table")
+    truth, tested, positive = read_labels(train.columns[label], test.columns[label])
+    _check_split(names, ~np.isnan(truth), most_members, notes)
     readings, left_out = _read_columns(train, (member_column, label))
     notes += [Note(one.column.name, one.note) for one in readings if one.note]
     schema = FeatureSchema(tuple(one.column for one in readings), label)
     _require_columns(test, [column.name for column in schema.columns], "the test table")
     features = _convert(readings, train) | {label: truth}
-    _check_split(names, ~np.isnan(truth), most_members, notes)
     parts = _split(Table(features), names, truth, notes)
     known = ~np.isnan(tested)
     _note_unlabelled(notes, "test rows", int((~known).sum()))
@@ -147,11 +148,6 @@ def _label_texts(cells: Cells) -> list[str | None]:
 
 def _as_numbers(texts: Sequence[str | None], positive: str) -> Cells:
     return np.array([np.nan if text is None else float(text == positive) for text in texts])
-
-
-def _label_cells(test: Table, label: str) -> Cells:
-    _require_columns(test, (label,), "the test table")
-    return test.columns[label]
 
 
 def _read_columns(train: Table, without: Sequence[str]) -> tuple[list[Reading], list[Note]]:

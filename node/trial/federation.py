@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,9 @@ APPROVAL_SECONDS: Final = 90.0
 LOOK_SECONDS: Final = 0.1
 PASSPHRASE_COST: Final = Cost(memory_kib=64, iterations=1, lanes=1)
 """A passphrase of 16 random bytes, in a directory that is removed, is not to be guessed anyway."""
+MAX_PLACE_CHARACTERS: Final = 45
+"""Characters of the place for temporary files: a socket's path below it has 107."""
+SHORT_PLACE: Final = "/tmp"  # noqa: S108  # a directory of its own is made there, for this user
 ROWS_NAME: Final = "rows.parquet"
 SCHEMA_NAME: Final = "rows.schema"
 
@@ -125,8 +129,14 @@ def _directory(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         yield keep
         return
-    with tempfile.TemporaryDirectory(prefix="tocsin-") as name:
+    with tempfile.TemporaryDirectory(prefix="tocsin-", dir=_short_place()) as name:
         yield Path(name) / "f"
+
+
+def _short_place() -> str | None:
+    """Give the system's shortest place where the usual one leaves no room for sockets' paths."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= MAX_PLACE_CHARACTERS or os.name != "posix" else SHORT_PLACE
 
 
 def _give_rows(home: Home, plan: PlanValue, schema: FeatureSchema, rows: Table) -> None:
