@@ -178,6 +178,7 @@ _APPROVE: Final = TrainingDecision.APPROVE
 _REFUSE: Final = TrainingDecision.REFUSE
 _IN_ROUND: Final = (ROUND_IN_TIME, NEXT_ROUND, OF_ENROLLED, QUORUM)
 _ENROLMENT: Final = (IN_TIME, ALL_APPROVED)
+_WITH_PAPERS: Final = (SAME_MODEL, HAS_SHEET, HAS_ASSESSMENT)
 
 TABLE: Final[tuple[Transition, ...]] = (
     _led(State.ABSENT, TrainingPlan, None, (IN_TIME,), State.PROPOSED, Due.EXPIRY),
@@ -220,7 +221,7 @@ TABLE: Final[tuple[Transition, ...]] = (
         State.EVALUATED,
     ),
     *(
-        _led(state, TrainingStage, ModelStage.SHADOW, (SAME_MODEL,), State.SHADOW)
+        _led(state, TrainingStage, ModelStage.SHADOW, _WITH_PAPERS, State.SHADOW)
         for state in (State.EVALUATED, State.SHADOW)
     ),
     _decided(

@@ -37,6 +37,7 @@ from node.config import Config
 from node.desk.operation import LogParts, OperationService
 from node.desk.score import ScoreDesk
 from node.desk.service import DeskService
+from node.desk.sums import SumService
 from node.desk.train import TrainService
 from node.doors.inside import InsideDoor
 from node.doors.member_service import MemberService
@@ -60,6 +61,7 @@ from tocsin.desk.v1 import (
     desk_service_pb2_grpc,
     operation_service_pb2,
     operation_service_pb2_grpc,
+    sum_service_pb2_grpc,
     train_service_pb2_grpc,
 )
 from tocsin.v1 import (
@@ -80,6 +82,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.DeskService",
     "tocsin.desk.v1.OperationService",
     "tocsin.desk.v1.TrainService",
+    "tocsin.desk.v1.SumService",
 )
 
 
@@ -283,11 +286,16 @@ class RunningNode:
             self._log.consents if self._log is not None else None,
             self._training.runs if self._training is not None else None,
             self._scores,
+            self._log.bundles if self._log is not None else None,
         )
         return [
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
             (train_service_pb2_grpc.add_TrainServiceServicer_to_server, train),
+            (
+                sum_service_pb2_grpc.add_SumServiceServicer_to_server,
+                SumService(self._log.sums if self._log is not None else None),
+            ),
         ]
 
     async def _synchronise(self) -> tuple[int, list[str]]:

@@ -20,9 +20,11 @@ from federation.statements.codec import fill_message, read_body
 from federation.vocabulary import ModelStage, TrainingDecision, TrainingReason
 from node.desk.score import ScoreDesk
 from node.errors import PolicyError, RequestError
+from node.training.bundle import Bundles
 from node.training.consent import Consents
 from node.training.leaving import describe_leaving
 from node.training.matters import PlanMatter
+from node.training.papers import await_papers, name_papers
 from node.training.policy import MILLION
 from node.training.runner import Run as TrainingRun
 from node.training.runner import Runs
@@ -46,8 +48,10 @@ class TrainService(stubs.TrainServiceServicer):
         consents: Consents | None,
         runs: Runs | None = None,
         scores: ScoreDesk | None = None,
+        bundles: Bundles | None = None,
     ) -> None:
         self._maybe_consents = consents
+        self._bundles = bundles
         self._runs = runs
         self._maybe_scores = scores
 
@@ -98,6 +102,9 @@ class TrainService(stubs.TrainServiceServicer):
         elif decision is TrainingDecision.REFUSE:
             await self._consents.refuse(found.matter, reason)
         else:
+            approves = decision is TrainingDecision.APPROVE_RELEASE
+            if approves and found.matter.facts.shadow is not None and self._bundles is not None:
+                await await_papers(self._bundles, found.matter)
             await self._consents.decide_release(found.matter, decision)
         return wire.ApproveResponse(status=await self._status_of(found.matter))
 
@@ -152,7 +159,10 @@ class TrainService(stubs.TrainServiceServicer):
     async def Release(self, request: wire.ReleaseRequest, context: Any) -> wire.ReleaseResponse:  # noqa: N802  # the contract's name
         """Take an own plan or its model to a stage."""
         found = await self._find(request.plan_digest)
-        await self._consents.say(found.matter, _stage(request, found.matter))
+        stage = _stage(request, found.matter)
+        if self._bundles is not None:
+            stage = await asyncio.to_thread(name_papers, self._bundles, found.matter, stage)
+        await self._consents.say(found.matter, stage)
         return wire.ReleaseResponse(status=await self._status_of(found.matter))
 
     async def RollBack(self, request: wire.RollBackRequest, context: Any) -> wire.RollBackResponse:  # noqa: N802  # the contract's name

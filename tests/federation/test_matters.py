@@ -163,6 +163,8 @@ def test_an_approval_counts_before_the_plan_expires():
         (STORY[:7], COORD, SHADOW, "TRANSITION_NOT_ALLOWED"),
         (STORY[:8], COORD, stage(ModelStage.SHADOW, CHECKPOINTS[1]), "MODEL_DIFFERS"),
         (STORY[:8], COORD, RELEASED, "TRANSITION_NOT_ALLOWED"),
+        (STORY[:8], COORD, stage(ModelStage.SHADOW, card=b""), "CARD_MISSING"),
+        (STORY[:8], COORD, stage(ModelStage.SHADOW, assessment=b""), "ASSESSMENT_MISSING"),
         (IN_SHADOW, D, approve_release(), "NOT_ENROLLED"),
         (IN_SHADOW, A, approve_release(opaque("another", 32)), "RELEASE_DIFFERS"),
         (IN_SHADOW, COORD, RELEASED, "RELEASE_NOT_APPROVED"),
