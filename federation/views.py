@@ -131,6 +131,13 @@ OUTCOME: Final = Table(
     _columns("member:T statement:B outcome:I"),
     key=("member", "statement"),
 )
+# What a retraction took back is gone; that the member cleared the token stays, for who learns from
+# outcomes. A retraction for erasure leaves nothing that has the token.
+LIFT: Final = Table(
+    "lift",
+    _columns("token:B member:T statement:B reason:I issued:I"),
+    key=("token", "member", "statement"),
+)
 # The place in the log is part of the key: the first statement of a member and body counts, and
 # none replaces it.
 CEREMONY: Final = Table(
@@ -171,6 +178,7 @@ TABLES: Final = (
     PROTECTION,
     RETRACTION,
     OUTCOME,
+    LIFT,
     CEREMONY,
     GRANT,
     ALARM,
@@ -187,6 +195,8 @@ _OUTCOME_OF: Final = {
     RetractionReason.OVER: Outcome.OVER,
     RetractionReason.ERASURE: Outcome.ERASED,
 }
+
+_LIFTING: Final = frozenset({RetractionReason.MISTAKEN, RetractionReason.OVER})
 
 _Changes = list[Put | Drop]
 
@@ -282,12 +292,14 @@ def _fold_retraction(member: str, _position: int, _bytes: bytes, statement: Stat
     key = (body.token, member, body.target_id)
     taken_back = (member, body.target_id, int(body.reason), statement.issued_time)
     outcome = (member, body.target_id, int(_OUTCOME_OF[body.reason]))
+    lift = Put("lift", (body.token, *taken_back)) if body.reason in _LIFTING else Drop("lift", key)
     return [
         Drop("evidence", key),
         Drop("cutoff", key),
         Drop("protection", key),
         Put("retraction", taken_back),
         Put("outcome", outcome),
+        lift,
     ]
 
 

@@ -13,6 +13,7 @@ from federation.views import (
     CUTOFF,
     EVIDENCE,
     GRANT,
+    LIFT,
     OUTCOME,
     PROTECTION,
     RETRACTION,
@@ -106,6 +107,11 @@ class Catalogue:
             )
             for token in sorted(evidence.keys() | cutoffs.keys() | protections.keys())
         }
+
+    def lifts(self, tokens: Sequence[bytes]) -> dict[bytes, tuple[Row, ...]]:
+        """Return who took back what about these tokens, other than for erasure."""
+        with self._store.read() as reader:
+            return _by_token(reader, LIFT, tokens)
 
     def protections(self, tokens: Sequence[bytes]) -> dict[bytes, tuple[Row, ...]]:
         """Return what protects these tokens; one that nobody protects is left out."""
