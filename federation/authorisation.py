@@ -151,6 +151,7 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "MemberService.GetNode": _EVERYONE,
         # Whether the caller approved the plan, or holds a share, each message is asked.
         "TrainingService.Attach": _MEMBERS,
+        "TrainingService.Tunnel": _MEMBERS,
     }
 )
 """Every method of ``tocsin.v1``."""

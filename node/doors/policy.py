@@ -32,6 +32,7 @@ UNBOUNDED_METHODS: Final = frozenset(
     {
         "/tocsin.v1.LogService/Watch",
         "/tocsin.v1.TrainingService/Attach",
+        "/tocsin.v1.TrainingService/Tunnel",
         "/grpc.health.v1.Health/Watch",
     }
 )

@@ -39,6 +39,8 @@ SHAPES: Final[Mapping[str, frozenset[int]]] = {
     # Model parameters, written by the code whose digest the member approved. The shape cannot show
     # what is in them: the plan's protection, its bounds and the checks on updates do.
     "parameters": _BYTES,
+    # Bytes between the training framework's own ends, as opaque as parameters and held by the same.
+    "tunnelled": _BYTES,
     "model_file": _BYTES,  # a file whose digest stands in the log: model, card, assessment
     "member_id": _STRING,
     "origin": _STRING,

@@ -24,37 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tocsin/v1/training_service.proto\x12\ttocsin.v1\"\xd5\x01\n\rAttachRequest\x12!\n\x05hello\x18\x01 \x01(\x0b\x32\x10.tocsin.v1.HelloH\x00\x12&\n\x05reply\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.RoundReplyH\x00\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.RefusalH\x00\x12\"\n\x03sum\x18\x04 \x01(\x0b\x32\x13.tocsin.v1.SumPieceH\x00\x12&\n\x04\x66ile\x18\x05 \x01(\x0b\x32\x16.tocsin.v1.FileRequestH\x00\x42\x06\n\x04part\"\xb7\x01\n\x0e\x41ttachResponse\x12*\n\x07message\x18\x01 \x01(\x0b\x32\x17.tocsin.v1.RoundMessageH\x00\x12\"\n\x03sum\x18\x02 \x01(\x0b\x32\x13.tocsin.v1.SumPieceH\x00\x12%\n\x07goodbye\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.GoodbyeH\x00\x12&\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x16.tocsin.v1.ReleaseFileH\x00\x42\x06\n\x04part\"M\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\x14\n\x0c\x63ode_digests\x18\x02 \x03(\x0c\x12\x14\n\x0cplan_digests\x18\x03 \x03(\x0c\"\x90\x01\n\x0cRoundMessage\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05piece\x18\x04 \x01(\r\x12\x0e\n\x06pieces\x18\x05 \x01(\r\x12\x14\n\x0cseconds_left\x18\x06 \x01(\r\x12\x12\n\nparameters\x18\x07 \x01(\x0c\"i\n\nRoundReply\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x12\n\nparameters\x18\x05 \x01(\x0c\"C\n\x07Refusal\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xb0\x01\n\x08SumPiece\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06sum_id\x18\x02 \x01(\x0c\x12 \n\x04part\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.SumPart\x12\x0f\n\x07speaker\x18\x04 \x01(\t\x12\r\n\x05piece\x18\x05 \x01(\r\x12\x0e\n\x06pieces\x18\x06 \x01(\r\x12\x0c\n\x04\x62ody\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x0c\n\x04rows\x18\t \x01(\x04\"F\n\x0b\x46ileRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\"\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x14.tocsin.v1.ModelFile\"s\n\x0bReleaseFile\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\"\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x14.tocsin.v1.ModelFile\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\".\n\x07Goodbye\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t*\x9c\x01\n\x07SumPart\x12\x18\n\x14SUM_PART_UNSPECIFIED\x10\x00\x12\x11\n\rSUM_PART_OPEN\x10\x01\x12\x13\n\x0fSUM_PART_SHARES\x10\x02\x12\x12\n\x0eSUM_PART_CHECK\x10\x03\x12\x12\n\x0eSUM_PART_CLOSE\x10\x04\x12\x11\n\rSUM_PART_ECHO\x10\x05\x12\x14\n\x10SUM_PART_PARTIAL\x10\x06*m\n\tModelFile\x12\x1a\n\x16MODEL_FILE_UNSPECIFIED\x10\x00\x12\x14\n\x10MODEL_FILE_MODEL\x10\x01\x12\x13\n\x0fMODEL_FILE_CARD\x10\x02\x12\x19\n\x15MODEL_FILE_ASSESSMENT\x10\x03\x32T\n\x0fTrainingService\x12\x41\n\x06\x41ttach\x12\x18.tocsin.v1.AttachRequest\x1a\x19.tocsin.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tocsin/v1/training_service.proto\x12\ttocsin.v1\"\xd5\x01\n\rAttachRequest\x12!\n\x05hello\x18\x01 \x01(\x0b\x32\x10.tocsin.v1.HelloH\x00\x12&\n\x05reply\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.RoundReplyH\x00\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.RefusalH\x00\x12\"\n\x03sum\x18\x04 \x01(\x0b\x32\x13.tocsin.v1.SumPieceH\x00\x12&\n\x04\x66ile\x18\x05 \x01(\x0b\x32\x16.tocsin.v1.FileRequestH\x00\x42\x06\n\x04part\"\xe7\x01\n\x0e\x41ttachResponse\x12*\n\x07message\x18\x01 \x01(\x0b\x32\x17.tocsin.v1.RoundMessageH\x00\x12\"\n\x03sum\x18\x02 \x01(\x0b\x32\x13.tocsin.v1.SumPieceH\x00\x12%\n\x07goodbye\x18\x03 \x01(\x0b\x32\x12.tocsin.v1.GoodbyeH\x00\x12&\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x16.tocsin.v1.ReleaseFileH\x00\x12.\n\tsupernode\x18\x05 \x01(\x0b\x32\x19.tocsin.v1.SuperNodeStartH\x00\x42\x06\n\x04part\"M\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\x14\n\x0c\x63ode_digests\x18\x02 \x03(\x0c\x12\x14\n\x0cplan_digests\x18\x03 \x03(\x0c\"\x90\x01\n\x0cRoundMessage\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05piece\x18\x04 \x01(\r\x12\x0e\n\x06pieces\x18\x05 \x01(\r\x12\x14\n\x0cseconds_left\x18\x06 \x01(\r\x12\x12\n\nparameters\x18\x07 \x01(\x0c\"i\n\nRoundReply\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x12\n\nparameters\x18\x05 \x01(\x0c\"C\n\x07Refusal\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xb0\x01\n\x08SumPiece\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06sum_id\x18\x02 \x01(\x0c\x12 \n\x04part\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.SumPart\x12\x0f\n\x07speaker\x18\x04 \x01(\t\x12\r\n\x05piece\x18\x05 \x01(\r\x12\x0e\n\x06pieces\x18\x06 \x01(\r\x12\x0c\n\x04\x62ody\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x0c\n\x04rows\x18\t \x01(\x04\"F\n\x0b\x46ileRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\"\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x14.tocsin.v1.ModelFile\"s\n\x0bReleaseFile\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\"\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x14.tocsin.v1.ModelFile\x12\r\n\x05piece\x18\x03 \x01(\r\x12\x0e\n\x06pieces\x18\x04 \x01(\r\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\".\n\x07Goodbye\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"O\n\x0eSuperNodeStart\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0b\x65xchange_id\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\"G\n\rTunnelRequest\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\r\n\x05\x63hunk\x18\x03 \x01(\x0c\"\x1f\n\x0eTunnelResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*\x9c\x01\n\x07SumPart\x12\x18\n\x14SUM_PART_UNSPECIFIED\x10\x00\x12\x11\n\rSUM_PART_OPEN\x10\x01\x12\x13\n\x0fSUM_PART_SHARES\x10\x02\x12\x12\n\x0eSUM_PART_CHECK\x10\x03\x12\x12\n\x0eSUM_PART_CLOSE\x10\x04\x12\x11\n\rSUM_PART_ECHO\x10\x05\x12\x14\n\x10SUM_PART_PARTIAL\x10\x06*m\n\tModelFile\x12\x1a\n\x16MODEL_FILE_UNSPECIFIED\x10\x00\x12\x14\n\x10MODEL_FILE_MODEL\x10\x01\x12\x13\n\x0fMODEL_FILE_CARD\x10\x02\x12\x19\n\x15MODEL_FILE_ASSESSMENT\x10\x03\x32\x97\x01\n\x0fTrainingService\x12\x41\n\x06\x41ttach\x12\x18.tocsin.v1.AttachRequest\x1a\x19.tocsin.v1.AttachResponse(\x01\x30\x01\x12\x41\n\x06Tunnel\x12\x18.tocsin.v1.TunnelRequest\x1a\x19.tocsin.v1.TunnelResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tocsin.v1.training_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUMPART']._serialized_start=1268
-  _globals['_SUMPART']._serialized_end=1424
-  _globals['_MODELFILE']._serialized_start=1426
-  _globals['_MODELFILE']._serialized_end=1535
+  _globals['_SUMPART']._serialized_start=1503
+  _globals['_SUMPART']._serialized_end=1659
+  _globals['_MODELFILE']._serialized_start=1661
+  _globals['_MODELFILE']._serialized_end=1770
   _globals['_ATTACHREQUEST']._serialized_start=48
   _globals['_ATTACHREQUEST']._serialized_end=261
   _globals['_ATTACHRESPONSE']._serialized_start=264
-  _globals['_ATTACHRESPONSE']._serialized_end=447
-  _globals['_HELLO']._serialized_start=449
-  _globals['_HELLO']._serialized_end=526
-  _globals['_ROUNDMESSAGE']._serialized_start=529
-  _globals['_ROUNDMESSAGE']._serialized_end=673
-  _globals['_ROUNDREPLY']._serialized_start=675
-  _globals['_ROUNDREPLY']._serialized_end=780
-  _globals['_REFUSAL']._serialized_start=782
-  _globals['_REFUSAL']._serialized_end=849
-  _globals['_SUMPIECE']._serialized_start=852
-  _globals['_SUMPIECE']._serialized_end=1028
-  _globals['_FILEREQUEST']._serialized_start=1030
-  _globals['_FILEREQUEST']._serialized_end=1100
-  _globals['_RELEASEFILE']._serialized_start=1102
-  _globals['_RELEASEFILE']._serialized_end=1217
-  _globals['_GOODBYE']._serialized_start=1219
-  _globals['_GOODBYE']._serialized_end=1265
-  _globals['_TRAININGSERVICE']._serialized_start=1537
-  _globals['_TRAININGSERVICE']._serialized_end=1621
+  _globals['_ATTACHRESPONSE']._serialized_end=495
+  _globals['_HELLO']._serialized_start=497
+  _globals['_HELLO']._serialized_end=574
+  _globals['_ROUNDMESSAGE']._serialized_start=577
+  _globals['_ROUNDMESSAGE']._serialized_end=721
+  _globals['_ROUNDREPLY']._serialized_start=723
+  _globals['_ROUNDREPLY']._serialized_end=828
+  _globals['_REFUSAL']._serialized_start=830
+  _globals['_REFUSAL']._serialized_end=897
+  _globals['_SUMPIECE']._serialized_start=900
+  _globals['_SUMPIECE']._serialized_end=1076
+  _globals['_FILEREQUEST']._serialized_start=1078
+  _globals['_FILEREQUEST']._serialized_end=1148
+  _globals['_RELEASEFILE']._serialized_start=1150
+  _globals['_RELEASEFILE']._serialized_end=1265
+  _globals['_GOODBYE']._serialized_start=1267
+  _globals['_GOODBYE']._serialized_end=1313
+  _globals['_SUPERNODESTART']._serialized_start=1315
+  _globals['_SUPERNODESTART']._serialized_end=1394
+  _globals['_TUNNELREQUEST']._serialized_start=1396
+  _globals['_TUNNELREQUEST']._serialized_end=1467
+  _globals['_TUNNELRESPONSE']._serialized_start=1469
+  _globals['_TUNNELRESPONSE']._serialized_end=1500
+  _globals['_TRAININGSERVICE']._serialized_start=1773
+  _globals['_TRAININGSERVICE']._serialized_end=1924
 # @@protoc_insertion_point(module_scope)

@@ -147,6 +147,7 @@ class AttachResponse(_message.Message):
     SUM_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
+    SUPERNODE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> Global___RoundMessage:
         """Work for the member's copy of the training code."""
@@ -163,6 +164,10 @@ class AttachResponse(_message.Message):
     def file(self) -> Global___ReleaseFile:
         """A file of an evaluated model that the member asked for."""
 
+    @_builtins.property
+    def supernode(self) -> Global___SuperNodeStart:
+        """The run is on Flower's deployment engine: the member starts its own SuperNode."""
+
     def __init__(
         self,
         *,
@@ -170,12 +175,13 @@ class AttachResponse(_message.Message):
         sum: Global___SumPiece | None = ...,
         goodbye: Global___Goodbye | None = ...,
         file: Global___ReleaseFile | None = ...,
+        supernode: Global___SuperNodeStart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum", "supernode", b"supernode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "goodbye", b"goodbye", "message", b"message", "part", b"part", "sum", b"sum", "supernode", b"supernode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["message", "sum", "goodbye", "file"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["message", "sum", "goodbye", "file", "supernode"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -476,3 +482,87 @@ class Goodbye(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Goodbye: _TypeAlias = Goodbye  # noqa: Y015
+
+@_typing.final
+class SuperNodeStart(_message.Message):
+    """The run is on Flower's deployment engine. The member answers with a RoundReply without parameters
+    once its own SuperNode is starting, or with a Refusal, for example ENGINE_NOT_ALLOWED.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    EXCHANGE_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """Required. Digest of the plan, 32 bytes."""
+    exchange_id: _builtins.bytes
+    """Required. 16 random bytes; as in the answer."""
+    certificate: _builtins.bytes
+    """Required. Certificate of the run's SuperLink, PEM: it names no one and is made for this run."""
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        exchange_id: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "exchange_id", b"exchange_id", "plan_digest", b"plan_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuperNodeStart: _TypeAlias = SuperNodeStart  # noqa: Y015
+
+@_typing.final
+class TunnelRequest(_message.Message):
+    """A part of one connection from the member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    plan_digest: _builtins.bytes
+    """In the first message: digest of the plan, 32 bytes."""
+    public_key: _builtins.bytes
+    """In the first message: the SuperNode's public key, PEM, made for this start of it."""
+    chunk: _builtins.bytes
+    """Of the connection, encrypted to the SuperLink; at most 64 KiB."""
+    def __init__(
+        self,
+        *,
+        plan_digest: _builtins.bytes = ...,
+        public_key: _builtins.bytes = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "plan_digest", b"plan_digest", "public_key", b"public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TunnelRequest: _TypeAlias = TunnelRequest  # noqa: Y015
+
+@_typing.final
+class TunnelResponse(_message.Message):
+    """A part of the same connection to the member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Of the connection, encrypted to the SuperNode; at most 64 KiB."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TunnelResponse: _TypeAlias = TunnelResponse  # noqa: Y015

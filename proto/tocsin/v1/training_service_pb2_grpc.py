@@ -41,6 +41,11 @@ class TrainingServiceStub:
                 request_serializer=tocsin_dot_v1_dot_training__service__pb2.AttachRequest.SerializeToString,
                 response_deserializer=tocsin_dot_v1_dot_training__service__pb2.AttachResponse.FromString,
                 _registered_method=True)
+        self.Tunnel = channel.stream_stream(
+                '/tocsin.v1.TrainingService/Tunnel',
+                request_serializer=tocsin_dot_v1_dot_training__service__pb2.TunnelRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_training__service__pb2.TunnelResponse.FromString,
+                _registered_method=True)
 
 
 class TrainingServiceServicer:
@@ -57,6 +62,15 @@ class TrainingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tunnel(self, request_iterator, context):
+        """Carries one connection of the member's own Flower SuperNode to the run's SuperLink, which listens
+        nowhere else. Only for a run on Flower's deployment engine that the member entered. Reasons:
+        ROLE_NOT_ALLOWED, RUN_NOT_OPEN, PLAN_NOT_APPROVED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +78,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.Attach,
                     request_deserializer=tocsin_dot_v1_dot_training__service__pb2.AttachRequest.FromString,
                     response_serializer=tocsin_dot_v1_dot_training__service__pb2.AttachResponse.SerializeToString,
+            ),
+            'Tunnel': grpc.stream_stream_rpc_method_handler(
+                    servicer.Tunnel,
+                    request_deserializer=tocsin_dot_v1_dot_training__service__pb2.TunnelRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_training__service__pb2.TunnelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +114,33 @@ class TrainingService:
             '/tocsin.v1.TrainingService/Attach',
             tocsin_dot_v1_dot_training__service__pb2.AttachRequest.SerializeToString,
             tocsin_dot_v1_dot_training__service__pb2.AttachResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tunnel(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tocsin.v1.TrainingService/Tunnel',
+            tocsin_dot_v1_dot_training__service__pb2.TunnelRequest.SerializeToString,
+            tocsin_dot_v1_dot_training__service__pb2.TunnelResponse.FromString,
             options,
             channel_credentials,
             insecure,

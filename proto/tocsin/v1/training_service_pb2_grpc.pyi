@@ -40,6 +40,11 @@ class TrainingServiceStub:
     member checks its own approval on every message. Reasons: ROLE_NOT_ALLOWED, PLAN_UNKNOWN,
     PLAN_NOT_APPROVED, PLAN_EXPIRED.
     """
+    Tunnel: _grpc.StreamStreamMultiCallable[_training_service_pb2.TunnelRequest, _training_service_pb2.TunnelResponse]
+    """Carries one connection of the member's own Flower SuperNode to the run's SuperLink, which listens
+    nowhere else. Only for a run on Flower's deployment engine that the member entered. Reasons:
+    ROLE_NOT_ALLOWED, RUN_NOT_OPEN, PLAN_NOT_APPROVED.
+    """
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -52,6 +57,11 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """Attaches a member to the coordinator: the member dials out and keeps the stream open. The
     member checks its own approval on every message. Reasons: ROLE_NOT_ALLOWED, PLAN_UNKNOWN,
     PLAN_NOT_APPROVED, PLAN_EXPIRED.
+    """
+    Tunnel: _aio.StreamStreamMultiCallable[_training_service_pb2.TunnelRequest, _training_service_pb2.TunnelResponse]  # type: ignore[assignment]
+    """Carries one connection of the member's own Flower SuperNode to the run's SuperLink, which listens
+    nowhere else. Only for a run on Flower's deployment engine that the member entered. Reasons:
+    ROLE_NOT_ALLOWED, RUN_NOT_OPEN, PLAN_NOT_APPROVED.
     """
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,6 +78,17 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Attaches a member to the coordinator: the member dials out and keeps the stream open. The
         member checks its own approval on every message. Reasons: ROLE_NOT_ALLOWED, PLAN_UNKNOWN,
         PLAN_NOT_APPROVED, PLAN_EXPIRED.
+        """
+
+    @_abc_1.abstractmethod
+    def Tunnel(
+        self,
+        request_iterator: _MaybeAsyncIterator[_training_service_pb2.TunnelRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_training_service_pb2.TunnelResponse], _abc.AsyncIterator[_training_service_pb2.TunnelResponse]]:
+        """Carries one connection of the member's own Flower SuperNode to the run's SuperLink, which listens
+        nowhere else. Only for a run on Flower's deployment engine that the member entered. Reasons:
+        ROLE_NOT_ALLOWED, RUN_NOT_OPEN, PLAN_NOT_APPROVED.
         """
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tocsin.desk.v1 import desk_service_pb2 as _desk_service_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
 from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
@@ -21,6 +22,26 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TrainingEngine:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrainingEngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrainingEngine.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRAINING_ENGINE_UNSPECIFIED: _TrainingEngine.ValueType  # 0
+    """The members' streams."""
+    TRAINING_ENGINE_FLOWER: _TrainingEngine.ValueType  # 1
+    """Flower's deployment engine, inside tunnels between the members' nodes."""
+
+class TrainingEngine(_TrainingEngine, metaclass=_TrainingEngineEnumTypeWrapper):
+    """What a run runs on."""
+
+TRAINING_ENGINE_UNSPECIFIED: TrainingEngine.ValueType  # 0
+"""The members' streams."""
+TRAINING_ENGINE_FLOWER: TrainingEngine.ValueType  # 1
+"""Flower's deployment engine, inside tunnels between the members' nodes."""
+Global___TrainingEngine: _TypeAlias = TrainingEngine  # noqa: Y015
 
 @_typing.final
 class ProposePlanRequest(_message.Message):
@@ -482,19 +503,23 @@ class RunRequest(_message.Message):
 
     PLAN_DIGEST_FIELD_NUMBER: _builtins.int
     SCHEMA_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
     plan_digest: _builtins.bytes
     """Required. 32 bytes, or at least the first 4."""
     schema: _builtins.bytes
     """The plan's schema itself; not needed to go on with a run."""
+    engine: Global___TrainingEngine.ValueType
+    """What the run is to run on; a run that goes on stays on its own."""
     def __init__(
         self,
         *,
         plan_digest: _builtins.bytes = ...,
         schema: _builtins.bytes = ...,
+        engine: Global___TrainingEngine.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_digest", b"plan_digest", "schema", b"schema"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "plan_digest", b"plan_digest", "schema", b"schema"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
