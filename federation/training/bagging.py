@@ -6,7 +6,7 @@ leaves are weighed by its rows: together they step as far as one member alone wo
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,11 +74,13 @@ class GuardedBagging:
         plan: What is allowed.
         schema: Decides where trees may split.
         name_member: For reports.
+        row_cap: Most rows that a member may claim.
     """
 
     plan: TrainingPlan
     schema: FeatureSchema
     name_member: NameMember
+    row_cap: Callable[[int], int] = lambda _node_id: 1
 
     def __post_init__(self) -> None:
         self.inner = build_bagging()
@@ -136,11 +138,9 @@ class GuardedBagging:
             )
         if not np.isfinite(loss):
             raise UpdateError("its loss is not finite", reason="UPDATE_NOT_FINITE")
-        if not 1 <= weight <= self.plan.weight_cap:
-            raise UpdateError(
-                f"claims more or fewer rows than 1 to {self.plan.weight_cap}",
-                reason="UPDATE_WEIGHT",
-            )
+        most = self.row_cap(reply.metadata.src_node_id)
+        if not 1 <= weight <= most:
+            raise UpdateError(f"claims more or fewer rows than 1 to {most}", reason="UPDATE_WEIGHT")
         return _Part(reply, trees, int(weight), loss)
 
     def _opinion(self, part: _Part) -> Floats:

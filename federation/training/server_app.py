@@ -106,6 +106,7 @@ class _Run:
             raise PlanError("the first model is not the plan's")
         fresh = Checkpoint(0, model, b"", np.zeros(len(model)), 0)
         run = cls(grid, plan, schema, guard, kept or fresh, compare)
+        guard.row_cap = run._row_cap
         guard.resume(run.state.moments)
         return run
 
@@ -174,7 +175,7 @@ class _Run:
         rows = max(1, min(max(caps), self.state.rows))
         scale = FixedPoint.fitting(len(self.state.model), len(members), rows)
         label = round_label(number, attempt)
-        guard.scale, guard.row_cap = scale, self._row_cap
+        guard.scale = scale
         guard.sum_parts = lambda replies: self._sum(label, replies, scale)
         config[ATTEMPT], config[SUMMED], config[ROWS] = attempt, len(members), rows
 

@@ -90,7 +90,7 @@ class GuardedStrategy:
         plan: What is allowed.
         sum_parts: Opens the sum of the replies' vectors; used by ``secret`` alone.
         name_member: For reports.
-        scale: How the round's updates are written; used by ``secret`` alone, like the next.
+        scale: How the round's updates are written; used by ``secret`` alone.
         row_cap: Most rows that a member may claim.
         inner: The flwr strategy.
         minimum_members: Fewer good updates leave the model as it is.
@@ -139,10 +139,11 @@ class GuardedStrategy:
     def _check_each(
         self, number: int, model: Floats, replies: list[Message], outcomes: dict[str, Outcome]
     ) -> tuple[list[Message], int, float]:
-        bounds = Bounds(len(model), self.plan.bound(number), self.plan.weight_cap)
+        longest = self.plan.bound(number)
         changes: dict[int, Floats] = {}
         kept: list[Message] = []
         for reply in replies:
+            bounds = Bounds(len(model), longest, self.row_cap(reply.metadata.src_node_id))
             try:
                 changes[reply.metadata.src_node_id] = self._change(bounds, model, reply)
                 kept.append(reply)
