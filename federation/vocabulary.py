@@ -159,6 +159,7 @@ class AlarmKind(enum.IntEnum):
     LOG_FORKED = 2
     EVALUATION_WRONG = 3
     STATEMENT_REFUSED = 4
+    MODEL_DRIFTED = 5
 
 
 class TrainingTask(enum.IntEnum):

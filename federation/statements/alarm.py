@@ -37,12 +37,13 @@ class Alarm:
 
     Attributes:
         certificate_digest: SHA-256, 32 bytes, or empty.
-        observed: What was asked for, in all.
+        observed: What was asked for, in all; for drift the stability index in millionths.
         limit: What is allowed.
         first_evidence: A signed checkpoint for a fork, a signed answer for a wrong evaluation.
         second_evidence: The other one.
         evidence_path: Hashes of 32 bytes, packed, that connect the two.
         reason: Upper-case snake, or empty.
+        plan_digest: Of the plan whose model drifted, 32 bytes; empty for other alarms.
     """
 
     alarm_kind: AlarmKind
@@ -55,6 +56,7 @@ class Alarm:
     second_evidence: bytes = b""
     evidence_path: bytes = b""
     reason: str = ""
+    plan_digest: bytes = b""
 
     def __post_init__(self) -> None:
         check_member("member", self.member)
@@ -65,6 +67,8 @@ class Alarm:
         check_packed("evidence_path", self.evidence_path, DIGEST_BYTES, 0, MAX_PATH_HASHES)
         if self.reason:
             check_reason(self.reason)
+        if self.plan_digest or self.alarm_kind is AlarmKind.MODEL_DRIFTED:
+            check_opaque("plan_digest", self.plan_digest, DIGEST_BYTES)
         _check_evidence(self.alarm_kind, "first_evidence", self.first_evidence)
         _check_evidence(self.alarm_kind, "second_evidence", self.second_evidence)
 

@@ -227,6 +227,8 @@ class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.V
     """A key holder answered wrongly."""
     ALARM_KIND_STATEMENT_REFUSED: _AlarmKind.ValueType  # 4
     """A log holds a statement that its member may not say."""
+    ALARM_KIND_MODEL_DRIFTED: _AlarmKind.ValueType  # 5
+    """The rows of the members have moved away from those that a model was trained on."""
 
 class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
     """What is wrong."""
@@ -241,6 +243,8 @@ ALARM_KIND_EVALUATION_WRONG: AlarmKind.ValueType  # 3
 """A key holder answered wrongly."""
 ALARM_KIND_STATEMENT_REFUSED: AlarmKind.ValueType  # 4
 """A log holds a statement that its member may not say."""
+ALARM_KIND_MODEL_DRIFTED: AlarmKind.ValueType  # 5
+"""The rows of the members have moved away from those that a model was trained on."""
 Global___AlarmKind: _TypeAlias = AlarmKind  # noqa: Y015
 
 @_typing.final
@@ -949,6 +953,7 @@ class Alarm(_message.Message):
     SECOND_EVIDENCE_FIELD_NUMBER: _builtins.int
     EVIDENCE_PATH_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
     alarm_kind: Global___AlarmKind.ValueType
     """Required. What is wrong."""
     member: _builtins.str
@@ -958,9 +963,9 @@ class Alarm(_message.Message):
     kind_class: _vocabulary_pb2.KindClass.ValueType
     """Kind class, for quotas."""
     observed: _builtins.int
-    """What was asked for, in all."""
+    """What was asked for, in all; for drift the largest population stability index, in millionths."""
     limit: _builtins.int
-    """What is allowed."""
+    """What is allowed, in the same unit."""
     first_evidence: _builtins.bytes
     """First piece of evidence: for a fork a signed checkpoint, for a wrong evaluation the signed answer."""
     second_evidence: _builtins.bytes
@@ -969,6 +974,8 @@ class Alarm(_message.Message):
     """Hashes, 32 bytes each, packed, that connect the two."""
     reason: _builtins.str
     """Why, as a stable reason code (upper-case snake)."""
+    plan_digest: _builtins.bytes
+    """Of the plan whose model drifted, 32 bytes."""
     def __init__(
         self,
         *,
@@ -982,10 +989,11 @@ class Alarm(_message.Message):
         second_evidence: _builtins.bytes = ...,
         evidence_path: _builtins.bytes = ...,
         reason: _builtins.str = ...,
+        plan_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_kind", b"alarm_kind", "certificate_digest", b"certificate_digest", "evidence_path", b"evidence_path", "first_evidence", b"first_evidence", "kind_class", b"kind_class", "limit", b"limit", "member", b"member", "observed", b"observed", "reason", b"reason", "second_evidence", b"second_evidence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_kind", b"alarm_kind", "certificate_digest", b"certificate_digest", "evidence_path", b"evidence_path", "first_evidence", b"first_evidence", "kind_class", b"kind_class", "limit", b"limit", "member", b"member", "observed", b"observed", "plan_digest", b"plan_digest", "reason", b"reason", "second_evidence", b"second_evidence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
