@@ -94,11 +94,15 @@ def _data(card: ModelCard) -> str:
         ("Members", ", ".join(one.name for one in card.participants)),
         ("Rows measured", f"{found.rows:,}, of them fraud {found.positives:,} ({share:.2%})"),
         ("Rows were read", f"{_time(card.started_time)} to {_time(card.ended_time)}"),
-        ("Label", f"{plan.label.definition}; counts {plan.label.maturity_days} days later"),
+        ("Label", f"{plan.label.definition}; counts {_days(plan.label.maturity_days)}"),
         ("Columns", _features(card)),
         ("Columns left out: their empty cells told the label", ", ".join(unused) or "none"),
     )
     return "## Data\n\n" + _facts(rows)
+
+
+def _days(count: int) -> str:
+    return f"after {count} days" if count else "at once"
 
 
 def _features(card: ModelCard) -> str:

@@ -40,7 +40,7 @@ class DocumentError(ConfigError):
     """An evaluation, a model card or a risk assessment is malformed, or does not fit the model.
 
     ``reason`` is one of EVALUATION_MALFORMED, CARD_MALFORMED, CARD_MISSING, ASSESSMENT_MALFORMED,
-    ASSESSMENT_MISSING, ASSESSMENT_DIFFERS, ASSESSMENT_REFUSED.
+    ASSESSMENT_MISSING, ASSESSMENT_DIFFERS, ASSESSMENT_REFUSED, PLOTS_UNAVAILABLE.
     """
 
     reason = "CARD_MALFORMED"

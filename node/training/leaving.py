@@ -38,12 +38,15 @@ def _statistics(plan: TrainingPlan) -> tuple[str, ...]:
     if plan.protection is TrainingProtection.SECRET:
         return (
             "Before the first round: counts and sums of each column, as private sums only.",
-            "After the last: counts of own rows by score and label, over"
+            "After the last: counts of own rows by score and label, of the model and of one that"
+            " the member trains alone, and by how much the model is better here, over"
             f" {plan.minimum_members} or more members, as private sums only.",
         )
     return (
         "Before the first round: counts and sums of each column, visible to the coordinator.",
-        "After the last: counts of own rows by score and label, visible to the coordinator.",
+        "After the last: counts of own rows by score and label, of the model and of one that the"
+        " member trains alone, and by how much the model is better here, visible to the"
+        " coordinator.",
     )
 
 

@@ -6,6 +6,9 @@ import click
 
 from node.cli.train.bounds import policy
 from node.cli.train.decide import approve, refuse
+from node.cli.train.drawing import plot
+from node.cli.train.judgement import assess
+from node.cli.train.model_card import card
 from node.cli.train.models_here import list_models
 from node.cli.train.on_table import on_table
 from node.cli.train.propose import plan
@@ -28,6 +31,9 @@ _COMMANDS: tuple[click.Command, ...] = (
     on_table,
     list_models,
     score,
+    card,
+    plot,
+    assess,
     release,
     rollback,
     policy,

@@ -10,7 +10,7 @@ import click
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
-from node.cli.train.digest import digest_argument
+from node.cli.train.digest import SHOWN_DIGITS, digest_argument
 from node.errors import EXIT_FAILED
 from node.home import Home
 from node.training.policy import MILLION
@@ -108,5 +108,6 @@ def _write_end(response: wire.RunResponse, *, as_json: bool) -> int:
     else:
         data(f"state        {response.status.state}")
         data(f"model        {response.model_file}")
-        say("Next: tocsin train show DIGEST")
+        plan = response.status.plan_digest.hex()[:SHOWN_DIGITS]
+        say(f"Next: tocsin train card {plan}, then tocsin train assess {plan}")
     return EXIT_FAILED if response.failure else 0

@@ -9,7 +9,7 @@ from node.cli.connection import InsideDoor
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import json_object, say
-from node.cli.train.digest import FileDigest, digest_argument
+from node.cli.train.digest import SHOWN_DIGITS, FileDigest, digest_argument
 from node.cli.train.writing import write_result, write_status
 from node.cli.word import Word
 from node.home import Home
@@ -18,12 +18,13 @@ from tocsin.desk.v1 import train_service_pb2 as wire
 
 @click.command(
     epilog="""\b
-Stages: shadow (the model scores without acting), released (needs card, assessment and the approval
-of most participants), rejected, retired.
+Stages: shadow (the model scores without acting), released (it is in force), rejected, retired.
+Shadow and release need the card and an approved assessment, which the node finds by itself; a
+release needs the approval of most participants, too: tocsin train approve DIGEST --release.
 
 \b
 EXAMPLES
-  tocsin train release 9f2c4b1a --stage shadow --card SHA256 --assessment SHA256
+  tocsin train release 9f2c4b1a --stage shadow
   tocsin train release 9f2c4b1a
   tocsin train release 9f2c4b1a --stage rejected
 """
@@ -36,8 +37,8 @@ EXAMPLES
     show_default=True,
     help="Where the plan or its model goes.",
 )
-@click.option("--card", type=FileDigest(), default=b"", help="SHA-256 of the model card.")
-@click.option("--assessment", type=FileDigest(), default=b"", help="SHA-256 of the assessment.")
+@click.option("--card", type=FileDigest(), default=b"", help="Refuse another card than this.")
+@click.option("--assessment", type=FileDigest(), default=b"", help="And another assessment.")
 @json_option
 @pass_home
 def release(
@@ -53,6 +54,10 @@ def release(
     with InsideDoor(home) as door:
         answer = door.call(door.train.Release, request)
     write_result(answer.status, as_json=as_json)
+    if stage is ModelStage.SHADOW and not as_json:
+        plan = answer.status.plan_digest.hex()[:SHOWN_DIGITS]
+        say(f"Next, at most participants: tocsin train approve {plan} --release")
+        say(f"Then: tocsin train release {plan}")
 
 
 @click.command(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
 from node.cli.connection import InsideDoor
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
-from node.cli.output import data, json_object, say
+from node.cli.output import data, json_object, say, table
 from node.cli.train.digest import PlanDigest, digest_argument
 from node.cli.train.writing import write_plans, write_status
 from node.errors import EXIT_FAILED, RequestError
 from node.home import Home
+from node.training.own_numbers import read_own_numbers
+from node.training.policy import MILLION
 from tocsin.desk.v1 import train_service_pb2 as wire
 
 POLL_SECONDS: Final = 0.5
@@ -90,10 +93,14 @@ def show(home: Home, digest: bytes, as_json: bool) -> None:
     with InsideDoor(home) as door:
         answer = door.call(door.train.GetPlan, wire.GetPlanRequest(plan_digest=digest))
     found = describe(answer)
+    own = read_own_numbers(home.models / answer.status.plan_digest.hex())
     if as_json:
-        json_object(found)
+        json_object(found | {"own": own})
         return
     write_status(answer.status)
+    if found["evaluation"]:
+        data()
+        _write_worth(found["evaluation"]["metrics"], own)
     data()
     for name, value in found["plan"].items():
         data(f"{name:28}{value}")
@@ -105,6 +112,24 @@ def show(home: Home, digest: bytes, as_json: bool) -> None:
         data(f"- {sentence}")
     for one in answer.refused_statements:
         say(f"Does not count: a statement of {one.member} [{one.rule}]")
+
+
+def _write_worth(metrics: list[dict[str, Any]], own: Mapping[str, Any] | None) -> None:
+    """Write what the model is worth: over all members, and on own rows, which stays here."""
+    said = {(one["metric"], one["candidate"]): one["millionths"] / MILLION for one in metrics}
+    rows = []
+    for metric in dict.fromkeys(name for name, _candidate in said):
+        field = metric.lower()
+        sums = [said.get((metric, candidate)) for candidate in ("FEDERATED", "LOCAL")]
+        ours = [((own or {}).get(name) or {}).get(field) for name in ("federated", "local")]
+        numbers = [*sums, *ours] if own else sums
+        rows.append((field.replace("_", " "), *("-" if n is None else f"{n:.4f}" for n in numbers)))
+    here = ("own rows", "alone") if own else ()
+    table(("measured", "federated", "alone", *here), rows)
+    if own:
+        say(
+            f"Own rows: {own['rows']:,}, of them {own['positives']:,} positive; stays on this node."
+        )
 
 
 def _write_shadow(counts: wire.ShadowCounts) -> None:
