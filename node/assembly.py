@@ -65,6 +65,10 @@ from node.training.models import Models
 from node.training.runner import Runs
 from node.training.scoring import Scoring
 from node.training.shadow import Shadow
+from node.training.sum_company import SumCompany
+from node.training.sum_duties import Party
+from node.training.sum_run import SumDesk
+from node.training.summands import Summands
 from node.training.worker import TrainingWorkers
 from node.verdicts import Verdicts
 from node.workers import Workers
@@ -247,15 +251,37 @@ def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
     hub, directory = Hub(), core.home.data / "training"
     workers = TrainingWorkers(core.me, core.home.root, directory / "worker", core.private)
     shelf = Shelf(log.consents, log.bundles)
-    attachments = Attachments(log.consents, core.peers, shelf, workers.answer, workers.end_later)
-    return TrainingSide(
-        hub, Runs(log.consents, hub, directory / "runs", log.bundles), workers, attachments
+    party = build_party(core, log, workers.summands)
+    attachments = Attachments(
+        log.consents, core.peers, shelf, workers.answer, workers.end_later, party
+    )
+
+    def open_desk() -> SumDesk:
+        company = SumCompany(core.private)
+        return SumDesk(hub, core.me, core.keys.signing, core.now_charter, company, wall_clock)
+
+    runs = Runs(log.consents, hub, directory / "runs", log.bundles, open_desk)
+    return TrainingSide(hub, runs, workers, attachments)
+
+
+def build_party(core: Core, log: LogSide, summands: Summands) -> Party:
+    """Make this member as it takes part in the private sums of training runs."""
+    return Party(
+        core.me,
+        core.keys.signing,
+        core.keys.sealing,
+        core.now_charter,
+        log.consents,
+        SumMemory(core.private),
+        summands,
     )
 
 
 def build_file_attachments(core: Core, log: LogSide) -> Attachments:
-    """Make what fetches models on a node that cannot train; it can score with them."""
-    return Attachments(log.consents, core.peers, Shelf(log.consents, log.bundles), None)
+    """Make what fetches models on a node that cannot train, and does its duties as a holder."""
+    party = build_party(core, log, Summands())
+    shelf = Shelf(log.consents, log.bundles)
+    return Attachments(log.consents, core.peers, shelf, None, party=party)
 
 
 def build_tokeniser(core: Core, log: LogSide | None) -> Tokeniser:

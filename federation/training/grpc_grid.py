@@ -4,10 +4,11 @@ The grid knows no network: its transport is a pipe to the coordinator's node, wh
 and connections.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
 from flwr.app import Context, Message, MessageType, RecordDict
 
 from federation.training.adapter import (
@@ -24,13 +25,14 @@ from federation.training.adapter import (
     stamp,
 )
 from federation.training.checkpoint import Checkpoint, RoundReport
-from federation.training.fixed_point import FixedPoint
+from federation.training.fixed_point import FixedPoint, Integers
 from federation.training.local_engine import RUN, node_id
-from federation.training.plan import TrainingPlan
+from federation.training.plan import SECRET, TrainingPlan
 from federation.training.records import MessageError, read_round
 from federation.training.released import ReleasedModel
 from federation.training.schema import FeatureSchema
 from federation.training.server_app import app, evaluation_of, outcome_of
+from federation.training.withholding import read_length
 from federation.training.worth import Evaluation
 
 OK: Final = ""
@@ -45,6 +47,47 @@ class Answer:
     failure: str = OK
 
 
+@dataclass(frozen=True)
+class SumQuestion:
+    """Which vectors to add.
+
+    Attributes:
+        label: Names the sum.
+        members: Who withheld a vector for it.
+        length: Of each.
+        scale: How updates are written; None for other sums.
+    """
+
+    label: str
+    members: tuple[str, ...]
+    length: int
+    scale: FixedPoint | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of a sum, by member names; an empty total where nothing opened."""
+
+    total: Integers
+    contributors: tuple[str, ...]
+    rejected: Mapping[str, str]
+    absent: Mapping[str, tuple[str, str]]
+    norms_opened: bool
+
+
+@dataclass(frozen=True)
+class RunSetting:
+    """What the coordinator's node knows of a run.
+
+    Attributes:
+        row_caps: Of the enrolled members, as they approved.
+        starts: How often the run was started before.
+    """
+
+    row_caps: Mapping[str, int]
+    starts: int = 0
+
+
 class Transport(Protocol):
     """What the grid asks of the coordinator's node."""
 
@@ -56,8 +99,11 @@ class Transport(Protocol):
     ) -> list[Answer]:
         """Ask members; the answers come in the order of the messages."""
 
-    def keep(self, checkpoint: Checkpoint, report: RoundReport) -> None:
-        """Keep a finished round, so that it outlives a crash."""
+    def keep(self, checkpoint: Checkpoint, report: RoundReport | None) -> None:
+        """Keep a finished round, or the state before the first, so that it outlives a crash."""
+
+    def add(self, question: SumQuestion) -> Answered:
+        """Add vectors that the members withheld."""
 
 
 class GrpcGrid(TrainingGrid):
@@ -66,23 +112,24 @@ class GrpcGrid(TrainingGrid):
     def __init__(
         self,
         transport: Transport,
-        members: Iterable[str],
-        seconds: float,
+        plan: TrainingPlan,
+        setting: RunSetting,
         checkpoint: Checkpoint | None,
     ) -> None:
         """Make the grid of one run.
 
         Args:
             transport: To the members.
-            members: Those enrolled.
-            seconds: Of an exchange for which the app names no timeout.
+            plan: Of the run.
+            setting: Its members, and how often it was started.
             checkpoint: To go on from.
         """
         super().__init__(RUN)
         quieten()
         self._transport = transport
-        self._names = {node_id(name): name for name in members}
-        self._seconds = seconds
+        self._plan = plan
+        self._setting = setting
+        self._names = {node_id(name): name for name in setting.row_caps}
         self._checkpoint = checkpoint
 
     def get_node_ids(self) -> Iterable[int]:
@@ -100,7 +147,7 @@ class GrpcGrid(TrainingGrid):
         requests = list(messages)
         for request in requests:
             stamp(request)
-        seconds = self._seconds if timeout is None else timeout
+        seconds = self._plan.deadline_seconds if timeout is None else timeout
         asked = [
             (self.member_name(one.metadata.dst_node_id), encode_message(one)) for one in requests
         ]
@@ -111,12 +158,43 @@ class GrpcGrid(TrainingGrid):
     def sum_parts(
         self, label: str, replies: Sequence[Message], scale: FixedPoint | None = None
     ) -> Summed:
-        """Add what members gave openly: only plans that show updates get here."""
-        return add_plainly(replies)
+        """Add what members gave: openly, or as the plan says in secret."""
+        if self._plan.protection != SECRET:
+            return add_plainly(replies)
+        lengths, rejected = _read_lengths(replies)
+        values = list(lengths.values())
+        usual = max(values, key=values.count, default=0) if scale is None else scale.length
+        for node in [node for node, length in lengths.items() if length != usual]:
+            rejected[node] = "UPDATE_SHAPE: another length than agreed"
+            del lengths[node]
+        if not lengths:
+            return Summed(np.zeros(0, np.int64), (), rejected)
+        names = tuple(sorted(self.member_name(node) for node in lengths))
+        found = self._transport.add(SumQuestion(label, names, usual, scale))
+        return Summed(
+            total=found.total,
+            contributors=tuple(node_id(name) for name in found.contributors),
+            rejected=rejected | {node_id(name): why for name, why in found.rejected.items()},
+            absent={node_id(name): why for name, why in found.absent.items()},
+            norms_opened=found.norms_opened,
+        )
+
+    def row_cap(self, node_id: int) -> int | None:
+        """Give what the member approved."""
+        return self._setting.row_caps.get(self.member_name(node_id))
+
+    def start_count(self) -> int:
+        """Give how often this run was started before."""
+        return self._setting.starts
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Hold the state until the round's report is there, too."""
         self._checkpoint = checkpoint
+
+    def keep_checkpoint(self) -> None:
+        """Keep the state before the first round."""
+        assert self._checkpoint is not None  # noqa: S101  # saved just before
+        self._transport.keep(self._checkpoint, None)
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Give the state to go on from."""
@@ -139,7 +217,7 @@ class GrpcRun:
 def run_over_nodes(
     plan: TrainingPlan,
     schema: FeatureSchema,
-    members: Iterable[str],
+    setting: RunSetting,
     transport: Transport,
     checkpoint: Checkpoint | None,
 ) -> GrpcRun:
@@ -149,7 +227,7 @@ def run_over_nodes(
         PlanError: The plan cannot run.
         QuorumError: Too few members.
     """
-    grid = GrpcGrid(transport, members, plan.deadline_seconds, checkpoint)
+    grid = GrpcGrid(transport, plan, setting, checkpoint)
     config = {"plan": plan.encode().decode(), "schema": schema.encode().decode()}
     context = Context(RUN, grid.run.run_id, {}, RecordDict(), dict(config))
     app(grid, context)
@@ -158,6 +236,19 @@ def run_over_nodes(
     action = found.federated.action_threshold
     released = ReleasedModel(plan, schema, scaling, model, threshold, action)
     return GrpcRun(released, found)
+
+
+def _read_lengths(replies: Sequence[Message]) -> tuple[dict[int, int], dict[int, str]]:
+    """Give the length of each vector, and who does not tell it."""
+    lengths: dict[int, int] = {}
+    rejected: dict[int, str] = {}
+    for reply in replies:
+        node = int(reply.metadata.src_node_id)
+        try:
+            lengths[node] = read_length(reply)
+        except MessageError as error:
+            rejected[node] = f"PROTOCOL: {error}"
+    return lengths, rejected
 
 
 def _round_of(requests: Sequence[Message]) -> int:

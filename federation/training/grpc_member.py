@@ -10,8 +10,10 @@ from federation.training.app_identity import app_digest
 from federation.training.client_app import OWN, app
 from federation.training.error import PlanError
 from federation.training.local_engine import RUN, node_id
-from federation.training.plan import TrainingPlan
+from federation.training.plan import SECRET, TrainingPlan
 from federation.training.records import MessageError, read_round
+from federation.training.sum_labels import labels_digest
+from federation.training.withholding import label_asked_for, withhold
 
 
 class MemberEngine:
@@ -34,6 +36,8 @@ class MemberEngine:
         claim_process(RUN)
         node = node_id(str(settings["member"]))
         self._context = Context(RUN, node, dict(settings), RecordDict(), {})
+        self._plan = plan
+        self._withheld: tuple[bytes, bytes] = (b"", b"")
 
     def answer(self, data: bytes, number: int) -> bytes:
         """Answer one message.
@@ -53,7 +57,16 @@ class MemberEngine:
             reply = app(request, self._context)
         except Exception as error:  # flwr wraps whatever the app raises
             raise _own_error(error) or error from error
+        if self._plan.protection == SECRET:
+            labels = labels_digest(self._plan.digest(), label_asked_for(request))
+            reply, vector = withhold(request, reply)
+            self._withheld = labels, vector.astype("<i8").tobytes()
         return encode_message(reply)
+
+    def take_summand(self) -> tuple[bytes, bytes]:
+        """Give once what the last answer withheld: name of its labels, whole numbers of 8 bytes."""
+        withheld, self._withheld = self._withheld, (b"", b"")
+        return withheld
 
     def take_own_numbers(self) -> str:
         """Give what an evaluation measured for the member alone, once; empty for nothing new."""

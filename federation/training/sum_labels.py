@@ -12,12 +12,18 @@ from federation.packing import pack
 
 _TAG: Final = b"tocsin/training/sum/1"
 _QUERY: Final = "query."
+_ROUND: Final = "round-"
 _STATISTICS: Final = "statistics"
 
 
 def round_label(number: int, attempt: int) -> str:
     """Name the sum of a round's updates."""
-    return f"round-{number}-{attempt}"
+    return f"{_ROUND}{number}-{attempt}"
+
+
+def is_new_each_time(label: str) -> bool:
+    """Say whether the vectors of this name are never those of another sum."""
+    return label.startswith(_ROUND)
 
 
 def labels_digest(plan_digest: bytes, label: str) -> bytes:

@@ -19,6 +19,7 @@ from federation.errors import FederationError
 from federation.matters import State
 from federation.names import MemberId
 from federation.training.app_identity import app_digest
+from federation.vocabulary import TrainingProtection
 from node import __version__
 from node.errors import NodeError, PeerError, UnavailableError
 from node.peers import Peers
@@ -27,6 +28,8 @@ from node.training.consent import Consents
 from node.training.fetching import Fetcher, Shelf
 from node.training.permission import Permission, require_permission
 from node.training.pieces import Assembly, split
+from node.training.sum_duties import Party
+from node.training.sum_stream import SumStream
 from tocsin.v1 import training_service_pb2 as wire
 from tocsin.v1 import training_service_pb2_grpc as stubs
 
@@ -59,6 +62,7 @@ class Attachments:
         shelf: Shelf,
         work: Work | None,
         end: Callable[[bytes], None] = lambda _plan: None,
+        party: Party | None = None,
     ) -> None:
         """Prepare.
 
@@ -68,12 +72,14 @@ class Attachments:
             shelf: Files of models that are to be fetched.
             work: Answers messages; None on a node that cannot train: it attaches for files alone.
             end: Told when a run is over.
+            party: This member in private sums.
         """
         self._consents = consents
         self._peers = peers
         self.shelf = shelf
         self._work = work
         self._end = end
+        self.party = party
         self._tasks: dict[MemberId, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -92,13 +98,17 @@ class Attachments:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _coordinators(self) -> dict[MemberId, list[bytes]]:
-        """Return whose plans this member approves or lacks files of; blocking."""
+        """Return whose plans this member approves, holds shares for or lacks files of; blocking."""
         found: dict[MemberId, list[bytes]] = {}
+        is_holder = self.party is not None and self.party.is_holder()
         for one in self._consents.matters.all():
             matter = one.matter
-            trains = matter.state in _RUNS and self._work is not None
-            if trains and self._consents.me in matter.facts.approved:
+            if matter.state not in _RUNS:
+                continue
+            if self._work is not None and self._consents.me in matter.facts.approved:
                 found.setdefault(matter.opener, []).append(matter.id)
+            elif is_holder and matter.facts.plan.protection is TrainingProtection.SECRET:
+                found.setdefault(matter.opener, [])
         for lacking in self.shelf.lacking():
             found.setdefault(lacking.matter.opener, [])
         return found
@@ -164,6 +174,7 @@ class _Stream:
         self._assemblies: dict[bytes, Assembly] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._fetcher = Fetcher(attachments.shelf, coordinator, self._ask_for_file)
+        self._sums = SumStream(attachments.party, coordinator, self._write)
         self._writing = asyncio.Lock()
         self._call: Any = None
 
@@ -177,26 +188,26 @@ class _Stream:
         stub: Any = stubs.TrainingServiceStub(self._attachments.channel(self._coordinator))
         hello = await self._attachments.hello(self._coordinator)
         self._call = stub.Attach()
-        fetching: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             await self._write(wire.AttachRequest(hello=hello))
-            fetching = asyncio.create_task(self._fetcher.run())
+            beside += [asyncio.create_task(one.run()) for one in (self._fetcher, self._sums)]
             async for response in self._call:
-                self._take(response)
+                await self._take(response)
         finally:
             self._call.cancel()
-            for task in self._answering:
+            for task in (*self._answering, *beside):
                 task.cancel()
-            if fetching is not None:
-                fetching.cancel()
-                await asyncio.gather(fetching, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
 
-    def _take(self, response: wire.AttachResponse) -> None:
+    async def _take(self, response: wire.AttachResponse) -> None:
         kind = response.WhichOneof("part")
         if kind == "goodbye":
             self._attachments.over(response.goodbye.plan_digest)
         elif kind == "message":
             self._collect(response.message)
+        elif kind == "sum":
+            await self._sums.take(response.sum)
         elif kind == "file":
             self._fetcher.take(response.file)
 

@@ -21,6 +21,7 @@ _SCHEMA: Final = "schema"
 _CHECKPOINT: Final = "checkpoint"
 _ROUNDS: Final = "rounds"
 _RUNNING: Final = "running"
+_STARTS: Final = "starts"
 
 
 class RunFiles:
@@ -58,6 +59,12 @@ class RunFiles:
     def schema(self) -> FeatureSchema:
         """Return the schema of a run that has begun."""
         return FeatureSchema.parse(self._read(_SCHEMA))
+
+    def count_start(self) -> int:
+        """Count one more start of the run, durably; return how many there were before."""
+        before = int(self._read(_STARTS) or b"0")
+        self._write(_STARTS, b"%d" % (before + 1))
+        return before
 
     def checkpoint(self) -> bytes:
         """Return the last checkpoint; empty before the first."""

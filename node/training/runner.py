@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from federation.matters import Matter, State
 from federation.names import MemberId
 from federation.statements import TrainingEvaluation, TrainingRound, TrainingStage
 from federation.training.worth import Evaluation
-from federation.vocabulary import ModelStage, TrainingProtection
+from federation.vocabulary import ModelStage
 from node.errors import NodeError, PolicyError
 from node.telemetry import describe_error, get_log
 from node.training.bundle import Bundles
@@ -28,6 +28,8 @@ from node.training.hub import ExchangeError, Hub
 from node.training.outcomes import round_outcomes, said_metrics
 from node.training.process import TrainingProcess
 from node.training.run_files import RunFiles, read_kept, unfinished
+from node.training.run_sums import add_in_secret
+from node.training.sum_run import SumDesk
 
 MODULE: Final = "node.training.runner_main"
 GATHER_SECONDS: Final = 15.0
@@ -42,9 +44,26 @@ _OPEN: Final = (State.APPROVED, State.ENROLLED, State.TRAINING, State.AGGREGATED
 class Runs:
     """The runs of this coordinator, one for each plan."""
 
-    def __init__(self, consents: Consents, hub: Hub, directory: Path, bundles: Bundles) -> None:
+    def __init__(
+        self,
+        consents: Consents,
+        hub: Hub,
+        directory: Path,
+        bundles: Bundles,
+        open_desk: Callable[[], SumDesk],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            consents: Know the plans, and say what happens to them.
+            hub: The members attached.
+            directory: For what a run needs to go on.
+            bundles: For what a run makes.
+            open_desk: Makes what a run leads its private sums by.
+        """
         self._consents = consents
         self._hub = hub
+        self._open_desk = open_desk
         self._directory = directory
         self._bundles = bundles
         self._runs: dict[bytes, Run] = {}
@@ -53,7 +72,7 @@ class Runs:
         """Start a run, or what is left of it; return the one under way, if there is one.
 
         Raises:
-            PolicyError: NOT_THE_OPENER, RUN_NOT_OPEN or PROTECTION_UNAVAILABLE.
+            PolicyError: NOT_THE_OPENER or RUN_NOT_OPEN.
             RequestError: SCHEMA_MISSING or SCHEMA_DIFFERS.
             MatterError: The members cannot be enrolled.
         """
@@ -69,7 +88,9 @@ class Runs:
             await self._consents.say(
                 matter, TrainingStage(matter.id, ModelStage.ENROLLED, members=members)
             )
-        run = self._runs[matter.id] = Run(self._consents, self._hub, files, matter.id)
+        run = self._runs[matter.id] = Run(
+            self._consents, self._hub, files, matter.id, self._open_desk()
+        )
         run.begin()
         return run
 
@@ -94,19 +115,21 @@ class Runs:
             raise PolicyError("another member proposed this plan", reason="NOT_THE_OPENER")
         if matter.state not in _OPEN:
             raise PolicyError(f"the plan is in the state {matter.state}", reason="RUN_NOT_OPEN")
-        if matter.facts.plan.protection is not TrainingProtection.ROBUST:
-            raise PolicyError(
-                "this engine runs plans with the protection 'robust' so far",
-                reason="PROTECTION_UNAVAILABLE",
-            )
+
+
+def _count_ok(report: Mapping[str, Any]) -> int:
+    return sum(one["status"] == "ok" for one in report["outcomes"].values())
 
 
 class Run:
     """One run, from its start to its model or its failure."""
 
-    def __init__(self, consents: Consents, hub: Hub, files: RunFiles, digest: bytes) -> None:
+    def __init__(
+        self, consents: Consents, hub: Hub, files: RunFiles, digest: bytes, desk: SumDesk
+    ) -> None:
         self._consents = consents
         self._hub = hub
+        self._desk = desk
         self._files = files
         self._digest = digest
         self._task: asyncio.Task[None] | None = None
@@ -179,14 +202,18 @@ class Run:
 
     async def _serve(self) -> None:
         header, checkpoint = await asyncio.to_thread(read_kept, self._files.checkpoint())
-        if header:
+        if "report" in header:
             await self._say_round(header)  # a crash may have come before this was said
         matter = await self._matter()
         self.process = await TrainingProcess.start(MODULE, self._files.directory)
         settings = {
             "plan": matter.facts.plan.value().encode().decode(),
             "schema": self._files.schema().encode().decode(),
-            "members": sorted(matter.facts.enrolled),
+            "row_caps": {
+                name: matter.facts.approved.get(name, matter.facts.plan.weight_cap)
+                for name in sorted(matter.facts.enrolled)
+            },
+            "starts": await asyncio.to_thread(self._files.count_start),
         }
         await self.process.send(settings, checkpoint)
         self._round_started = time.monotonic()
@@ -204,6 +231,11 @@ class Run:
             return {"members": await self._gather()}, b""
         if question["kind"] == "exchange":
             return await self._exchange(question, body)
+        if question["kind"] == "sum":
+            return await add_in_secret(self._desk, await self._matter(), question)
+        if question["kind"] == "state":
+            await asyncio.to_thread(self._files.keep_checkpoint, encode_frame(question, body))
+            return {}, b""
         if question["kind"] == "round":
             await self._end_round(question, body)
             return {}, b""
@@ -282,6 +314,7 @@ class Run:
             int(report["number"]),
             bytes.fromhex(question["digest"]),
             round_outcomes(matter.facts.enrolled, report["outcomes"]),
+            0 if report["norms_opened"] else _count_ok(report),
         )
         await self._consents.say(matter, body)
 

@@ -15,7 +15,7 @@ from node.training.frames import ProcessError, encode_frame, read_frame
 
 if TYPE_CHECKING:
     from federation.training.checkpoint import Checkpoint, RoundReport
-    from federation.training.grpc_grid import Answer, GrpcRun
+    from federation.training.grpc_grid import Answer, Answered, GrpcRun, SumQuestion
     from federation.training.released import ReleasedModel
 
 
@@ -57,10 +57,37 @@ class PipeTransport:
             start = end
         return answers
 
-    def keep(self, checkpoint: Checkpoint, report: RoundReport) -> None:
-        """Keep a finished round."""
+    def add(self, question: SumQuestion) -> Answered:
+        """Add vectors that the members withheld."""
+        import numpy as np
+
+        from federation.training.grpc_grid import Answered
+
+        scale = question.scale
+        asked = {
+            "kind": "sum",
+            "label": question.label,
+            "members": question.members,
+            "length": question.length,
+            "largest": scale.largest if scale else 0,
+            "rows": scale.rows if scale else 0,
+        }
+        header, body = self.ask(asked)
+        return Answered(
+            total=np.frombuffer(body, "<i8").astype(np.int64),
+            contributors=tuple(header["contributors"]),
+            rejected=header["rejected"],
+            absent={name: (status, why) for name, (status, why) in header["absent"].items()},
+            norms_opened=bool(header["norms_opened"]),
+        )
+
+    def keep(self, checkpoint: Checkpoint, report: RoundReport | None) -> None:
+        """Keep a finished round, or the state before the first."""
         from federation.training.network import model_digest
 
+        if report is None:
+            self.ask({"kind": "state"}, checkpoint.encode())
+            return
         model = model_digest(checkpoint.final_model(), checkpoint.scaling)
         digest = model.hex() if report.moved else ""
         header = {"kind": "round", "digest": digest, "report": asdict(report)}
@@ -90,7 +117,7 @@ def _run(settings: dict[str, Any], checkpoint: bytes, transport: PipeTransport) 
     from federation.training.app_identity import app_digest
     from federation.training.checkpoint import Checkpoint
     from federation.training.error import PlanError
-    from federation.training.grpc_grid import run_over_nodes
+    from federation.training.grpc_grid import RunSetting, run_over_nodes
     from federation.training.plan import TrainingPlan
     from federation.training.schema import FeatureSchema
 
@@ -99,7 +126,8 @@ def _run(settings: dict[str, Any], checkpoint: bytes, transport: PipeTransport) 
         raise PlanError("this is not the plan's training code", reason="CODE_DIFFERS")
     schema = FeatureSchema.parse(str(settings["schema"]).encode())
     kept = Checkpoint.parse(checkpoint) if checkpoint else None
-    return run_over_nodes(plan, schema, settings["members"], transport, kept)
+    setting = RunSetting(settings["row_caps"], int(settings["starts"]))
+    return run_over_nodes(plan, schema, setting, transport, kept)
 
 
 def _outcome(run: GrpcRun) -> tuple[dict[str, Any], bytes]:

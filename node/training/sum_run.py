@@ -35,6 +35,7 @@ from federation.sums import (
     judge,
     open_sum,
     read_total,
+    round_coarse,
 )
 from federation.sums.norms import holders_for_norms
 from federation.training.error import UpdateError
@@ -272,9 +273,9 @@ class _Attempt:
             purpose=Purpose.TRAINING,
             deadline_time=self._desk.clock() + int(order.seconds) + SKEW_SECONDS,
             scale=1,
-            largest=scale.largest if scale else LARGEST_TOTAL // len(company),
+            largest=scale.largest if scale else _largest_count(len(company)),
             norm_blocks=scale.blocks if scale and self._opens_norms else (),
-            norm_bounds=scale.bounds(scale.rows) if scale and self._opens_norms else (),
+            norm_bounds=_norm_bounds(scale) if scale and self._opens_norms else (),
         )
         self._opened = _open(charter, self._desk.me, draft)
         return self._opened
@@ -471,6 +472,16 @@ class _Attempt:
 
 
 _NO_ID: Final = bytes(range(200, 216))  # replaced when the sum is opened
+
+
+def _largest_count(members: int) -> int:
+    """Return the largest power of two of which so many add up without wrapping around."""
+    return 1 << ((LARGEST_TOTAL // members).bit_length() - 1)
+
+
+def _norm_bounds(scale: FixedPoint) -> tuple[int, ...]:
+    """Return the bounds of the heaviest weight; those of each member are judged beside."""
+    return tuple(round_coarse(bound) for bound in scale.bounds(scale.rows))
 
 
 def _open(charter: Charter, me: MemberId, draft: SumOpen) -> Sum:

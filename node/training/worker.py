@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from federation.names import MemberId
-from federation.vocabulary import TrainingProtection
 from node.errors import PolicyError, UnavailableError
 from node.home import Home
 from node.store.private import PrivateStore
@@ -17,6 +19,7 @@ from node.training.connector import locate, require_schema
 from node.training.own_numbers import keep_own_numbers
 from node.training.permission import Permission
 from node.training.process import TrainingProcess
+from node.training.summands import WIRE, Summands
 
 MODULE: Final = "node.training.worker_main"
 MAX_WORKERS: Final = 4
@@ -46,6 +49,7 @@ class TrainingWorkers:
         self._home = home
         self._directory = directory
         self._private = private
+        self.summands = Summands()
         self._workers: OrderedDict[bytes, _Worker] = OrderedDict()
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -55,14 +59,10 @@ class TrainingWorkers:
         """Let the run's process answer.
 
         Raises:
-            PolicyError: PROTECTION_UNAVAILABLE or PRIVACY_BUDGET_SPENT.
+            PolicyError: PRIVACY_BUDGET_SPENT.
             ConfigError: The member's data is not described.
             WorkerError: The process refused, failed or was too slow.
         """
-        if permission.plan.protection is not TrainingProtection.ROBUST:
-            raise PolicyError(
-                "this node does not share updates in secret yet", reason="PROTECTION_UNAVAILABLE"
-            )
         settings = self._settings(permission)
         await asyncio.to_thread(self._count, permission, digest, number)
         worker = await self._worker(digest, settings)
@@ -77,14 +77,18 @@ class TrainingWorkers:
 
     async def _listen(self, worker: _Worker, digest: bytes, number: int, message: bytes) -> bytes:
         """Return the answer for the coordinator; what is for this member alone stays here."""
-        answer, own = await worker.answer(number, message)
-        if own:
-            await asyncio.to_thread(keep_own_numbers, Home(self._home).models, digest, own)
-        return answer
+        answer = await worker.answer(number, message)
+        if answer.own:
+            await asyncio.to_thread(keep_own_numbers, Home(self._home).models, digest, answer.own)
+        if answer.summand:
+            vector = np.frombuffer(answer.summand, WIRE).astype(np.int64)
+            self.summands.keep(digest, answer.labels, vector)
+        return answer.reply
 
     def end_later(self, digest: bytes) -> None:
         """End a run's process, from the event loop."""
         worker = self._workers.pop(digest, None)
+        self.summands.drop(digest)
         if worker is not None:
             ending = asyncio.create_task(worker.process.end())
             self._ending.add(ending)
@@ -138,6 +142,16 @@ class TrainingWorkers:
         await worker.process.end()
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a process gave: for the coordinator, for this member alone, for a private sum."""
+
+    reply: bytes
+    own: str
+    labels: bytes
+    summand: bytes
+
+
 class _Worker:
     """One process and what it was started for."""
 
@@ -146,10 +160,12 @@ class _Worker:
         self.settings = settings
         self._turn = asyncio.Lock()
 
-    async def answer(self, number: int, message: bytes) -> tuple[bytes, str]:
+    async def answer(self, number: int, message: bytes) -> _Answer:
         async with self._turn:
             header, answer = await self.process.ask({"round": number}, message)
         if "refused" in header:
             get_log().warning("training.worker_refused", reason=str(header["refused"]))
             raise WorkerError(str(header.get("why", "")), reason=str(header["refused"]))
-        return answer, str(header.get("own", ""))
+        end = len(answer) - int(header["summand"])
+        labels = bytes.fromhex(str(header["labels"]))
+        return _Answer(answer[:end], str(header["own"]), labels, answer[end:])

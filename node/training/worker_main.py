@@ -29,7 +29,13 @@ def main() -> None:
         try:
             engine = engine or MemberEngine(settings)
             answer = engine.answer(message, int(header["round"]))
-            said = {"own": engine.take_own_numbers()}
+            labels, summand = engine.take_summand()
+            said = {
+                "own": engine.take_own_numbers(),
+                "labels": labels.hex(),
+                "summand": len(summand),
+            }
+            answer += summand
         except FederationError as error:
             answer, said = b"", {"refused": error.reason, "why": str(error)}
         except Exception as error:

@@ -88,11 +88,17 @@ def federation(
 
 
 def approved_plan(
-    federation: Federation, directory: Path, schema: FeatureSchema, *, seconds: int = 60, **how: int
+    federation: Federation,
+    directory: Path,
+    schema: FeatureSchema,
+    *,
+    plan: str = PLAN,
+    seconds: int = 60,
+    **how: int,
 ) -> str:
     (directory / "rows.schema").write_bytes(schema.encode())
     file = directory / "plan.toml"
-    file.write_text(PLAN.format(seconds=seconds, **how), encoding="utf-8")
+    file.write_text(plan.format(seconds=seconds, **how), encoding="utf-8")
     digest = str(
         federation.do(COORDINATOR, "train", "plan", str(file), "--json").document["plan_digest"]
     )
