@@ -21,6 +21,7 @@ from node.home import Home
 from node.socket_path import short_path
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
+from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
 
 CALL_SECONDS: Final = 60.0
@@ -73,6 +74,7 @@ class InsideDoor:
         self.desk = DeskServiceStub(channel)
         self.operation = OperationServiceStub(channel)
         self.train = TrainServiceStub(channel)
+        self.sum = SumServiceStub(channel)
         return self
 
     def __exit__(
