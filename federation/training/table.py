@@ -8,7 +8,7 @@ import csv
 import gzip
 import importlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
@@ -75,16 +75,23 @@ class Rows:
         return Rows(self.values[rows], self.empty[rows], self.labels[rows])
 
 
-def open_table(address: str, query: str = "") -> Table:
+def open_table(address: str, query: str = "", as_text: Collection[str] = ()) -> Table:
     """Read what a member's configuration names: a file, or with a query a database.
+
+    Args:
+        address: Of the file or the database.
+        query: Empty for a file.
+        as_text: Columns that are kept as they are written: 013 is no 13 to who calls it.
 
     Raises:
         TableError: As ``read_table`` and ``query_table``.
     """
-    return query_table(address, query) if query else read_table(Path(address))
+    if query:
+        return query_table(address, query, as_text)
+    return read_table(Path(address), as_text)
 
 
-def read_table(source: Path) -> Table:
+def read_table(source: Path, as_text: Collection[str] = ()) -> Table:
     """Read ``.csv`` or ``.parquet``, each as it is or with ``.gz``.
 
     Cells of a CSV file are parted by what its header has most of: comma, semicolon or tabulator.
@@ -96,11 +103,12 @@ def read_table(source: Path) -> Table:
     try:
         if ".parquet" in source.suffixes[-2:]:
             with opener(source, "rb") as data:
-                return _read_parquet(source.name, data)
+                return _read_parquet(source.name, data, as_text)
         with opener(source, "rt", newline="", encoding="utf-8-sig") as lines:
             header = lines.readline()
             delimiter = max(DELIMITERS, key=header.count)
-            return _from_records(csv.reader(chain([header], lines), delimiter=delimiter))
+            records = csv.reader(chain([header], lines), delimiter=delimiter)
+            return _from_records(records, as_text)
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise TableError(f"cannot read {source.name}", reason="TABLE_UNREADABLE") from error
     except UnicodeDecodeError as error:
@@ -111,7 +119,7 @@ def read_table(source: Path) -> Table:
         ) from error
 
 
-def query_table(address: str, query: str) -> Table:
+def query_table(address: str, query: str, as_text: Collection[str] = ()) -> Table:
     """Run one query: ``sqlite:PATH`` opened read-only, or ``postgresql://…`` through psycopg.
 
     Raises:
@@ -123,10 +131,15 @@ def query_table(address: str, query: str) -> Table:
         _unreadable("the query has no column, or two of one name")
     parts: list[list[Cells]] = [[] for _ in header]
     for chunk in chunks:
-        for part, cells in zip(parts, zip(*chunk, strict=True), strict=True):
-            part.append(_queried(cells))
+        for name, part, cells in zip(header, parts, zip(*chunk, strict=True), strict=True):
+            part.append(_written(cells) if name in as_text else _queried(cells))
     columns = zip(header, parts, strict=True)
-    return Table({name: _joined(part) for name, part in columns})
+    return Table(
+        {
+            name: np.concatenate(part) if name in as_text and part else _joined(part)
+            for name, part in columns
+        }
+    )
 
 
 def _queried(cells: Sequence[Any]) -> Cells:
@@ -140,6 +153,12 @@ def _queried(cells: Sequence[Any]) -> Cells:
     )
 
 
+def _written(cells: Iterable[Any]) -> Cells:
+    """Keep cells as texts; None for an empty one."""
+    texts = ("" if cell is None else str(cell).strip() for cell in cells)
+    return np.array([text or None for text in texts], object)
+
+
 def _joined(parts: Sequence[Cells]) -> Cells:
     if all(part.dtype != object for part in parts):
         return np.concatenate(parts) if parts else np.zeros(0, np.float64)
@@ -149,7 +168,7 @@ def _joined(parts: Sequence[Cells]) -> Cells:
     return parse_cells(["" if text is None else text for text in texts])
 
 
-def _read_parquet(name: str, data: BinaryIO) -> Table:
+def _read_parquet(name: str, data: BinaryIO, as_text: Collection[str]) -> Table:
     parquet = load_driver("pyarrow.parquet", "Parquet")
     arrow = importlib.import_module("pyarrow")
     try:
@@ -157,7 +176,10 @@ def _read_parquet(name: str, data: BinaryIO) -> Table:
         if len(set(table.column_names)) != len(table.column_names):
             _unreadable("the header has a name twice")
         columns = {
-            title: _parquet_column(table.column(title), arrow) for title in table.column_names
+            title: _written(table.column(title).to_pylist())
+            if title in as_text
+            else _parquet_column(table.column(title), arrow)
+            for title in table.column_names
         }
     except arrow.ArrowException as error:
         raise TableError(f"cannot read {name}", reason="TABLE_UNREADABLE") from error
@@ -172,7 +194,7 @@ def _parquet_column(column: Any, arrow: Any) -> Cells:
     return parse_cells([("" if cell is None else str(cell)) for cell in column.to_pylist()])
 
 
-def _from_records(records: Iterable[Sequence[str]]) -> Table:
+def _from_records(records: Iterable[Sequence[str]], as_text: Collection[str] = ()) -> Table:
     rows = iter(records)
     header = [name.strip() for name in next(rows, ())]
     if not header or len(set(header)) != len(header):
@@ -182,7 +204,13 @@ def _from_records(records: Iterable[Sequence[str]]) -> Table:
         if len(line) != len(header):
             _unreadable(f"row {number} has {len(line)} cells, the header {len(header)}")
     cells = zip(*lines, strict=True) if lines else iter([()] * len(header))
-    return _checked({name: parse_cells(column) for name, column in zip(header, cells, strict=True)})
+    columns = zip(header, cells, strict=True)
+    return _checked(
+        {
+            name: _written(column) if name in as_text else parse_cells(column)
+            for name, column in columns
+        }
+    )
 
 
 def _checked(columns: dict[str, Cells]) -> Table:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from federation.indicators import IndicatorError, kind_by_name
+from federation.labels import DAY_SECONDS, OutcomeRule
+from federation.statements import TrainingPlan
 from federation.training.query import POSTGRESQL, SQLITE, complete_address, with_options
 from federation.training.schema import FeatureSchema
+from federation.vocabulary import TrainingLabel
 from node.errors import ConfigError
 from node.training.policy import DataSource
 
-DATA_KEYS: Final = frozenset({"table", "database", "query"})
+DATA_KEYS: Final = frozenset({"table", "database", "query", "subject", "subject_kind"})
 PASSFILE: Final = "passfile"
+MAX_LABEL_DAYS: Final = 7
+"""Days after which labels must be made again, so that who was lifted leaves the training rows."""
 
 _OTHERS: Final = 0o077
 
@@ -35,6 +42,66 @@ class Place:
     def needs_network(self) -> bool:
         """Whether a server has to be reached."""
         return self.address.startswith(POSTGRESQL)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom the rows of a source are about.
+
+    Attributes:
+        column: Whose cells are the member's own identifiers; it never leaves the node.
+        kind: Of indicator, as on the command line.
+    """
+
+    column: str
+    kind: str
+
+
+def subject_of(source: DataSource) -> Subject | None:
+    """Return whom a source is about, or None where the table has labels of its own.
+
+    Raises:
+        ConfigError: TRAINING_DATA_INCOMPLETE.
+    """
+    column, kind = source.settings.get("subject"), source.settings.get("subject_kind")
+    if column is None and kind is None:
+        return None
+    if not isinstance(column, str) or not isinstance(kind, str):
+        raise _incomplete("subject names a column, and subject_kind what stands in it")
+    try:
+        return Subject(column, kind_by_name(kind).name.lower())
+    except IndicatorError as error:
+        raise _incomplete("subject_kind is no kind of indicator") from error
+
+
+def locate_labelled(source: DataSource, home: Path, rule: OutcomeRule) -> Path:
+    """Return where the rows of a source are, or will be, once they have labels by a rule."""
+    days = f"{rule.maturity_days}d"
+    name = f"{source.name}-{rule.definition.name.lower()}-{days}.csv"
+    return home / "data" / "labelled" / name
+
+
+def locate_for(source: DataSource, home: Path, plan: TrainingPlan, now: float) -> Place:
+    """Return where the rows for a plan are: of a source about subjects, its labelled rows.
+
+    Raises:
+        ConfigError: As ``locate``, or LABELS_MISSING: there are none by the plan's rule, or older
+            ones than MAX_LABEL_DAYS.
+    """
+    if subject_of(source) is None or plan.label is TrainingLabel.COLUMN:
+        return locate(source, home)
+    path = locate_labelled(source, home, OutcomeRule(plan.label, plan.label_maturity_days))
+    try:
+        age = now - path.stat().st_mtime
+    except OSError:
+        age = math.inf
+    if age > MAX_LABEL_DAYS * DAY_SECONDS:
+        raise ConfigError(
+            f"the rows of {source.name} have no labels by the plan's rule, or old ones",
+            reason="LABELS_MISSING",
+            hint=f"tocsin train label {source.name} --plan {plan.digest().hex()[:16]}",
+        )
+    return Place(str(path))
 
 
 def locate(source: DataSource, home: Path) -> Place:

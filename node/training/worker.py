@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from node.errors import PolicyError, UnavailableError
 from node.home import Home
 from node.store.private import PrivateStore
 from node.telemetry import get_log
-from node.training.connector import locate, require_schema
+from node.training.connector import locate_for, require_schema
 from node.training.own_numbers import keep_own_numbers
 from node.training.permission import Permission
 from node.training.process import TrainingProcess
@@ -101,7 +102,8 @@ class TrainingWorkers:
 
     def _settings(self, permission: Permission) -> dict[str, Any]:
         plan, source = permission.plan.value(), permission.source
-        schema, place = require_schema(source), locate(source, self._home)
+        schema = require_schema(source)
+        place = locate_for(source, self._home, permission.plan, time.time())
         return {
             "plan": plan.encode().decode(),
             "schema": schema.encode().decode(),
