@@ -95,7 +95,8 @@ class RunFiles:
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a crash cut it off
                 note = json.loads(line)
-                found[note.pop("round")] = RoundNote(**note)
+                number = note.pop("round")
+                found[number] = RoundNote(**note)
         return found
 
     def _read(self, name: str) -> bytes:
