@@ -153,7 +153,7 @@ class SumDuties:
 
     def _open(self, speech: Speech, opening: SumOpen) -> list[Speech]:
         if speech.sum_id in self._held:
-            return []
+            raise SumRefusedError("a sum is opened once", reason="SUM_REPEATED")
         party = self._party
         charter = party.charter()
         terms = require_terms(
@@ -161,12 +161,11 @@ class SumDuties:
         )
         opened = Sum(charter.federation, self._coordinator, opening)
         said = [Said(self._coordinator, party.consents.now(), opening)]
-        held = _Held(opened, speech.plan, terms, said)
-        says = self._contribute(held, charter) if party.me in opening.contributors else []
-        self._held[speech.sum_id] = held
+        held = self._held[speech.sum_id] = _Held(opened, speech.plan, terms, said)
         while len(self._held) > MAX_SUMS:
             self._held.popitem(last=False)
-        return says
+        # Who has nothing to add does its duty as a holder all the same.
+        return self._contribute(held, charter) if party.me in opening.contributors else []
 
     def _contribute(self, held: _Held, charter: Charter) -> list[Speech]:
         party, opening = self._party, held.sum.opening

@@ -44,7 +44,7 @@ from federation.vocabulary import Purpose
 from keys.signing import SigningKey
 from node.errors import PeerError
 from node.telemetry import get_log
-from node.training.hub import LATE, Hub
+from node.training.hub import LATE, LOST, Hub
 from node.training.sum_company import SumCompany
 from node.training.sum_speech import (
     CHECK,
@@ -138,6 +138,13 @@ class SumDesk:
     company: SumCompany
     clock: Callable[[], int]
     missing: frozenset[MemberId] = frozenset()
+    latest_deadline: int = 0
+
+    def deadline(self, seconds: float) -> int:
+        """Return a sum's deadline; no two are equal, so no two openings have one id."""
+        wanted = self.clock() + int(seconds) + SKEW_SECONDS
+        self.latest_deadline = max(wanted, self.latest_deadline + 1)
+        return self.latest_deadline
 
     async def holders(self, wanted: Collection[MemberId]) -> tuple[MemberId, ...]:
         """Return the holders that are attached; those never missed are waited for a while."""
@@ -222,18 +229,19 @@ class _Attempt:
         self._opens_norms = False
         self._heard: dict[tuple[int, MemberId], Speech] = {}
         self._bodies: list[Said] = []
-        self._missed: dict[MemberId, str] = {}
+        self._lost: set[MemberId] = set()
+        self._declined: dict[tuple[int, MemberId], str] = {}
+        self._step: int = SHARES
         self._changed = asyncio.Event()
         self.rejected: dict[MemberId, str] = {}
 
     def absent(self) -> dict[MemberId, tuple[str, str]]:
         """Return who of the contributors is not there any more, or said no."""
-        told = {"CONNECTION_LOST": "lost", LATE: "late"}
-        return {
-            name: (told.get(reason, "refused"), reason)
-            for name, reason in self._missed.items()
-            if name in self._order.members
-        }
+        found = dict.fromkeys(self._lost, ("lost", LOST))
+        for (part, name), reason in self._declined.items():
+            if part in (SHARES, ECHO):
+                found.setdefault(name, ("late" if reason == LATE else "refused", reason))
+        return {name: why for name, why in found.items() if name in self._order.members}
 
     def hear(self, member: MemberId, speech: Speech) -> None:
         """Take what a member said; what is not its own, or said before, is dropped."""
@@ -242,9 +250,15 @@ class _Attempt:
             self._changed.set()
 
     def miss(self, member: MemberId, reason: str) -> None:
-        """Hear that a member is lost, or does not take part."""
-        self._missed.setdefault(member, reason)
+        """Hear that a member is lost, or does not do what it is asked for at this step."""
+        if reason == LOST:
+            self._lost.add(member)
+        else:
+            self._declined.setdefault((self._step, member), reason)
         self._changed.set()
+
+    def _is_gone(self, part: int, member: MemberId) -> bool:
+        return member in self._lost or (part, member) in self._declined
 
     async def open(self, opens_norms: bool) -> Sum:
         """Open the sum.
@@ -258,7 +272,7 @@ class _Attempt:
         scale = order.scale
         company = await asyncio.to_thread(self._desk.company.invited, order, self._desk.clock())
         for outsider in set(order.members) - set(company):
-            self._missed[outsider] = "SUM_REPEATED"
+            self._declined[SHARES, outsider] = "SUM_REPEATED"
         if len(set(order.members) & set(company)) < order.least:
             raise _FailedError("SUM_TOO_FEW")
         self._opens_norms = opens_norms and scale is not None
@@ -271,7 +285,7 @@ class _Attempt:
             threshold=charter.threshold,
             holders=charter.holders,
             purpose=Purpose.TRAINING,
-            deadline_time=self._desk.clock() + int(order.seconds) + SKEW_SECONDS,
+            deadline_time=self._desk.deadline(order.seconds),
             scale=1,
             largest=scale.largest if scale else _largest_count(len(company)),
             norm_blocks=scale.blocks if scale and self._opens_norms else (),
@@ -289,20 +303,18 @@ class _Attempt:
         """
         rows = self._order.scale.rows if self._order.scale and self._opens_norms else 0
         opening = self._speak(self._opened.opening, rows)
-        contributors = [name for name in self._order.members if name not in self._missed]
-        await self._tell({*contributors, *self._holders}, [opening])
-        shares = await self._gather(SHARES, contributors, 0)
-        await asyncio.to_thread(self._note, shares.values())
+        invited = [name for name in self._order.members if not self._is_gone(SHARES, name)]
+        self._bodies.append(Said(self._desk.me, self._desk.clock(), self._opened.opening))
+        await self._tell({*invited, *self._holders}, [opening])
+        shares = await self._gather(SHARES, invited, 0)
         self._require(len(shares))
         await self._tell(self._holders, [*shares.values(), self._request(CHECK)])
         checks = await self._gather(CHECK, self._holders, 1)
-        await asyncio.to_thread(self._note, checks.values())
         state = await asyncio.to_thread(self._fold)
         accepted = await asyncio.to_thread(self._judge, state, len(checks))
         said = await self._close(state, accepted)
         echoes = await self._repeat(said, accepted)
-        partials = await self._answer(checks, echoes)
-        await asyncio.to_thread(self._note, partials.values())
+        await self._answer(checks, echoes)
         return await asyncio.to_thread(self._read)
 
     def _require(self, count: int) -> None:
@@ -321,7 +333,7 @@ class _Attempt:
         if names is None:
             raise _FailedError("SUM_REPEATED")
         for outsider in set(accepted) - set(names):
-            self._missed[outsider] = "SUM_REPEATED"
+            self._declined[SHARES, outsider] = "SUM_REPEATED"
         waiting = state.waiting_shares()
         digests = b"".join(waiting[name][0] for name in names)
         return SumClose(self._opened.opening.sum_id, names, digests)
@@ -333,25 +345,22 @@ class _Attempt:
         await self._tell({*accepted, *self._holders}, [close])
         echoes = await self._gather(ECHO, said.contributors, 2)
         digest = self._opened.close_digest(said)
-        for name, speech in echoes.items():
-            body = speech.read()
-            if not isinstance(body, SumEcho) or body.close_digest != digest:
-                self.rejected[name] = "PROTOCOL: repeated another close"
+        for one in self._bodies:
+            if isinstance(one.body, SumEcho) and one.body.close_digest != digest:
+                self.rejected[one.member] = "PROTOCOL: repeated another close"
         if len(echoes) < len(said.contributors) or self.rejected.keys() & set(said.contributors):
             raise _FailedError(NOT_OPENED)
         return list(echoes.values())
 
-    async def _answer(
-        self, checks: Mapping[MemberId, Speech], echoes: list[Speech]
-    ) -> dict[MemberId, Speech]:
+    async def _answer(self, checks: Mapping[MemberId, Speech], echoes: list[Speech]) -> None:
         """Let the holders answer; each gets what the others found."""
         ask = self._request(PARTIAL)
-        holders = [name for name in self._holders if name in checks and name not in self._missed]
+        holders = [name for name in self._holders if name in checks and name not in self._lost]
         for holder in holders:
             others = [speech for name, speech in checks.items() if name != holder]
             await self._tell([holder], [*others, *echoes, ask])
         enough = self._opened.opening.threshold
-        return await self._gather(PARTIAL, holders, 3, enough=enough)
+        await self._gather(PARTIAL, holders, 3, enough=enough)
 
     def _judge(self, state: SumState, checks: int) -> list[MemberId]:
         """Return whose vectors count, and note why the others' do not.
@@ -410,17 +419,19 @@ class _Attempt:
         keys = {one.member: one.signing_key for one in charter.members}
         return fold_sum(charter.federation, opened.opening.sum_id, self._bodies, keys)
 
-    def _note(self, speeches: Iterable[Speech]) -> None:
+    def _read_all(self, found: Mapping[MemberId, Speech]) -> dict[MemberId, Speech]:
         """Add what was said to what the sum is folded from; who says nonsense is named."""
-        now = self._desk.clock()
-        if not self._bodies:
-            self._bodies.append(Said(self._desk.me, now, self._opened.opening))
-        for speech in speeches:
+        now, good = self._desk.clock(), {}
+        for name, speech in found.items():
             try:
-                speech.verify(self._desk.charter().member(speech.speaker).signing_key)
-                self._bodies.append(Said(speech.speaker, now, speech.read()))
+                speech.verify(self._desk.charter().member(name).signing_key)
+                self._bodies.append(Said(name, now, speech.read()))
+                good[name] = speech
             except PeerError as error:
-                self.rejected[speech.speaker] = f"PROTOCOL: {error}"
+                get_log().warning("training.sum_malformed", member=name, reason=error.reason)
+                if speech.part in (SHARES, ECHO):
+                    self.rejected[name] = f"PROTOCOL: {error}"
+        return good
 
     def _speak(self, body: SumBody, rows: int = 0) -> Speech:
         return speak(self._order.plan, self._desk.me, body, self._desk.key, rows)
@@ -440,7 +451,7 @@ class _Attempt:
     async def _gather(
         self, part: int, members: Collection[MemberId], step: int, enough: int | None = None
     ) -> dict[MemberId, Speech]:
-        """Wait until members have said a part, are lost, or the step's time is over.
+        """Return who has said a part in due form; each says it, is lost, or its time is over.
 
         Args:
             part: What they say.
@@ -448,6 +459,7 @@ class _Attempt:
             step: Place in ``STEPS``.
             enough: So many suffice; more are waited for only a little.
         """
+        self._step = part
         span = self._until - self._started
         until = self._started + STEPS[step] * span
         while True:
@@ -455,7 +467,7 @@ class _Attempt:
             found = {
                 name: self._heard[part, name] for name in members if (part, name) in self._heard
             }
-            waited = [name for name in members if name not in found and name not in self._missed]
+            waited = [one for one in members if one not in found and not self._is_gone(part, one)]
             if enough is not None and len(found) >= enough:
                 until, enough = min(until, time.monotonic() + LINGER_SECONDS), None
             left = until - time.monotonic()
@@ -468,7 +480,7 @@ class _Attempt:
                 continue
         for name in waited:
             self.miss(name, LATE)
-        return found
+        return await asyncio.to_thread(self._read_all, found)
 
 
 _NO_ID: Final = bytes(range(200, 216))  # replaced when the sum is opened

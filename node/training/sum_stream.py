@@ -16,7 +16,7 @@ from tocsin.v1 import training_service_pb2 as wire
 
 WAITING: Final = 16
 """Things said that wait for this member's processor; the stream waits then."""
-NEWS_SECONDS: Final = 3.0
+NEWS_SECONDS: Final = 2.0
 """Seconds that an opening waits for the log to say what it rests on."""
 NEWS_PAUSE_SECONDS: Final = 0.2
 MAX_REASON: Final = 40

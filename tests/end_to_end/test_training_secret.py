@@ -1,4 +1,4 @@
-"""Three members train so that only sums of their updates are ever seen, and lose some on the way."""
+"""Three members train so that only sums of updates are seen, and lose some on the way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from federation.training.schema import FeatureSchema
 from federation.training.table import infer_schema
-from tests.end_to_end.members import Federation, eventually, running_federation
+from tests.end_to_end.members import Federation, running_federation
 from tests.end_to_end.test_training_run import (
     COORDINATOR,
     MEMBERS,
@@ -18,10 +18,7 @@ from tests.end_to_end.test_training_run import (
     POLICY,
     ROWS,
     approved_plan,
-    outcomes_of,
     rounds,
-    running,
-    status,
     write_table,
 )
 from tests.training.planted import planted_rows
