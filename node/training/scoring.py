@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -66,7 +66,8 @@ class Scoring:
         if request.shadow:
             self._count(loaded, rows, scores >= np.float32(threshold))
         top = request.reasons or MOST_REASONS
-        why = reasons(loaded.scorer, rows.select(alarms), top) if len(alarms) else []
+        part = replace(rows, values=rows.values[alarms], empty=rows.empty[alarms])
+        why = reasons(loaded.scorer, part, top) if len(alarms) else []
         return Scored(scores, threshold, alarms.tolist(), why)
 
     def _count(self, loaded: Loaded, rows: Rows, alarms: npt.NDArray[np.bool_]) -> None:
