@@ -106,7 +106,8 @@ class GuardedBagging:
                     parts[node] = self._check(number, reply)
             except UpdateError as error:
                 outcomes[self.name_member(node)] = _rejected(error)
-        offenders = find_offenders({node: self._opinion(part) for node, part in parts.items()})
+        opinions = {node: self._opinion(part) for node, part in parts.items()}
+        offenders = find_offenders(opinions, self.plan.strategy.offenders)
         for node in parts:
             bad = offenders.get(node)
             outcomes[self.name_member(node)] = _rejected(bad) if bad else Outcome(OK)

@@ -29,7 +29,8 @@ class TableError(ConfigError):
 class UpdateError(PeerError):
     """A member's update fails a check that is made before any aggregation.
 
-    ``reason`` is one of UPDATE_SHAPE, UPDATE_NOT_FINITE, UPDATE_NORM, UPDATE_WEIGHT.
+    ``reason`` is one of UPDATE_SHAPE, UPDATE_NOT_FINITE, UPDATE_NORM, UPDATE_WEIGHT,
+    UPDATE_OPPOSED.
     """
 
     reason = "UPDATE_SHAPE"

@@ -22,7 +22,7 @@ from flwr.serverapp.strategy import (
 
 from federation.training.adapter import Summed, describe_failure
 from federation.training.checkpoint import OK, REJECTED, Outcome, RoundReport
-from federation.training.checks import Bounds, euclidean_length, find_outlying
+from federation.training.checks import Bounds, euclidean_length, find_offenders
 from federation.training.error import UpdateError
 from federation.training.fixed_point import FixedPoint
 from federation.training.plan import SECRET, StrategyChoice, TrainingPlan
@@ -149,7 +149,7 @@ class GuardedStrategy:
                 kept.append(reply)
             except UpdateError as error:
                 self._reject(outcomes, reply, error)
-        outlying = find_outlying(changes)
+        outlying = find_offenders(changes, self.plan.strategy.offenders)
         for reply in kept:
             if reply.metadata.src_node_id in outlying:
                 self._reject(outcomes, reply, outlying[reply.metadata.src_node_id])
@@ -196,7 +196,9 @@ class GuardedStrategy:
         caps = [self.row_cap(node) for node in summed.contributors]
         try:
             change, weight, loss = self.scale.decode(summed.total, self.plan.bound(number), caps)
-        except UpdateError:
+        except UpdateError as error:
+            for node in summed.contributors:
+                outcomes[self.name_member(node)] = Outcome(REJECTED, f"{error.reason}: {error}")
             return [], 0, 0.0, summed.norms_opened
         arrays = write_arrays(model=model + change)
         content = RecordDict({ARRAYS: arrays, METRICS: MetricRecord({WEIGHT: weight, LOSS: loss})})
