@@ -24,12 +24,21 @@ from federation.training.plan import (
 from federation.training.schema import FeatureSchema
 
 EXPERIMENT_EXPIRY: Final = datetime(2099, 1, 1, tzinfo=UTC)  # a throw-away run; no clock here
+USUAL_ROUNDS: Final = 40
+"""Measured on 21 tables: 20 rounds leave most of them short of what they reach, 60 gain nothing."""
 USUAL_STEPS: Final = 50  # of a member in a round
+FINE_COLUMNS: Final = 100
+"""Columns up to which each number is cut as finely as the model's default; more share the cuts."""
+FEWEST_BINS: Final = 2
+STEPS_RATIO: Final = 3
+"""Largest step count of a visible update over the smallest: three times as long is an outlier."""
 BOUND_TIMES: Final = 1.6  # measured on the three real tables: honest updates stay just below
 PRIVATE_MODEL: Final = ModelChoice(networks=1, width=16, bins=4, dropout=0.0)
 PRIVATE_OPTIMISER: Final = Optimiser(
     learning_rate=0.01, weight_decay=0.0, batch_rows=256, least_steps=5
 )
+PRIVATE_ROUNDS: Final = 20
+"""Each round costs privacy: more of them are noisier ones."""
 TRIAL_LABEL: Final = LabelRule("column")
 TRIAL_USE: Final = DataUse("trial", "consent")  # the owner of the table runs it
 FEWEST_TRIMMED: Final = 3
@@ -54,7 +63,7 @@ class TableShape:
 
 def propose_plan(schema: FeatureSchema, *, privacy: PrivacyTarget | None = None) -> TrainingPlan:
     """Write the default plan for a schema, which needs no tuning."""
-    model = ModelChoice() if privacy is None else PRIVATE_MODEL
+    model = _usual_model(schema) if privacy is None else PRIVATE_MODEL
     plan = TrainingPlan(
         task="table",
         schema_digest=schema.digest(),
@@ -65,6 +74,7 @@ def propose_plan(schema: FeatureSchema, *, privacy: PrivacyTarget | None = None)
         expiry_time=EXPERIMENT_EXPIRY,
         model=model,
         optimiser=Optimiser() if privacy is None else PRIVATE_OPTIMISER,
+        rounds=USUAL_ROUNDS if privacy is None else PRIVATE_ROUNDS,
         privacy=privacy,
     )
     return replace(fit_plan(plan, schema), norm_bound=usual_bound(plan, schema))
@@ -88,7 +98,23 @@ def propose_for(
         plan = replace(plan, protection=ROBUST, minimum_members=min(2, shape.members))
     if protection == ROBUST and shape.members >= FEWEST_TRIMMED:
         plan = replace(plan, strategy=StrategyChoice("FedTrimmedAvg"))
+        if privacy is None:
+            plan = replace(plan, optimiser=_even_steps(plan.optimiser, plan.weight_cap))
     return fit_plan(plan, schema)
+
+
+def _usual_model(schema: FeatureSchema) -> ModelChoice:
+    """Cut numbers less finely where there are many: their cuts would be learnt by heart."""
+    usual = ModelChoice()
+    share = min(1.0, FINE_COLUMNS / len(schema.columns))
+    return replace(usual, bins=max(FEWEST_BINS, round(usual.bins * share**2)))
+
+
+def _even_steps(optimiser: Optimiser, largest: int) -> Optimiser:
+    """Let members of few rows step nearly as often as the largest, so that none is an outlier."""
+    steps = min(optimiser.most_steps, math.ceil(largest / optimiser.batch_rows))
+    least = max(optimiser.least_steps, math.ceil(steps / STEPS_RATIO))
+    return replace(optimiser, least_steps=least)
 
 
 def change_plan(
