@@ -249,6 +249,7 @@ class TrainingReason(enum.IntEnum):
     UPDATE_WEIGHT = 14
     PROTOCOL = 15
     WORKER_FAILED = 16
+    UPDATE_OPPOSED = 17
 
 
 class TrainingOutcome(enum.IntEnum):

@@ -297,6 +297,8 @@ class _TrainingReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Traini
     """The answer breaks the protocol."""
     TRAINING_REASON_WORKER_FAILED: _TrainingReason.ValueType  # 16
     """The member's training process failed."""
+    TRAINING_REASON_UPDATE_OPPOSED: _TrainingReason.ValueType  # 17
+    """The update pushes against those of most other members."""
 
 class TrainingReason(_TrainingReason, metaclass=_TrainingReasonEnumTypeWrapper):
     """Why a member refused, or is not in a round."""
@@ -335,6 +337,8 @@ TRAINING_REASON_PROTOCOL: TrainingReason.ValueType  # 15
 """The answer breaks the protocol."""
 TRAINING_REASON_WORKER_FAILED: TrainingReason.ValueType  # 16
 """The member's training process failed."""
+TRAINING_REASON_UPDATE_OPPOSED: TrainingReason.ValueType  # 17
+"""The update pushes against those of most other members."""
 Global___TrainingReason: _TypeAlias = TrainingReason  # noqa: Y015
 
 class _TrainingOutcome:
