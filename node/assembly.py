@@ -69,6 +69,7 @@ from node.training.sum_company import SumCompany
 from node.training.sum_duties import Party
 from node.training.sum_run import SumDesk
 from node.training.summands import Summands
+from node.training.supernodes import SuperNodes
 from node.training.worker import TrainingWorkers
 from node.verdicts import Verdicts
 from node.workers import Workers
@@ -236,11 +237,13 @@ class TrainingSide:
     runs: Runs
     workers: TrainingWorkers
     attachments: Attachments
+    supernodes: SuperNodes
 
     async def close(self) -> None:
         """End streams and processes."""
         await self.runs.close()
         self.hub.close()
+        await self.supernodes.close()
         await self.workers.close()
 
 
@@ -252,8 +255,9 @@ def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
     workers = TrainingWorkers(core.me, core.home.root, directory / "worker", core.private)
     shelf = Shelf(log.consents, log.bundles)
     party = build_party(core, log, workers.summands)
+    supernodes = SuperNodes(log.consents, directory / "supernodes")
     attachments = Attachments(
-        log.consents, core.peers, shelf, workers.answer, workers.end_later, party
+        log.consents, core.peers, shelf, workers.answer, workers.end_later, party, supernodes
     )
 
     def open_desk() -> SumDesk:
@@ -261,7 +265,7 @@ def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
         return SumDesk(hub, core.me, core.keys.signing, core.now_charter, company, wall_clock)
 
     runs = Runs(log.consents, hub, directory / "runs", log.bundles, open_desk)
-    return TrainingSide(hub, runs, workers, attachments)
+    return TrainingSide(hub, runs, workers, attachments, supernodes)
 
 
 def build_party(core: Core, log: LogSide, summands: Summands) -> Party:

@@ -262,7 +262,7 @@ class RunningNode:
         if self._training is not None:
             add = training_service_pb2_grpc.add_TrainingServiceServicer_to_server
             files = FileServer(core.me, log.consents.matters, log.bundles)
-            services.append((add, TrainingService(self._training.hub, files)))
+            services.append((add, TrainingService(self._training.hub, files, self._training.runs)))
         return [
             *services,
             (log_service_pb2_grpc.add_LogServiceServicer_to_server, self._replication.service),

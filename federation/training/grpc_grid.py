@@ -12,6 +12,7 @@ import numpy as np
 from flwr.app import Context, Message, MessageType, RecordDict
 
 from federation.training.adapter import (
+    COORDINATOR_NODE,
     LATE,
     LOST,
     REFUSED,
@@ -227,9 +228,18 @@ def run_over_nodes(
         PlanError: The plan cannot run.
         QuorumError: Too few members.
     """
-    grid = GrpcGrid(transport, plan, setting, checkpoint)
+    return run_on_grid(GrpcGrid(transport, plan, setting, checkpoint), plan, schema)
+
+
+def run_on_grid(grid: TrainingGrid, plan: TrainingPlan, schema: FeatureSchema) -> GrpcRun:
+    """Run the app on a grid of the coordinator's node.
+
+    Raises:
+        PlanError: The plan cannot run.
+        QuorumError: Too few members.
+    """
     config = {"plan": plan.encode().decode(), "schema": schema.encode().decode()}
-    context = Context(RUN, grid.run.run_id, {}, RecordDict(), dict(config))
+    context = Context(grid.run.run_id, COORDINATOR_NODE, {}, RecordDict(), dict(config))
     app(grid, context)
     model, scaling, threshold, _ = outcome_of(context)
     found = evaluation_of(context)

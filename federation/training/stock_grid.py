@@ -7,13 +7,15 @@ from typing import Final
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-from federation.training.adapter import LATE, LOST, Summed, TrainingGrid, failed_reply
+from federation.training.adapter import LATE, LOST, REFUSED, Summed, TrainingGrid, failed_reply
 from federation.training.checkpoint import Checkpoint, RoundReport
 from federation.training.fixed_point import FixedPoint
 from federation.training.local_engine import sum_openly
 
 LOOK_SECONDS: Final = 0.1
 """Seconds between looks for replies: flwr's own grid over HTTP looks every three."""
+
+CONNECTION_LOST: Final = "CONNECTION_LOST"
 
 Members = Callable[[], Mapping[int, str]]
 """Gives who is connected now, by node id."""
@@ -100,7 +102,8 @@ class StockGrid(TrainingGrid):
             why = self.why_lost(request.metadata.dst_node_id)
             if why:
                 del waiting[name]
-                found.append(failed_reply(request, LOST, why))
+                code = LOST if why == CONNECTION_LOST else REFUSED
+                found.append(failed_reply(request, code, why))
         return found
 
     def sum_parts(

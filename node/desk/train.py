@@ -134,7 +134,8 @@ class TrainService(stubs.TrainServiceServicer):
                 reason="TRAIN_EXTRA_MISSING",
                 hint="pip install 'tocsin[train]', and start the node again",
             )
-        run = await self._runs.start(found.matter, request.schema)
+        on_flower = request.engine == wire.TRAINING_ENGINE_FLOWER
+        run = await self._runs.start(found.matter, request.schema, on_flower=on_flower)
         ended = False
         while not ended:
             ended = run.ended

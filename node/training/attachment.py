@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -30,6 +31,7 @@ from node.training.permission import Permission, require_permission
 from node.training.pieces import Assembly, split
 from node.training.sum_duties import Party
 from node.training.sum_stream import SumStream
+from node.training.supernodes import SuperNodes
 from tocsin.v1 import training_service_pb2 as wire
 from tocsin.v1 import training_service_pb2_grpc as stubs
 
@@ -41,6 +43,8 @@ MAX_ASSEMBLIES: Final = 4
 """Messages of one coordinator that may be incomplete: it sends one for each plan at a time."""
 MAX_ANSWERS: Final = 8
 """Messages of one coordinator under work: one for each of a few plans, and a late one of each."""
+LONGEST_ROUND: Final = 86_400
+"""Seconds: a plan's own deadline is shorter, and holds for what comes through a SuperNode."""
 MAX_HELLO_PLANS: Final = 64
 WORKER_FAILED: Final = "WORKER_FAILED"
 
@@ -63,6 +67,7 @@ class Attachments:
         work: Work | None,
         end: Callable[[bytes], None] = lambda _plan: None,
         party: Party | None = None,
+        supernodes: SuperNodes | None = None,
     ) -> None:
         """Prepare.
 
@@ -73,6 +78,7 @@ class Attachments:
             work: Answers messages; None on a node that cannot train: it attaches for files alone.
             end: Told when a run is over.
             party: This member in private sums.
+            supernodes: This member's ends of Flower's deployment engine.
         """
         self._consents = consents
         self._peers = peers
@@ -80,6 +86,7 @@ class Attachments:
         self._work = work
         self._end = end
         self.party = party
+        self._supernodes = supernodes
         self._tasks: dict[MemberId, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -160,9 +167,34 @@ class Attachments:
         seconds = float(min(message.seconds_left, permission.plan.round_seconds))
         return await self._work(permission, message.plan_digest, message.round, payload, seconds)
 
+    async def start_supernode(self, coordinator: MemberId, asked: wire.SuperNodeStart) -> None:
+        """Start a SuperNode for a run, if this member allows it.
+
+        Raises:
+            NodeError: It does not, or cannot.
+        """
+        if self._supernodes is None:
+            raise UnavailableError("this node cannot train", reason="TRAIN_EXTRA_MISSING")
+
+        async def answer(number: int, payload: bytes) -> bytes:
+            message = wire.RoundMessage(
+                plan_digest=asked.plan_digest, round=number, seconds_left=LONGEST_ROUND
+            )
+            return await self.answer(coordinator, message, payload)
+
+        channel = partial(self.channel, coordinator)
+        await self._supernodes.start(coordinator, asked, channel, answer)
+
     def over(self, plan: bytes) -> None:
         """Hear that a run is over."""
         self._end(plan)
+        if self._supernodes is not None:
+            self._supernodes.end_later(plan)
+
+    def lost(self, coordinator: MemberId) -> None:
+        """Hear that a coordinator is gone."""
+        if self._supernodes is not None:
+            self._supernodes.leave(coordinator)
 
 
 class _Stream:
@@ -196,6 +228,7 @@ class _Stream:
                 await self._take(response)
         finally:
             self._call.cancel()
+            self._attachments.lost(self._coordinator)
             for task in (*self._answering, *beside):
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -210,6 +243,8 @@ class _Stream:
             await self._sums.take(response.sum)
         elif kind == "file":
             self._fetcher.take(response.file)
+        elif kind == "supernode":
+            self._begin(self._start_supernode(response.supernode))
 
     async def _ask_for_file(self, request: wire.FileRequest) -> None:
         await self._write(wire.AttachRequest(file=request))
@@ -223,11 +258,25 @@ class _Stream:
         if payload is None:
             return
         self._assemblies.pop(key, None)
+        self._begin(self._answer(message, payload))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         if len(self._answering) >= MAX_ANSWERS:
+            work.close()
             raise PeerError("more is asked than is answered", member=self._coordinator)
-        task = asyncio.create_task(self._answer(message, payload))
+        task = asyncio.create_task(work)
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+
+    async def _start_supernode(self, asked: wire.SuperNodeStart) -> None:
+        message = wire.RoundMessage(plan_digest=asked.plan_digest, exchange_id=asked.exchange_id)
+        try:
+            await self._attachments.start_supernode(self._coordinator, asked)
+        except (NodeError, FederationError) as error:
+            get_log().warning("training.refused", peer=self._coordinator, reason=error.reason)
+            await self._refuse(message, error.reason)
+        else:
+            await self._reply(message, [b""])
 
     async def _answer(self, message: wire.RoundMessage, payload: bytes) -> None:
         try:
@@ -240,15 +289,18 @@ class _Stream:
             get_log().error("training.failed", body="answer", **describe_error(error))
             await self._refuse(message, WORKER_FAILED)
         else:
-            for place, piece in enumerate(pieces):
-                reply = wire.RoundReply(
-                    plan_digest=message.plan_digest,
-                    exchange_id=message.exchange_id,
-                    piece=place,
-                    pieces=len(pieces),
-                    parameters=piece,
-                )
-                await self._write(wire.AttachRequest(reply=reply))
+            await self._reply(message, pieces)
+
+    async def _reply(self, message: wire.RoundMessage, pieces: list[bytes]) -> None:
+        for place, piece in enumerate(pieces):
+            reply = wire.RoundReply(
+                plan_digest=message.plan_digest,
+                exchange_id=message.exchange_id,
+                piece=place,
+                pieces=len(pieces),
+                parameters=piece,
+            )
+            await self._write(wire.AttachRequest(reply=reply))
 
     async def _refuse(self, message: wire.RoundMessage, reason: str) -> None:
         refusal = wire.Refusal(

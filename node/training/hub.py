@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -103,6 +103,10 @@ class Link:
                 exchange.answer.set_exception(ExchangeError("the connection was lost"))
 
 
+_Send = Callable[[Link, bytes, _Exchange], Awaitable[None]]
+"""Called with a member's stream, the exchange's id and the exchange; asks."""
+
+
 class Hub:
     """The streams of the attached members, one for each."""
 
@@ -175,6 +179,34 @@ class Hub:
         Raises:
             ExchangeError: There is no answer; the reason says why.
         """
+
+        async def send(link: Link, identifier: bytes, exchange: _Exchange) -> None:
+            await _send(link, exchange, identifier, number, payload, seconds)
+
+        return await self._ask(member, plan, seconds, send)
+
+    async def start_supernode(
+        self, member: MemberId, plan: bytes, certificate: bytes, seconds: float
+    ) -> None:
+        """Ask a member to start its SuperNode for a run, and wait until it says so.
+
+        Raises:
+            ExchangeError: It does not; the reason says why.
+        """
+
+        async def send(link: Link, identifier: bytes, _exchange: _Exchange) -> None:
+            start = wire.SuperNodeStart(
+                plan_digest=plan, exchange_id=identifier, certificate=certificate
+            )
+            await link.put(wire.AttachResponse(supernode=start))
+
+        await self._ask(member, plan, seconds, send)
+
+    def link(self, member: MemberId) -> Link | None:
+        """Return a member's stream, if it is attached."""
+        return self._links.get(member)
+
+    async def _ask(self, member: MemberId, plan: bytes, seconds: float, send: _Send) -> bytes:
         link = self._links.get(member)
         if link is None:
             raise ExchangeError("the member is not attached")
@@ -183,7 +215,7 @@ class Hub:
         exchange = link.exchanges[identifier] = _Exchange(plan, future)
         try:
             async with asyncio.timeout(seconds):
-                await _send(link, exchange, identifier, number, payload, seconds)
+                await send(link, identifier, exchange)
                 return await exchange.answer
         except TimeoutError as error:
             raise ExchangeError("no answer within the deadline", reason=LATE) from error

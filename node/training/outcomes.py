@@ -29,6 +29,7 @@ _OUTCOMES: Final[Mapping[str, TrainingOutcome]] = MappingProxyType(
 )
 _REASONS: Final[Mapping[str, TrainingReason]] = MappingProxyType(
     {
+        "ENGINE_NOT_ALLOWED": TrainingReason.POLICY,
         "PLAN_UNKNOWN": TrainingReason.PLAN_NOT_APPROVED,
         "NOT_ENROLLED": TrainingReason.PLAN_NOT_APPROVED,
         "RUN_NOT_OPEN": TrainingReason.PLAN_NOT_APPROVED,

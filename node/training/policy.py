@@ -14,6 +14,9 @@
     [budget]
     epsilon = 20.0                  # most that all plans over one data source spend
 
+    [engines]
+    flower = false                  # whether coordinators may ask for a Flower SuperNode
+
     [[data]]
     name = "subscribers"
     schema = "subscribers.schema"   # a file beside this one, or a digest
@@ -101,6 +104,7 @@ class TrainingPolicy:
     without_privacy: bool = False
     budget_millionths: int = int(DEFAULT_BUDGET * MILLION)
     sources: tuple[DataSource, ...] = ()
+    flower: bool = False
 
     def source_for(self, plan: TrainingPlan) -> DataSource | None:
         """Return the own rows that fit the plan's schema, if there are any."""
@@ -167,11 +171,12 @@ def parse_policy(text: str, directory: Path) -> TrainingPolicy:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _invalid(f"it is not TOML: {error}") from error
-    _check_keys("", found, ("approval", "budget", "data"))
+    _check_keys("", found, ("approval", "budget", "engines", "data"))
     approval = _table(found, "approval")
-    budget = _table(found, "budget")
+    budget, engines = _table(found, "budget"), _table(found, "engines")
     _check_keys("approval.", approval, _APPROVAL_KEYS)
     _check_keys("budget.", budget, ("epsilon",))
+    _check_keys("engines.", engines, ("flower",))
     return TrainingPolicy(
         automatic=_flag(approval, "automatic"),
         coordinators=frozenset(_member(name) for name in _texts(approval, "coordinators")),
@@ -184,6 +189,7 @@ def parse_policy(text: str, directory: Path) -> TrainingPolicy:
         without_privacy=_flag(approval, "without_privacy"),
         budget_millionths=_millionths(budget, "epsilon", DEFAULT_BUDGET),
         sources=_sources(found.get("data", []), directory),
+        flower=_flag(engines, "flower", "engines."),
     )
 
 
@@ -255,10 +261,10 @@ def _texts(table: Mapping[str, Any], key: str) -> list[str]:
     return value
 
 
-def _flag(table: Mapping[str, Any], key: str) -> bool:
+def _flag(table: Mapping[str, Any], key: str, where: str = "approval.") -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
-        raise _invalid(f"approval.{key} must be true or false")
+        raise _invalid(f"{where}{key} must be true or false")
     return value
 
 

@@ -14,6 +14,9 @@ from node.training.frames import Header, ProcessError, encode_frame, receive_fra
 THREADS: Final = "1"
 """Threads of linear algebra: the networks are small, and one thread adds in one order."""
 
+NOWHERE: Final = "http://127.0.0.1:9"
+"""Where flwr would look for apps of others: the discard port of this machine."""
+
 
 class TrainingProcess:
     """A child that speaks frames; it ends with its node."""
@@ -102,6 +105,10 @@ def _environment(directory: Path) -> dict[str, str]:
         "HOME": str(directory),
         "FLWR_HOME": str(directory),
         "FLWR_TELEMETRY_ENABLED": "0",
+        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        "FLWR_SUPERGRID_API_URL": NOWHERE + "/v1",
+        "FLWR_SUPERGRID_ADDRESS": NOWHERE.removeprefix("http://"),
         "OMP_NUM_THREADS": THREADS,
         "PYTHONDONTWRITEBYTECODE": "1",
         "USER": "training",

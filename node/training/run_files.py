@@ -22,6 +22,7 @@ _CHECKPOINT: Final = "checkpoint"
 _ROUNDS: Final = "rounds"
 _RUNNING: Final = "running"
 _STARTS: Final = "starts"
+_FLOWER: Final = "flower"
 
 
 class RunFiles:
@@ -51,6 +52,15 @@ class RunFiles:
             raise RequestError("this is not the plan's schema", reason="SCHEMA_DIFFERS")
         self._write(_SCHEMA, found)
         self._write(_RUNNING, b"")
+
+    def choose_flower(self) -> None:
+        """Note that the run is on Flower's deployment engine, however often it is taken up."""
+        self._write(_FLOWER, b"")
+
+    @property
+    def on_flower(self) -> bool:
+        """Whether the run is on Flower's deployment engine."""
+        return (self.directory / _FLOWER).exists()
 
     def end(self) -> None:
         """Note that the run is not to be taken up again."""

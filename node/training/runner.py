@@ -15,9 +15,9 @@ from typing import Any, Final
 from federation.errors import FederationError
 from federation.matters import Matter, State
 from federation.names import MemberId
-from federation.statements import TrainingEvaluation, TrainingRound, TrainingStage
+from federation.statements import TrainingEvaluation, TrainingPlan, TrainingRound, TrainingStage
 from federation.training.worth import Evaluation
-from federation.vocabulary import ModelStage
+from federation.vocabulary import ModelStage, TrainingProtection
 from node.errors import NodeError, PolicyError
 from node.telemetry import describe_error, get_log
 from node.training.bundle import Bundles
@@ -30,6 +30,7 @@ from node.training.process import TrainingProcess
 from node.training.run_files import RunFiles, read_kept, unfinished
 from node.training.run_sums import add_in_secret
 from node.training.sum_run import SumDesk
+from node.training.tunnel import Entries, too_few
 
 MODULE: Final = "node.training.runner_main"
 GATHER_SECONDS: Final = 15.0
@@ -68,11 +69,16 @@ class Runs:
         self._bundles = bundles
         self._runs: dict[bytes, Run] = {}
 
-    async def start(self, matter: Matter, schema: bytes) -> Run:
+    async def start(self, matter: Matter, schema: bytes, *, on_flower: bool = False) -> Run:
         """Start a run, or what is left of it; return the one under way, if there is one.
 
+        Args:
+            matter: Of the plan.
+            schema: The plan's; empty for a run that goes on.
+            on_flower: Whether to run on Flower's deployment engine; a run stays on it.
+
         Raises:
-            PolicyError: NOT_THE_OPENER or RUN_NOT_OPEN.
+            PolicyError: NOT_THE_OPENER, RUN_NOT_OPEN or PROTECTION_UNAVAILABLE.
             RequestError: SCHEMA_MISSING or SCHEMA_DIFFERS.
             MatterError: The members cannot be enrolled.
         """
@@ -82,7 +88,11 @@ class Runs:
         self._check(matter)
         files = RunFiles(self._directory, matter.id, self._bundles)
         plan = matter.facts.plan
+        if on_flower:
+            _check_visible(plan)
         await asyncio.to_thread(files.begin, schema, plan.schema_digest)
+        if on_flower:
+            await asyncio.to_thread(files.choose_flower)
         if matter.state is State.APPROVED:
             members = tuple(sorted(matter.facts.approved))
             await self._consents.say(
@@ -105,6 +115,17 @@ class Runs:
                 files = RunFiles(self._directory, digest, self._bundles)
                 await asyncio.to_thread(files.end)
 
+    def entries(self, digest: bytes) -> Entries:
+        """Return who was asked into a run on Flower's deployment engine.
+
+        Raises:
+            PolicyError: RUN_NOT_OPEN.
+        """
+        run = self._runs.get(digest)
+        if run is None or run.ended or run.entries is None:
+            raise PolicyError("there is no such run", reason="RUN_NOT_OPEN")
+        return run.entries
+
     async def close(self) -> None:
         """Stop every run; each goes on when the node is back."""
         for run in self._runs.values():
@@ -115,6 +136,15 @@ class Runs:
             raise PolicyError("another member proposed this plan", reason="NOT_THE_OPENER")
         if matter.state not in _OPEN:
             raise PolicyError(f"the plan is in the state {matter.state}", reason="RUN_NOT_OPEN")
+
+
+def _check_visible(plan: TrainingPlan) -> None:
+    if plan.protection is not TrainingProtection.ROBUST:
+        raise PolicyError(
+            "Flower's deployment engine cannot add updates without showing them",
+            reason="PROTECTION_UNAVAILABLE",
+            hint="run the plan without --engine flower, or propose one with protection 'robust'",
+        )
 
 
 def _count_ok(report: Mapping[str, Any]) -> int:
@@ -137,6 +167,7 @@ class Run:
         self._round_started = time.monotonic()
         self._changed = asyncio.Event()
         self.process: TrainingProcess | None = None
+        self.entries: Entries | None = None
         self.ended = False
         self.failure = ""
         self.loss = 0.0
@@ -205,7 +236,10 @@ class Run:
         if "report" in header:
             await self._say_round(header)  # a crash may have come before this was said
         matter = await self._matter()
-        self.process = await TrainingProcess.start(MODULE, self._files.directory)
+        on_flower = self._files.on_flower
+        directory = self._files.directory
+        self.entries = Entries(self._hub, self._digest, directory) if on_flower else None
+        self.process = await TrainingProcess.start(MODULE, directory)
         settings = {
             "plan": matter.facts.plan.value().encode().decode(),
             "schema": self._files.schema().encode().decode(),
@@ -214,6 +248,7 @@ class Run:
                 for name in sorted(matter.facts.enrolled)
             },
             "starts": await asyncio.to_thread(self._files.count_start),
+            "engine": "flower" if on_flower else "streams",
         }
         await self.process.send(settings, checkpoint)
         self._round_started = time.monotonic()
@@ -228,7 +263,9 @@ class Run:
         self, question: Mapping[str, Any], body: bytes
     ) -> tuple[dict[str, Any], bytes]:
         if question["kind"] == "roster":
-            return {"members": await self._gather()}, b""
+            return {"members": await self._enter(await self._gather(), body)}, b""
+        if question["kind"] == "losses" and self.entries is not None:
+            return {"losses": self.entries.losses(self._partners(await self._matter()))}, b""
         if question["kind"] == "exchange":
             return await self._exchange(question, body)
         if question["kind"] == "sum":
@@ -241,7 +278,7 @@ class Run:
             return {}, b""
         raise ProcessError("the run's process asks for what there is not")
 
-    async def _gather(self) -> list[str]:
+    async def _gather(self) -> list[MemberId]:
         """Return who takes part in what is next: at first all are waited for, later enough."""
         matter = await self._matter()
         plan, partners = matter.facts.plan, self._partners(matter)
@@ -252,6 +289,15 @@ class Run:
         found = await self._hub.wait_for(partners, enough, seconds)
         self._tell()
         return sorted(found)
+
+    async def _enter(self, members: list[MemberId], certificate: bytes) -> list[MemberId]:
+        """Return who takes part, on an engine that members have to allow."""
+        if self.entries is None:
+            return members
+        found = await self.entries.enter(members, certificate)
+        if len(found) < (await self._matter()).facts.plan.minimum_members and self.entries.refusals:
+            raise too_few(self.entries.refusals)
+        return found
 
     async def _exchange(
         self, question: Mapping[str, Any], body: bytes
@@ -313,10 +359,15 @@ class Run:
             matter.id,
             int(report["number"]),
             bytes.fromhex(question["digest"]),
-            round_outcomes(matter.facts.enrolled, report["outcomes"]),
+            round_outcomes(matter.facts.enrolled, self._refusals() | report["outcomes"]),
             0 if report["norms_opened"] else _count_ok(report),
         )
         await self._consents.say(matter, body)
+
+    def _refusals(self) -> dict[str, Any]:
+        """Return the outcomes of those who were not asked, because they refuse the engine."""
+        refused = self.entries.refusals if self.entries is not None else {}
+        return {str(who): {"status": "refused", "reason": why} for who, why in refused.items()}
 
     async def _finish(self, outcome: Mapping[str, Any], model: bytes) -> None:
         if outcome["kind"] == "failed":

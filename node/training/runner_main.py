@@ -15,8 +15,12 @@ from node.training.frames import ProcessError, encode_frame, read_frame
 
 if TYPE_CHECKING:
     from federation.training.checkpoint import Checkpoint, RoundReport
-    from federation.training.grpc_grid import Answer, Answered, GrpcRun, SumQuestion
+    from federation.training.grpc_grid import Answer, Answered, GrpcRun, RunSetting, SumQuestion
+    from federation.training.plan import TrainingPlan
     from federation.training.released import ReleasedModel
+    from federation.training.schema import FeatureSchema
+
+FLOWER = "flower"
 
 
 class PipeTransport:
@@ -25,6 +29,7 @@ class PipeTransport:
     def __init__(self, given: BinaryIO, taken: BinaryIO) -> None:
         self._given = given
         self._taken = taken
+        self.certificate = b""
 
     def ask(self, header: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
         """Send a frame and wait for the next.
@@ -38,8 +43,13 @@ class PipeTransport:
 
     def roster(self) -> list[str]:
         """Give the members that are attached."""
-        header, _ = self.ask({"kind": "roster"})
+        header, _ = self.ask({"kind": "roster"}, self.certificate)
         return [str(name) for name in header["members"]]
+
+    def losses(self) -> dict[str, str]:
+        """Give which members of a run on Flower's engine do not take part now, and why."""
+        header, _ = self.ask({"kind": "losses"})
+        return {str(name): str(why) for name, why in header["losses"].items()}
 
     def exchange(
         self, number: int, seconds: float, messages: Sequence[tuple[str, bytes]]
@@ -98,7 +108,7 @@ def main() -> None:
     """Run the plan that the node's first frame names, and tell the node how it ended."""
     given, taken = claim_pipe()
     settings, checkpoint = read_frame(given)
-    close_fence(network=False)
+    close_fence(network=False, loopback=settings["engine"] == FLOWER)
     transport = PipeTransport(given, taken)
     try:
         run = _run(settings, checkpoint, transport)
@@ -127,7 +137,25 @@ def _run(settings: dict[str, Any], checkpoint: bytes, transport: PipeTransport) 
     schema = FeatureSchema.parse(str(settings["schema"]).encode())
     kept = Checkpoint.parse(checkpoint) if checkpoint else None
     setting = RunSetting(settings["row_caps"], int(settings["starts"]))
+    if settings["engine"] == FLOWER:
+        return _run_on_flower(plan, schema, setting, transport, kept)
     return run_over_nodes(plan, schema, setting, transport, kept)
+
+
+def _run_on_flower(
+    plan: TrainingPlan,
+    schema: FeatureSchema,
+    setting: RunSetting,
+    transport: PipeTransport,
+    kept: Checkpoint | None,
+) -> GrpcRun:
+    from federation.training.flower_engine import run_over_superlink
+    from federation.training.superlink import SuperLink
+    from node.training.superlink_server import serve_superlink
+
+    link = SuperLink()
+    transport.certificate = serve_superlink(link)
+    return run_over_superlink(link, plan, schema, setting, transport, kept)
 
 
 def _outcome(run: GrpcRun) -> tuple[dict[str, Any], bytes]:

@@ -12,6 +12,7 @@ from node.errors import PeerError
 from node.telemetry import get_log
 from node.training.file_server import FileServer
 from node.training.hub import Hub, Link
+from node.training.runner import Runs
 from tocsin.v1 import training_service_pb2 as wire
 from tocsin.v1 import training_service_pb2_grpc as stubs
 
@@ -19,8 +20,9 @@ from tocsin.v1 import training_service_pb2_grpc as stubs
 class TrainingService(stubs.TrainingServiceServicer):
     """TrainingService of the outside door."""
 
-    def __init__(self, hub: Hub, files: FileServer) -> None:
+    def __init__(self, hub: Hub, files: FileServer, runs: Runs) -> None:
         self._hub = hub
+        self._runs = runs
         self._files = files
 
     async def Attach(  # noqa: N802 - the contract's name
@@ -42,6 +44,16 @@ class TrainingService(stubs.TrainingServiceServicer):
             reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
+
+    async def Tunnel(  # noqa: N802 - the contract's name
+        self, request_iterator: AsyncIterator[wire.TunnelRequest], context: Any
+    ) -> AsyncIterator[wire.TunnelResponse]:
+        """Carry one connection of a member's SuperNode to the SuperLink of a run."""
+        member = current_caller().member
+        first = await anext(request_iterator, wire.TunnelRequest())
+        entries = self._runs.entries(first.plan_digest)
+        async for chunk in entries.carry(member, request_iterator, first.public_key):
+            yield wire.TunnelResponse(chunk=chunk)
 
     async def _read(self, link: Link, requests: AsyncIterator[wire.AttachRequest]) -> None:
         try:

@@ -182,11 +182,13 @@ def outcomes_of(federation: Federation, digest: str, member: str) -> list[str]:
 
 
 @contextmanager
-def running(federation: Federation, digest: str, schema: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    federation: Federation, digest: str, schema: Path, *more: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a plan beside the test."""
     home = str(federation.home(COORDINATOR).root)
     launch = (sys.executable, "-c", "from node.cli import main; main()", "--home", home)
-    command = [*launch, "train", "run", digest, "--schema", str(schema)]
+    command = [*launch, "train", "run", digest, "--schema", str(schema), *more]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         try:
             yield run

@@ -30,6 +30,8 @@ The file is training.toml in the member's home:
   without_privacy = false
   [budget]
   epsilon = 20.0                  # most that all plans over one data source spend
+  [engines]
+  flower = false                  # whether coordinators may ask for a Flower SuperNode
   [[data]]
   name = "subscribers"
   schema = "subscribers.schema"   # a file beside this one, or a digest
@@ -60,6 +62,7 @@ def policy(home: Home, as_json: bool) -> None:
         "epsilon": found.epsilon_millionths / MILLION,
         "without_privacy": found.without_privacy,
         "budget": found.budget_millionths / MILLION,
+        "flower": found.flower,
         "data": [
             {"name": one.name, "schema": one.schema_digest.hex(), "row_cap": one.row_cap}
             for one in found.sources

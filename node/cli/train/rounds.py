@@ -24,10 +24,15 @@ The run is the node's: it goes on when this command ends, and after a crash of t
 command shows it again.
 
 \b
+Flower's engine needs a plan with the protection robust, and members that allow it in their
+training.toml: [engines] flower = true. A run that was started on it stays on it.
+
+\b
 EXAMPLES
   tocsin train run 9f2c4b1a --schema subscribers.schema
   tocsin train run 9f2c4b1a
   tocsin train run 9f2c4b1a --json
+  tocsin train run 9f2c4b1a --schema subscribers.schema --engine flower
 """
 )
 @digest_argument
@@ -36,12 +41,20 @@ EXAMPLES
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The plan's schema; not needed to go on with a run.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["streams", "flower"]),
+    default="streams",
+    show_default=True,
+    help="The members' streams, or Flower's SuperLink and SuperNodes inside tunnels.",
+)
 @json_option
 @pass_home
-def run(home: Home, digest: bytes, schema: Path | None, as_json: bool) -> int:
+def run(home: Home, digest: bytes, schema: Path | None, engine: str, as_json: bool) -> int:
     """Run an own plan, or what is left of it, and show its rounds."""
     text = schema.read_bytes() if schema is not None else b""
-    request = wire.RunRequest(plan_digest=digest, schema=text)
+    chosen = wire.TRAINING_ENGINE_FLOWER if engine == "flower" else wire.TRAINING_ENGINE_UNSPECIFIED
+    request = wire.RunRequest(plan_digest=digest, schema=text, engine=chosen)
     shown = Progress(as_json=as_json)
     last = wire.RunResponse()
     for last in follow_run(home, request):
