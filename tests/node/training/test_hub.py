@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
+from pathlib import Path
 
 import grpc.aio
 import pytest
 
 from federation.roles import Role
+from node.store.catalogue import Catalogue
+from node.store.sqlite import SqliteStore
+from node.training.bundle import Bundles
+from node.training.file_server import FileServer
 from node.training.hub import ExchangeError, Hub
+from node.training.matters import TrainingMatters
 from node.training.pieces import PIECE_BYTES
 from node.training.training_service import TrainingService
 from tests.node.federation_fixture import (
@@ -34,10 +41,15 @@ async def coordinator():
         {CARRIER: Role.CARRIER, BANK: Role.BANK, PARTNER: Role.COORDINATOR}
     )
     hub = Hub()
-    services = [(stubs.add_TrainingServiceServicer_to_server, TrainingService(hub))]
-    async with running_node(federation, PARTNER, services):
-        yield hub, federation
-        hub.close()
+    with tempfile.TemporaryDirectory() as directory:
+        store = SqliteStore(Path(directory) / "public.db")
+        matters = TrainingMatters(Catalogue(store), lambda: federation.charter)
+        files = FileServer(PARTNER, matters, Bundles(Path(directory)))
+        services = [(stubs.add_TrainingServiceServicer_to_server, TrainingService(hub, files))]
+        async with running_node(federation, PARTNER, services):
+            yield hub, federation
+            hub.close()
+        store.close()
 
 
 @contextlib.asynccontextmanager

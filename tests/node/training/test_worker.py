@@ -23,6 +23,7 @@ from federation.training.adapter import claim_process, encode_message, parse_mes
 from federation.training.local_engine import RUN, node_id
 from federation.training.plan import DataUse, LabelRule
 from federation.training.records import CONFIG, PLAN, ROUND, SCALING, SUMMAND, read_array
+from federation.training.sum_labels import labels_digest
 from node.errors import ConfigError, PolicyError
 from node.store.private import PrivateStore
 from node.training.frames import ProcessError
@@ -116,8 +117,19 @@ async def test_another_plan_other_code_or_another_round_never_runs(workers):
 
 async def test_an_update_meant_to_be_secret_never_leaves_openly(workers):
     permission = permit(protection="secret")
+    told = await ask(workers, permission, question(permission))
+    answer = parse_message(told)
+    labels = labels_digest(permission.plan.digest(), "query.coarse")
+    vector = workers.summands.find(permission.plan.digest(), labels)
 
-    assert await reason_of(workers, permission, question(permission)) == "PROTECTION_UNAVAILABLE"
+    assert [*answer.content] == ["metrics"]
+    assert dict(answer.content["metrics"]) == {"length": len(vector)}
+    assert vector.sum() > 200
+    assert len(told) < 500
+
+    workers.end_later(permission.plan.digest())
+
+    assert workers.summands.find(permission.plan.digest(), labels) is None
 
 
 async def test_rows_that_are_not_described_or_not_there_are_named(workers):
