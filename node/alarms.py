@@ -16,6 +16,8 @@ from node.store.private import PrivateStore
 from node.telemetry import get_log
 from node.tokens.tokeniser import Blame
 
+MILLION = 1_000_000  # a stability index is said in millionths
+STABLE_INDEX = 0.25  # as in federation.training.drift, which loads numpy; a test holds them equal
 MAX_KNOWN = 4_096  # alarms remembered in memory, about 0.5 MiB; the store knows all of them
 
 
@@ -92,6 +94,25 @@ class Alarms:
             alarm_kind=AlarmKind.STATEMENT_REFUSED, member=member, observed=1, reason=reason
         )
         await self._raise(f"matter/{member}/{statement_id.hex()}", alarm)
+
+    async def model_drifted(self, member: MemberId, plan_digest: bytes, index: float) -> None:
+        """Tell that rows have moved away from those of a model: once a day and plan.
+
+        Args:
+            member: Who measured it.
+            plan_digest: Of the model's plan.
+            index: The largest population stability index; 0 where the label rate jumped alone.
+        """
+        day = self._clock() // SECONDS_A_DAY
+        alarm = Alarm(
+            alarm_kind=AlarmKind.MODEL_DRIFTED,
+            member=member,
+            observed=round(index * MILLION),
+            limit=round(STABLE_INDEX * MILLION),
+            reason="MODEL_DRIFTED",
+            plan_digest=plan_digest,
+        )
+        await self._raise(f"drift/{plan_digest.hex()}/{day}", alarm)
 
     async def _raise(self, key: str, alarm: Alarm) -> None:
         if key in self._known:

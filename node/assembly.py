@@ -23,6 +23,7 @@ from node.config import Config
 from node.desk.check import Checker, ReplicaSource
 from node.desk.explain import Explainer
 from node.desk.intake import Intake
+from node.desk.learning import Learning
 from node.desk.nominate import Nominator
 from node.desk.own_claims import OwnClaims
 from node.desk.say import Sayings
@@ -56,15 +57,19 @@ from node.traffic import Capture, Traffic
 from node.training.attachment import Attachments
 from node.training.bundle import Bundles
 from node.training.consent import Consents
+from node.training.drift import DriftWatch
 from node.training.fetching import Shelf
+from node.training.fusion import LateFusion
 from node.training.grounds import Grounds
 from node.training.hub import Hub
 from node.training.ledger import EpsilonLedger
 from node.training.matters import TrainingMatters
 from node.training.models import Models
+from node.training.own_rows import OwnRows
 from node.training.runner import Runs
 from node.training.scoring import Scoring
 from node.training.shadow import Shadow
+from node.training.subjects import Subjects
 from node.training.sum_company import SumCompany
 from node.training.sum_duties import Party
 from node.training.sum_run import SumDesk
@@ -343,6 +348,21 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
         ),
     )
     return DeskService(Checker(intake, ReplicaSource(log.verdicts), core.pad), replica)
+
+
+def build_learning(core: Core, log: LogSide, tokeniser: Tokeniser) -> Learning:
+    """Make what learns from outcomes: labels, drift, late fusion."""
+
+    def recall(values: Collection[tuple[int, str]]) -> dict[tuple[int, str], bytes]:
+        return core.private.known_tokens(values, core.epoch())
+
+    intake = Intake(tokeniser, core.config.country, recall)
+    rows = OwnRows(log.consents, log.bundles, core.home, core.config.country)
+    return Learning(
+        Subjects(intake, log.catalogue, core.private, log.verdicts, core.pad, core.epoch),
+        DriftWatch(log.consents, log.bundles, rows, log.sums, log.alarms),
+        LateFusion(intake, log.catalogue, core.private, rows, log.sums, core.pad),
+    )
 
 
 def build_score_desk(core: Core, log: LogSide, nominator: Nominator) -> ScoreDesk:

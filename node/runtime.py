@@ -25,6 +25,7 @@ from node.assembly import (
     build_core,
     build_desk,
     build_file_attachments,
+    build_learning,
     build_log_side,
     build_public_keys,
     build_score_desk,
@@ -34,6 +35,7 @@ from node.assembly import (
     wall_clock,
 )
 from node.config import Config
+from node.desk.learning import LearningService
 from node.desk.operation import LogParts, OperationService
 from node.desk.score import ScoreDesk
 from node.desk.service import DeskService
@@ -59,6 +61,7 @@ from node.training.file_server import FileServer
 from node.training.training_service import TrainingService
 from tocsin.desk.v1 import (
     desk_service_pb2_grpc,
+    learning_service_pb2_grpc,
     operation_service_pb2,
     operation_service_pb2_grpc,
     sum_service_pb2_grpc,
@@ -83,6 +86,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.OperationService",
     "tocsin.desk.v1.TrainService",
     "tocsin.desk.v1.SumService",
+    "tocsin.desk.v1.LearningService",
 )
 
 
@@ -126,6 +130,7 @@ class RunningNode:
         self._training = build_training_side(core, self._log) if self._log else None
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
+        self._learning = build_learning(core, self._log, self._tokeniser) if self._log else None
         self._scores: ScoreDesk | None = None
         if self._log is not None and self._desk.nominator is not None:
             self._scores = build_score_desk(core, self._log, self._desk.nominator)
@@ -295,6 +300,10 @@ class RunningNode:
             (
                 sum_service_pb2_grpc.add_SumServiceServicer_to_server,
                 SumService(self._log.sums if self._log is not None else None),
+            ),
+            (
+                learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
+                LearningService(self._learning, wall_clock),
             ),
         ]
 

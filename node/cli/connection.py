@@ -20,6 +20,7 @@ from node.errors import NodeError, PolicyError, RequestError, UnavailableError
 from node.home import Home
 from node.socket_path import short_path
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
+from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
@@ -75,6 +76,7 @@ class InsideDoor:
         self.operation = OperationServiceStub(channel)
         self.train = TrainServiceStub(channel)
         self.sum = SumServiceStub(channel)
+        self.learning = LearningServiceStub(channel)
         return self
 
     def __exit__(

@@ -41,7 +41,7 @@ class TrainingProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd=directory,
-                env=_environment(directory),
+                env=bare_environment(directory),
             )
         return cls(process)
 
@@ -98,7 +98,7 @@ def _open_log(directory: Path) -> BinaryIO:
     return (directory / "process.log").open("ab")
 
 
-def _environment(directory: Path) -> dict[str, str]:
+def bare_environment(directory: Path) -> dict[str, str]:
     """Return a bare environment: nothing of the node's own reaches training code."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     return kept | {

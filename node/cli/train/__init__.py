@@ -11,12 +11,14 @@ from node.cli.train.judgement import assess
 from node.cli.train.model_card import card
 from node.cli.train.models_here import list_models
 from node.cli.train.on_table import on_table
+from node.cli.train.outcomes import label
 from node.cli.train.propose import plan
 from node.cli.train.rounds import run
 from node.cli.train.rows import check_data
 from node.cli.train.scored_rows import score
 from node.cli.train.stages import release, rollback
 from node.cli.train.standing import list_plans, show, status
+from node.cli.train.together import drift, fuse
 
 # What a command imports beyond the desk's contract it imports in its
 # function: `tocsin train --help` loads all of these modules.
@@ -38,6 +40,9 @@ _COMMANDS: tuple[click.Command, ...] = (
     rollback,
     policy,
     check_data,
+    label,
+    drift,
+    fuse,
 )
 
 
