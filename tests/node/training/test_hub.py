@@ -12,13 +12,11 @@ import grpc.aio
 import pytest
 
 from federation.roles import Role
-from node.store.catalogue import Catalogue
-from node.store.sqlite import SqliteStore
 from node.training.bundle import Bundles
 from node.training.file_server import FileServer
 from node.training.hub import ExchangeError, Hub
-from node.training.matters import TrainingMatters
 from node.training.pieces import PIECE_BYTES
+from node.training.runner import Runs
 from node.training.training_service import TrainingService
 from tests.node.federation_fixture import (
     BANK,
@@ -28,11 +26,16 @@ from tests.node.federation_fixture import (
     make_federation,
     running_node,
 )
+from tests.node.training.test_decisions import Node
 from tocsin.v1 import training_service_pb2 as wire
 from tocsin.v1 import training_service_pb2_grpc as stubs
 
 PLAN = bytes(range(32))
 SECONDS = 10.0
+
+
+def no_sums():
+    raise AssertionError("nobody runs a plan here")
 
 
 @contextlib.asynccontextmanager
@@ -42,14 +45,15 @@ async def coordinator():
     )
     hub = Hub()
     with tempfile.TemporaryDirectory() as directory:
-        store = SqliteStore(Path(directory) / "public.db")
-        matters = TrainingMatters(Catalogue(store), lambda: federation.charter)
-        files = FileServer(PARTNER, matters, Bundles(Path(directory)))
-        services = [(stubs.add_TrainingServiceServicer_to_server, TrainingService(hub, files))]
+        node, bundles = Node(Path(directory)), Bundles(Path(directory))
+        files = FileServer(PARTNER, node.consents.matters, bundles)
+        runs = Runs(node.consents, hub, Path(directory), bundles, no_sums)
+        service = TrainingService(hub, files, runs)
+        services = [(stubs.add_TrainingServiceServicer_to_server, service)]
         async with running_node(federation, PARTNER, services):
             yield hub, federation
             hub.close()
-        store.close()
+        node.close()
 
 
 @contextlib.asynccontextmanager
