@@ -26,7 +26,11 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 setup: $(VENV)/.base ## Install what a node needs into .venv
 setup-dev: $(VENV)/.dev ## Install what development and every test need into .venv
 
-demo: setup ## A whole federation on this machine (DATA=../shared/data for real indicators)
+$(VENV)/.train: $(VENV)/.base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	@touch $@
+
+demo: setup $(if $(TRAIN),$(VENV)/.train) ## A whole federation on this machine (DATA=../shared/data for real data, TRAIN=1 to train a model, too)
 	$(BIN)/tocsin demo $(if $(DATA),--data $(DATA))
 
 test: setup-dev ## Run every test

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -26,7 +26,7 @@ Exit status 1 if any check fails.
 \b
 EXAMPLES
   tocsin demo
-  tocsin demo --data ../shared/data
+  tocsin demo --data ../shared/data --plot training.svg
   tocsin demo --json | python3 -m json.tool
 """
 
@@ -36,8 +36,15 @@ _directory = click.Path(path_type=Path, file_okay=False)
 @click.command("demo", epilog=_EPILOG)
 @click.option("--data", "data_directory", type=_directory, help="Directory of real lists.")
 @click.option("--keep", type=_directory, help="Keep the homes here, a new or empty directory.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw what training gained to this file, .svg or .png.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the report.")
-def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) -> int:
+def demo_command(
+    data_directory: Path | None, keep: Path | None, plot: Path | None, as_json: bool
+) -> int:
     """Show five members, a partner and their keys at work, and check every claim."""
     signal.signal(signal.SIGTERM, _end_in_order)
     with output.Progress("reading lists", 1) as bar:
@@ -54,6 +61,8 @@ def demo_command(data_directory: Path | None, keep: Path | None, as_json: bool) 
         output.json_object(document(result))
     else:
         _show_end(result, keep)
+    if result.facts.training and (plot is not None or keep is not None):
+        _draw(result.facts.training, plot or Path(str(keep)) / "training.svg")
     return 0 if result.passed else EXIT_FAILED
 
 
@@ -81,7 +90,22 @@ def _tell(checks: list[Check]) -> None:
             output.data(line)
 
 
-_PERSON = Audience(output.Progress, _announce, _tell)
+def _skip(act: Act, why: str) -> None:
+    output.data(
+        f"{click.style(act.title, bold=True)}\n  {click.style('skipped', fg='yellow')} {why}"
+    )
+
+
+_PERSON = Audience(output.Progress, _announce, _tell, _skip)
+
+
+def _draw(found: Mapping[str, Any], target: Path) -> None:
+    from node.demo.plot import draw_gain  # matplotlib takes a second to load
+
+    if draw_gain(found, target):
+        output.say(f"drawn: {target}")
+    else:
+        output.say("not drawn: matplotlib is not installed; the bars above say the same")
 
 
 def _show_end(result: Result, keep: Path | None) -> None:

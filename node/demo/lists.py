@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from federation.indicators import Indicator, IndicatorError, Kind, parse_indicator
 from federation.vocabulary import FraudType
@@ -75,6 +76,7 @@ class Material:
         lists: By member, for each of ``MEMBERS``.
         guard: Domains that nobody may act on, for each node's own guard.
         absent: Values that no list holds.
+        directory: Where the real rows are that members train on; None for planted ones.
     """
 
     is_real: bool
@@ -82,6 +84,7 @@ class Material:
     lists: Mapping[str, MemberList]
     guard: tuple[Indicator, ...] = field(repr=False)
     absent: tuple[Indicator, ...] = field(repr=False)
+    directory: Path | None = None
 
     @cached_property
     def guarded(self) -> frozenset[Indicator]:

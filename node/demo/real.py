@@ -98,6 +98,7 @@ def load_real(directory: Path) -> Material:
         lists=named,
         guard=guard,
         absent=tuple(dict.fromkeys(absent)),
+        directory=directory,
     )
 
 

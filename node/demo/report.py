@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -11,11 +11,13 @@ import click
 from node.demo.lists import MEMBERS, PARTNER
 from node.demo.stage import Check
 from node.demo.story import Result
+from node.trial.report import HEADER, as_rows
 
 _SERVICE_PREFIX = "/tocsin.v1."
 _MAX_FINDINGS = 10
 _COLUMNS = 100
 _DETAIL_COLUMN = 36
+_BAR_CHARACTERS = 40
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -40,6 +42,8 @@ def document(result: Result) -> dict[str, Any]:
         },
         "raw_identifiers_found": len(facts.findings) if facts.files else None,
         "findings": facts.findings[:_MAX_FINDINGS],
+        "training": facts.training or None,
+        "skipped": result.skipped,
         "timings": result.timings,
     }
 
@@ -72,6 +76,9 @@ def lines(result: Result) -> Iterator[str]:
     yield ""
     yield from _search(result)
     yield ""
+    if result.facts.training:
+        yield from training_lines(result.facts.training)
+        yield ""
     failed = [check.name for check in result.checks if not check.passed]
     verdict = f"{len(result.checks)} checks, "
     verdict += f"{len(failed)} failed: {', '.join(failed)}" if failed else "all passed"
@@ -127,6 +134,18 @@ def _search(result: Result) -> Iterator[str]:
             " at that member"
         )
     yield from (f"  {finding}" for finding in facts.findings[:_MAX_FINDINGS])
+
+
+def training_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Return the table of what training together gained."""
+    yield _title(f"WHAT TRAINING TOGETHER GAINED, ON {found['source'].upper()}")
+    rows = [(*row, _bar(float(row[1]))) for row in as_rows(found)]
+    yield from _table([(*HEADER, "AUC from 0.5 to 1"), *rows])
+
+
+def _bar(share: float) -> str:
+    """Draw a number from a half to one, as AUC is."""
+    return "█" * max(0, round((share - 0.5) * 2 * _BAR_CHARACTERS))
 
 
 def _short(method: str) -> str:

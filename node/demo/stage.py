@@ -89,6 +89,7 @@ class Facts:
     files: int = 0
     bytes_read: int = 0
     findings: list[str] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)
 
 
 class Stage:

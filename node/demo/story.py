@@ -11,7 +11,7 @@ from typing import NamedTuple
 from federation.errors import FederationError
 from federation.names import FederationName
 from keys.errors import KeysError
-from node.demo import asking, proof, sharing
+from node.demo import asking, proof, sharing, training
 from node.demo.lists import MEMBERS, PARTNER, Material
 from node.demo.stage import Check, Facts, ShowProgress, Stage
 from node.errors import NodeError
@@ -21,11 +21,15 @@ FEDERATION = FederationName("demo")
 
 
 class Act(NamedTuple):
-    """One act: its name in the timings, what a person reads, and what it does."""
+    """One act: its name in the timings, what a person reads, and what it does.
+
+    ``why_not`` says why it cannot be played on this machine, or nothing.
+    """
 
     name: str
     title: str
     play: Callable[[Stage], Iterator[Check]]
+    why_not: Callable[[], str] = lambda: ""
 
 
 ACTS: tuple[Act, ...] = (
@@ -46,6 +50,12 @@ ACTS: tuple[Act, ...] = (
     Act("end", "All nodes end, and what left them is counted", proof.end),
     Act("search", "Every disk and every message is searched for raw identifiers", proof.search),
     Act("edit_log", "Somebody edits one byte of history", proof.edit_log),
+    Act(
+        "train",
+        "Three members train a model together, over rows that stay with each",
+        training.train,
+        training.why_not,
+    ),
 )
 
 
@@ -57,11 +67,13 @@ class Audience:
         show: Makes a progress bar of a label and a length.
         begins: Called when an act begins.
         checked: Called with the checks of an act when it has ended.
+        skipped: Called with an act that cannot be played, and why.
     """
 
     show: ShowProgress
     begins: Callable[[Act], None] = lambda _: None
     checked: Callable[[list[Check]], None] = lambda _: None
+    skipped: Callable[[Act, str], None] = lambda _act, _why: None
 
 
 @dataclass(slots=True)
@@ -72,6 +84,7 @@ class Result:
         roles: By member, in order.
         checks: In the order in which they were made.
         timings: Seconds by act, and in all.
+        skipped: Why an act was not played, by its name.
     """
 
     material: Material
@@ -79,6 +92,7 @@ class Result:
     facts: Facts
     checks: list[Check] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -120,6 +134,10 @@ def tell_story(
 
 def play_act(act: Act, stage: Stage, result: Result, audience: Audience) -> bool:
     """Play one act; say whether the story can go on."""
+    if why := act.why_not():
+        result.skipped[act.name] = why
+        audience.skipped(act, why)
+        return True
     audience.begins(act)
     started, checks, goes_on = time.monotonic(), list[Check](), True
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from federation.training.comparison import Worth, measure_model
-from federation.training.released import ReleasedModel
-from federation.training.table import Table
-from node.trial.measure import Comparison
+if TYPE_CHECKING:  # the extra, which reading a document does not need
+    from federation.training.comparison import Worth
+    from federation.training.released import ReleasedModel
+    from federation.training.table import Table
+    from node.trial.measure import Comparison
 
 HEADER = ("", "AUC", "AP", "macro F1")
 _KEYS = ("auc", "ap", "macro_f1")
@@ -18,6 +19,8 @@ def as_document(
     model: ReleasedModel, test: Table, compared: Comparison, seconds: float
 ) -> dict[str, Any]:
     """Put everything that was measured on the test rows into one object."""
+    from federation.training.comparison import measure_model
+
     found: dict[str, Any] = {
         "members": {name: {"local": worth} for name, worth in compared.local.items()},
         "federated": measure_model(model, test),

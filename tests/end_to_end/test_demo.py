@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from node.sandbox import Sandbox
+from node.trial.extra import missing_packages
 from tests.end_to_end.members import eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -24,6 +25,8 @@ REQUIRED = {
     *("partner-spelling", "retraction-everywhere", "reassigned-clean", "one-holder-down"),
     *("no-raw-identifiers", "log-sound", "log-edit-found"),
 }
+TRAINED = {"training-beats-local", "training-near-pooled", "training-in-secret"}
+CAN_TRAIN = not missing_packages()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,21 @@ def test_every_check_of_the_generated_demonstration_passes(told):
 
     assert not failed
     assert done.returncode == 0, done.stderr
-    assert {check["name"] for check in report["checks"]} >= REQUIRED
+    names = {check["name"] for check in report["checks"]}
+
+    assert names >= REQUIRED
+    assert (names >= TRAINED) is CAN_TRAIN
+
+
+def test_members_that_train_are_compared_or_the_act_is_skipped_by_name(told):
+    report = json.loads(told[0].stdout)
+
+    if CAN_TRAIN:
+        assert set(report["training"]["members"]) == {"carrier-a", "carrier-b", "bank-x"}
+        assert report["skipped"] == {}
+    else:
+        assert report["training"] is None
+        assert "tocsin[train]" in report["skipped"]["train"]
 
 
 def test_the_report_for_programs_has_its_numbers(told):
