@@ -1,7 +1,5 @@
 """Members on disk with a network of copied logs and a clock that a test turns."""
 
-import asyncio
-
 import numpy as np
 import pytest
 
@@ -115,7 +113,3 @@ def network(tmp_path):
     yield found
     for one in found.offices.values():
         one.party.close()
-
-
-def run(coroutine):
-    return asyncio.run(coroutine)

@@ -200,6 +200,43 @@ async def test_shares_said_late_are_left_out_by_name(network):
     assert progress.total.units[0] == ALL - 4
 
 
+async def test_shares_of_another_length_are_left_out_by_name(network):
+    lost = network[FOURTH]
+    lost.vector = None
+    sum_id = await network[OPENER].sums.open(draft())
+    await network.settle()
+    state = lost.sums.records.find(sum_id).state
+    sealed = state.waiting_shares()[MemberId(SECOND)][1].sealed_shares
+    short = tuple(each[:-8] for each in sealed)
+    message = state.sum.shares_digest(lost.name, short)
+    signature = lost.party.core.keys.signing.sign("sum-shares/v1", message)
+    await lost.sums._say([SumShares(sum_id, short, signature)], draft().purpose)
+    await network.settle()
+    progress = await network[OPENER].sums.progress(sum_id)
+
+    assert progress.findings[MemberId(FOURTH)].reason is Exclusion.SHARES_LENGTH
+    assert progress.total.units[0] == ALL - 4
+
+
+async def test_shares_copied_from_another_are_left_out_and_the_rest_is_added_up(network):
+    forger = network[FOURTH]
+    forger.vector = None
+    sum_id = await network[OPENER].sums.open(draft())
+    await network.settle()
+    state = forger.sums.records.find(sum_id).state
+    copied = state.waiting_shares()[MemberId(SECOND)][1]
+    message = state.sum.shares_digest(forger.name, copied.sealed_shares)
+    signature = forger.party.core.keys.signing.sign("sum-shares/v1", message)
+    await forger.sums._say([replace(copied, signature=signature)], draft().purpose)
+    await network.settle()
+    progress = await network[OPENER].sums.progress(sum_id)
+
+    found = progress.findings[MemberId(FOURTH)]
+    assert found.reason is Exclusion.SHARE_INVALID
+    assert set(found.refused_by) == set(state.sum.opening.holders)
+    assert progress.total.units[0] == ALL - 4
+
+
 async def test_an_opening_with_foreign_holders_gets_nothing(network):
     office = network[OPENER]
     opener = office.sums.opener
