@@ -1,14 +1,19 @@
 """Write model cards and risk assessments in Markdown, for people."""
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from federation.training.assessment import Assessment
 from federation.training.card import CardRound, ModelCard
 from federation.training.plan import TrainingPlan
 from federation.training.worth import ALERTS, Gains, MemberMean, Worth
 
-_METRICS = (
+CHANCE_LEVEL: Final = 0.05  # of membership advantage: less is of no use to anybody
+MUCH_ADVANTAGE: Final = 0.15
+
+_METRICS: Final = (
     ("PR-AUC (average precision)", "pr_auc"),
     ("ROC-AUC", "roc_auc"),
     ("Macro F1 at the threshold", "macro_f1"),
@@ -21,8 +26,8 @@ _METRICS = (
     ("Membership attack, AUC (0.5 is a guess)", "membership_auc"),
     ("Membership attack, advantage (0 is a guess)", "membership_advantage"),
 )
-_MEANS = (("PR-AUC", "pr_auc"), ("ROC-AUC", "roc_auc"), ("Macro F1", "macro_f1"))
-_GAIN_NAMES = {"auc": "ROC-AUC", "ap": "PR-AUC", "macro_f1": "Macro F1"}
+_MEANS: Final = (("PR-AUC", "pr_auc"), ("ROC-AUC", "roc_auc"), ("Macro F1", "macro_f1"))
+_GAIN_NAMES: Final = {"auc": "ROC-AUC", "ap": "PR-AUC", "macro_f1": "Macro F1"}
 
 
 def write_card(card: ModelCard, assessment: Assessment | None) -> str:
@@ -190,11 +195,12 @@ def _span(least: float, most: float) -> str:
 
 def _membership(card: ModelCard) -> str:
     found = card.evaluation.federated.membership_advantage
+    chance = _chance(card.evaluation.rows)
     if found is None:
         verdict = "It was not measured."
-    elif found < 0.05:
-        verdict = "Little can be told."
-    elif found < 0.15:
+    elif found < max(CHANCE_LEVEL, chance):
+        verdict = "No more can be told than that."
+    elif found < MUCH_ADVANTAGE:
         verdict = "Something can be told: mind it where membership itself is sensitive."
     else:
         verdict = "Much can be told: the model remembers single rows."
@@ -202,8 +208,14 @@ def _membership(card: ModelCard) -> str:
         "## Membership test\n\n"
         "Two attacks with the model in hand try to tell rows that a network was trained on from"
         " rows that it never saw: by how sure it is, and by how much surer than its neighbours."
-        f" The table has the stronger one. {verdict}"
+        f" The table has the stronger one. On so many rows, chance alone reaches an advantage of"
+        f" {chance:.3f}. {verdict}"
     )
+
+
+def _chance(rows: int) -> float:
+    """Give the advantage that a guess reaches in one case of twenty: Kolmogorov and Smirnov's."""
+    return min(1.0, 1.36 * math.sqrt(2 / max(rows, 1)))
 
 
 def _protection(card: ModelCard) -> str:
