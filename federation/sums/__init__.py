@@ -1,8 +1,9 @@
 """Private sums: the total of what members hold, and nothing else of it.
 
 ``opening`` says what is added up, ``contribution`` what a contributor does, ``closing`` and
-``holder`` what opener and holders do, ``state`` how a sum stands, ``judgement`` whose vector
-counts, ``total`` what came out. ``README.md`` has the protocol and who learns what.
+``holder`` what opener and holders do, ``state`` what was said, ``judgement`` whose vector counts,
+``total`` what came out, ``progress`` how it stands. ``README.md`` has the protocol and who learns
+what.
 """
 
 from federation.statements.shape import round_coarse

@@ -292,7 +292,7 @@ class SumLabels(_message.Message):
     sum_id: _builtins.bytes
     """Required. As in the opening."""
     source: _builtins.str
-    """Required. Which numbers of a contributor's: upper-case snake, for example CATALOGUE_KINDS."""
+    """Required. Which numbers of a contributor's: upper-case snake, for example KINDS."""
     labels: _builtins.bytes
     """Required. One for each entry, 16 bytes each, packed: tokens, or hashes of what the source counts."""
     subject: _builtins.bytes
