@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def first(
     to_shadow(federation, directory, digest)
     release(federation, digest)
     for member in MEMBERS:
-        eventually(lambda member=member: has_all(federation, member, digest))
+        eventually(partial(has_all, federation, member, digest))
     return digest
 
 
