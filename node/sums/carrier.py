@@ -44,6 +44,8 @@ from node.telemetry import describe_error, get_log
 
 # Seconds between looks at the clock for sums whose deadline comes: what a person calls at once.
 LOOK_SECONDS: Final = 1.0
+# Seconds after which a step that failed is tried again, as with a full disk.
+RETRY_SECONDS: Final = 10
 # Seconds after the time to close in which a holder that was away still answers: a week.
 ANSWER_SECONDS: Final = 7 * 86_400
 
@@ -149,12 +151,15 @@ class Sums:
         async with self._turn:
             while (body := await asyncio.to_thread(self._next, sum_id)) is not None:
                 await self._say([body], self._purpose(sum_id))
+                self._said.add(_digest(body))
 
     async def _advance_safely(self, sum_id: bytes) -> None:
         """Advance one sum; what somebody said in it must not stop the others."""
         try:
             await self.advance(sum_id)
         except (NodeError, FederationError, KeysError) as error:
+            looked, _ = self._looked.get(sum_id, (0, None))
+            self._looked[sum_id] = (looked, self._clock() + RETRY_SECONDS)
             get_log().warning("sum.not_advanced", reason=error.reason, **describe_error(error))
 
     def _next(self, sum_id: bytes) -> SumBody | None:
@@ -166,16 +171,10 @@ class Sums:
             return None
         body = self._duty(head, rows)
         # Nothing is said twice, whatever the fold makes of it: a log is for ever.
-        if body is None or self._was_said(body):
+        if body is None or _digest(body) in self._said:
             self._looked[sum_id] = (len(rows), self._due(head))
             return None
         return body
-
-    def _was_said(self, body: SumBody) -> bool:
-        digest = hashlib.sha256(encode_body(body)).digest()
-        was_said = digest in self._said
-        self._said.add(digest)
-        return was_said
 
     def _duty(self, head: SumHead, rows: list[SumRow]) -> SumBody | None:
         opening, now = head.sum.opening, self._clock()
@@ -257,3 +256,7 @@ class Sums:
             await self._speaker.say([self._speaker.statement(one, purpose) for one in bodies])
         for body in bodies:
             get_log().info("sum.said", body=type(body).__name__)
+
+
+def _digest(body: SumBody) -> bytes:
+    return hashlib.sha256(encode_body(body)).digest()

@@ -17,6 +17,8 @@ from federation.sums import (
 )
 from federation.vocabulary import Purpose
 from node.errors import PolicyError, RequestError, UnavailableError
+from node.store.error import StoreError
+from node.sums.carrier import RETRY_SECONDS
 from node.sums.opener import HOLDER_SECONDS
 from tests.node.sums.conftest import LABELS, NAMES, draft
 from tests.node.tokens.parties import KilledError
@@ -310,6 +312,27 @@ async def test_echoes_are_given_before_the_answer(network):
     total = await network.total(sum_id)
     assert total.units[0] == ALL
     assert len(network[OPENER].sums.records.find(sum_id).state.echoes) == 3
+
+
+async def test_a_step_that_failed_is_tried_again(network):
+    sum_id = await network[OPENER].sums.open(draft())
+    office, speaker = network[SECOND], network[SECOND].party.log.speaker
+    say = speaker.say
+
+    async def fail(_statements):
+        raise StoreError("the disk is full", reason="STORE_FULL")
+
+    speaker.say = fail
+    await network.settle()
+    assert said_in(network, SECOND, sum_id) == []
+    speaker.say = say
+    await network.settle()
+    assert said_in(network, SECOND, sum_id) == []
+    network.time += RETRY_SECONDS
+    await network.settle()
+
+    assert office.asked == 1
+    assert (await network.total(sum_id)).units[0] == ALL
 
 
 async def test_folding_the_logs_again_gives_the_same_sums(network):
