@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from federation.training.schema import FeatureSchema
 from federation.training.table import infer_schema
-from tests.end_to_end.members import Federation, running_federation
+from node.sandbox.build import passphrase_file
+from tests.end_to_end.members import Federation, eventually, running_federation
 from tests.end_to_end.test_training_run import (
     COORDINATOR,
     MEMBERS,
@@ -18,7 +24,10 @@ from tests.end_to_end.test_training_run import (
     POLICY,
     ROWS,
     approved_plan,
+    outcomes_of,
     rounds,
+    running,
+    status,
     write_table,
 )
 from tests.training.planted import planted_rows
@@ -29,6 +38,25 @@ pytest.importorskip("torch", reason="the extra 'train' is not installed")
 SECRET_PLAN = PLAN.replace('"robust"', '"secret"').replace(
     "minimum_members = 2", "minimum_members = 3"
 )
+
+HOLDER = "net-p"
+"""Holds a key share beside carrier-a and bank-x, and has no rows."""
+
+POISON = """
+import numpy
+from node.training.summands import Summands
+
+keep = Summands.keep
+
+def longer(self, plan, labels, vector):
+    is_update = vector.min() < -1000 and len(vector) < 3000
+    keep(self, plan, labels, vector * numpy.where(numpy.arange(len(vector)) < len(vector) - 1, 5, 1)
+         if is_update else vector)
+
+Summands.keep = longer
+from node.cli import main
+main()
+"""
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -43,7 +71,7 @@ def federation(
     tmp_path_factory: pytest.TempPathFactory, schema: FeatureSchema
 ) -> Iterator[Federation]:
     root = tmp_path_factory.mktemp("secret") / "f"
-    with running_federation(root, (COORDINATOR, *MEMBERS)) as found:
+    with running_federation(root, (COORDINATOR, *MEMBERS, HOLDER)) as found:
         for place, member in enumerate(MEMBERS):
             home = found.home(member)
             write_table(home.root / "rows.csv", planted_rows(ROWS, 7 + place, place * 0.3))
@@ -73,3 +101,111 @@ def test_secret_rounds_over_nodes_give_the_model_that_one_process_gives(
     assert model.scaling == local.scaling
     assert np.abs(model.vector - local.model).max() < 1e-4
     assert model.threshold == pytest.approx(local.threshold, abs=0.01)
+
+
+def begin(federation: Federation, directory: Path, schema: FeatureSchema, **how: Any) -> str:
+    return approved_plan(federation, directory, schema, plan=SECRET_PLAN, **how)
+
+
+def unmeasured(federation: Federation, digest: str) -> list[int]:
+    shown = federation.do(COORDINATOR, "train", "show", digest, "--json").document["rounds"]
+    return [one["unmeasured"] for one in shown]
+
+
+def test_without_one_holder_rounds_go_on_and_say_that_nobody_measured(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = begin(federation, tmp_path, schema, rounds=6, seed=6, steps=500)
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        federation.sandbox.kill(HOLDER)
+        try:
+            assert run.wait(150) == 0
+        finally:
+            federation.sandbox.start(HOLDER)
+
+    found = unmeasured(federation, digest)
+
+    assert found[0] == 0
+    assert found[-1] == len(MEMBERS)
+    assert status(federation, COORDINATOR, digest)["round"] == 6
+
+
+def test_a_killed_member_costs_its_round_and_goes_on_when_it_is_back(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = begin(federation, tmp_path, schema, rounds=6, seed=7, steps=1000)
+    lost = MEMBERS[1]
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        federation.sandbox.kill(lost)
+        killed = time.monotonic()
+        eventually(lambda: "LATE" in outcomes_of(federation, digest, lost))
+
+        assert time.monotonic() - killed < 20  # the round's deadline is a minute
+
+        federation.sandbox.start(lost)
+
+        assert run.wait(200) == 0
+
+    assert status(federation, COORDINATOR, digest)["round"] == 6
+    assert outcomes_of(federation, digest, lost)[-1] == "OK"
+
+
+def test_a_killed_coordinator_goes_on_from_its_last_round(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    digest = begin(federation, tmp_path, schema, rounds=6, seed=3, steps=1000)
+    with running(federation, digest, tmp_path / "rows.schema") as run:
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 2)
+        federation.sandbox.kill(COORDINATOR)
+        run.wait(30)
+    done = status(federation, MEMBERS[0], digest)["round"]
+
+    assert 2 <= done < 6
+
+    federation.sandbox.start(COORDINATOR)
+    until = ("--until", "evaluated", "--wait", "200")
+    found = federation.do(COORDINATOR, "train", "status", digest, *until, "--json").document
+
+    assert found["round"] == 6
+    assert rounds(federation, COORDINATOR, digest) == [dict.fromkeys(MEMBERS, "OK")] * 6
+
+
+@contextmanager
+def poisoned(federation: Federation, member: str) -> Iterator[None]:
+    """Run a member's node so that its updates are five times as long as they may be."""
+    home = federation.home(member)
+    federation.sandbox.kill(member)
+    secret = str(passphrase_file(home))
+    command = [sys.executable, "-c", POISON, "--home", str(home.root), "run"]
+    with (
+        (home.root / "poisoned.out").open("wb") as log,
+        subprocess.Popen([*command, "--passphrase-file", secret], stdout=log, stderr=log) as node,
+    ):
+        try:
+            eventually(lambda: federation.run(member, "status").code == 0)
+            yield
+        finally:
+            node.terminate()
+            node.wait(30)
+            federation.sandbox.start(member)
+
+
+def test_a_member_whose_updates_are_too_long_is_named_and_moves_nothing(
+    federation: Federation, schema: FeatureSchema, tmp_path: Path
+) -> None:
+    cheat = MEMBERS[1]
+    with poisoned(federation, cheat):
+        digest = begin(federation, tmp_path, schema, rounds=3, seed=9, steps=10)
+        file = str(tmp_path / "rows.schema")
+        ended = federation.run(COORDINATOR, "train", "run", digest, "--schema", file)
+
+        assert "QUORUM_MISSING" in ended.err
+
+    shown = federation.do(COORDINATOR, "train", "show", digest, "--json").document["rounds"]
+    cheated = [one for each in shown for one in each["outcomes"] if one["member"] == cheat]
+
+    assert {one["outcome"] for one in cheated} == {"REJECTED"}
+    assert {one["reason"] for one in cheated} == {"UPDATE_NORM"}
+    assert status(federation, COORDINATOR, digest)["round"] == 0

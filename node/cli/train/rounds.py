@@ -109,7 +109,9 @@ def round_line(response: wire.RunResponse, names: Mapping[str, str]) -> str:
     moved = "" if response.last_round.checkpoint_digest else "nothing changed, again  "
     seconds = f"{response.round_milliseconds / 1_000:.1f} s"
     where = f"round {number:>{len(str(rounds))}} of {rounds}"
-    return f"{where}  {seconds:>6}  {loss:11}  {moved}{outcomes}"
+    blind = "; a key holder is missing: no update was measured"
+    unmeasured = blind if response.last_round.unmeasured else ""
+    return f"{where}  {seconds:>6}  {loss:11}  {moved}{outcomes}{unmeasured}"
 
 
 def _write_end(response: wire.RunResponse, *, as_json: bool) -> int:
