@@ -25,8 +25,8 @@ def _updates(plan: TrainingPlan) -> tuple[str, ...]:
         return (
             f"Each of {plan.rounds} rounds: a model update of length at most {bound:g} and the row"
             " count, as shares sealed to the key holders; the coordinator sees only the sum.",
-            f"A sum is opened over {plan.minimum_members} or more members; the holders also learn"
-            " each update's length and row count.",
+            f"A sum is opened over {plan.minimum_members} or more members; the holders and the"
+            " coordinator also learn each update's length and row count.",
         )
     return (
         f"Each of {plan.rounds} rounds: a model update of length at most {bound:g} and the row"
