@@ -6,8 +6,8 @@ leaves are weighed by its rows: together they step as far as one member alone wo
 """
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from flwr.serverapp.strategy import FedAvg, FedXgbBagging
 
 from federation.training.adapter import describe_failure
 from federation.training.checkpoint import OK, REJECTED, Outcome, RoundReport
-from federation.training.checks import find_offenders
+from federation.training.checks import euclidean_length, find_offenders
 from federation.training.error import UpdateError
 from federation.training.forest import Codes, Trees, count_columns, tree_numbers
 from federation.training.plan import TrainingPlan
@@ -111,7 +111,8 @@ class GuardedBagging:
         for node in parts:
             bad = offenders.get(node)
             outcomes[self.name_member(node)] = _rejected(bad) if bad else Outcome(OK)
-        good = [part for node, part in parts.items() if node not in offenders]
+        kept = {node: opinions[node] for node in parts if node not in offenders}
+        good = [_shortened(parts[node], kept) for node in kept]
         if len(good) < self.plan.minimum_members:
             return model, RoundReport(number, outcomes, moved=False)
         total = sum(part.weight for part in good)
@@ -188,6 +189,14 @@ def probe_rows(bins: int, columns: int) -> Codes:
     half = columns // 2
     codes = np.random.default_rng(PROBE_SEED).integers(1, bins + 2, (PROBES, half))
     return np.concatenate([codes, codes], axis=1).astype(np.uint8)
+
+
+def _shortened(part: _Part, opinions: Mapping[int, Floats]) -> _Part:
+    """Scale a member's trees down if they would move rows further than most members' do."""
+    lengths = {node: euclidean_length(opinion) for node, opinion in opinions.items()}
+    own = lengths[int(part.reply.metadata.src_node_id)]
+    usual = float(np.median(list(lengths.values())))
+    return part if own <= usual else replace(part, trees=part.trees.scaled(usual / own))
 
 
 def _rejected(error: UpdateError) -> Outcome:
