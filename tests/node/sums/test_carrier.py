@@ -305,6 +305,16 @@ async def test_a_sum_too_long_for_statements_is_refused(network):
     assert caught.value.reason == "SUM_TOO_LARGE"
 
 
+async def test_ten_thousand_entries_travel_in_statements(network):
+    labels = tuple(label_of(b"wide", place.to_bytes(4)) for place in range(10_000))
+    for office in network.up:
+        office.vector = [office.vector[0]] * len(labels)
+    sum_id = await network[OPENER].sums.open(draft(labels=labels))
+    await network.settle()
+
+    assert set((await network.total(sum_id, FOURTH)).units.tolist()) == {ALL}
+
+
 async def test_echoes_are_given_before_the_answer(network):
     sum_id = await network[OPENER].sums.open(draft(echoes=3))
     await network.settle(12)
