@@ -1,11 +1,11 @@
-"""Score rows with a released model, fast and with numpy alone; say what raised a score.
+"""Score rows with a released model, fast and with numpy alone.
 
 Rows are encoded feature by feature into one block that stays in the processor's cache, then
 multiplied at once: 100,000 rows a second and more on one core. Another kind of model is one more
 class with the methods of ``Scorer``, and a line in ``build_scorer``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -28,13 +28,6 @@ ROWS_AT_ONCE: Final = 512
 """Rows of a block: 1 MiB encoded for 55 columns, which a core's second cache holds."""
 LARGEST_LOG_ODDS: Final = 80.0
 """Beyond it a float32 probability is 0 or 1, and its exponential would overflow."""
-MOST_REASONS: Final = 3
-"""Reasons that a person reads with a score; DOMAIN R65 asks for some, not for all."""
-
-EMPTY: Final = "EMPTY"
-HIGH: Final = "HIGH"
-LOW: Final = "LOW"
-VALUE: Final = "VALUE"
 
 
 class Scorer(Protocol):
@@ -53,21 +46,6 @@ class Scorer(Protocol):
 
     def log_odds(self, rows: Rows) -> Floats:
         """Give each row's log-odds to be positive; where a model is several, their mean."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One column that raised a row's score.
-
-    Attributes:
-        column: Its name.
-        side: EMPTY, HIGH or LOW (than usual), or VALUE for a category.
-        weight: By how much the log-odds fall if the cell had the usual value.
-    """
-
-    column: str
-    side: str
-    weight: float
 
 
 def build_scorer(model: "ReleasedModel") -> Scorer:
@@ -126,11 +104,32 @@ class NetworkScorer:
             found[start : start + ROWS_AT_ONCE] = self._block_odds(rows, start, block).mean(axis=0)
         return found
 
+    def usual_odds(self, rows: Rows) -> Floats:
+        """Give what ``log_odds`` would be with the usual value in each one cell: (rows, columns).
+
+        Only what a column adds to the first layer is computed anew.
+        """
+        found = np.empty(rows.values.shape, np.float32)
+        usual = self._encoder.encode_usual()
+        block = self._encoder.new_block()
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            inputs = self._encoder.encode(rows.values[part], rows.empty[part], block)
+            entered = self._first.apply(inputs)
+            for column, lines in enumerate(self._encoder.lines):
+                change = self._first.weight[:, lines] @ (usual[lines] - inputs[lines])
+                found[part, column] = self._odds_after(entered + change).mean(axis=0)
+        return found
+
     def _block_odds(self, rows: Rows, start: int, block: Floats) -> Floats:
         """Return log-odds, (networks, rows of the block)."""
         part = slice(start, start + ROWS_AT_ONCE)
         inputs = self._encoder.encode(rows.values[part], rows.empty[part], block)
-        hidden = self._first.apply(inputs).reshape(self._networks, -1, inputs.shape[1])
+        return self._odds_after(self._first.apply(inputs))
+
+    def _odds_after(self, entered: Floats) -> Floats:
+        """Return log-odds of what the first layer gave; it may be changed."""
+        hidden = entered.reshape(self._networks, -1, entered.shape[1])
         if self._network.enter is not None:
             for widen, narrow in self._blocks:
                 inner = widen.apply(hidden)
@@ -194,8 +193,24 @@ class _Encoder:
         self._shift = (step > 0).astype(np.float32)
         self._bins = step.shape[1]
         self._width = schema.width(self._bins)
+        self.lines = self._find_lines(schema)
         self.reference = np.full(len(columns), -1, np.float32)
         self.reference[self._numeric] = scaling.edges[:, self._bins // 2]
+
+    def _find_lines(self, schema: FeatureSchema) -> list[npt.NDArray[np.intp]]:
+        """Return for each column its lines of an encoded block."""
+        found: list[list[int]] = [[] for _ in schema.columns]
+        owners = np.repeat(self._numeric, self._bins).tolist()
+        owners += [place for place, texts in self._categories for _ in texts]
+        for line, place in enumerate([*owners, *self._masked]):
+            found[place].append(line)
+        return [np.array(lines, np.intp) for lines in found]
+
+    def encode_usual(self) -> Floats:
+        """Encode the usual values: (features, 1)."""
+        block = np.empty((self._width, ROWS_AT_ONCE), np.float32)
+        empty = np.zeros((1, len(self.reference)), bool)
+        return self.encode(self.reference[None, :], empty, block).copy()
 
     def new_block(self) -> Floats:
         """Return memory for ``encode``, to be used again."""
@@ -220,44 +235,3 @@ class _Encoder:
             block[start:end, :rows][:, hidden[place]] = 0
         block[end:, :rows] = (empty.T & self._used[:, None])[self._masked]
         return block[:, :rows]
-
-
-def contributions(scorer: Scorer, rows: Rows) -> Floats:
-    """Tell by how much each cell raised its row's log-odds: (rows, columns), below 0 if it lowered.
-
-    That is the difference to the same row with the usual value in this one cell, so that a cell
-    counts together with all others of its row. It takes a scoring for each column: ask for the rows
-    that matter.
-    """
-    whole = scorer.log_odds(rows)
-    found = np.zeros(rows.values.shape, np.float32)
-    for place in range(len(scorer.schema.columns)):
-        values, empty = rows.values.copy(), rows.empty.copy()
-        values[:, place], empty[:, place] = scorer.reference[place], False
-        found[:, place] = whole - scorer.log_odds(replace(rows, values=values, empty=empty))
-    return found
-
-
-def reasons(scorer: Scorer, rows: Rows, top: int = MOST_REASONS) -> list[tuple[Reason, ...]]:
-    """Give the columns that raised each row's score most, the strongest first; ties by place."""
-    weights = contributions(scorer, rows)
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :top]
-    return [
-        tuple(
-            _reason(scorer, rows, row, place, weights)
-            for place in places
-            if weights[row, place] > 0
-        )
-        for row, places in enumerate(order.tolist())
-    ]
-
-
-def _reason(scorer: Scorer, rows: Rows, row: int, place: int, weights: Floats) -> Reason:
-    column = scorer.schema.columns[place]
-    if rows.empty[row, place]:
-        side = EMPTY
-    elif column.kind == CATEGORICAL:
-        side = VALUE
-    else:
-        side = HIGH if rows.values[row, place] > scorer.reference[place] else LOW
-    return Reason(column.name, side, float(weights[row, place]))

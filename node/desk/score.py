@@ -13,8 +13,8 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.indicators import kind_by_name
+from federation.training.reasons import Reason
 from federation.training.schema import CATEGORICAL
-from federation.training.scorer import Reason
 from federation.vocabulary import FraudType, TrafficLight
 from node.desk.intake import MAX_ROWS
 from node.desk.nominate import Nominator, ScoredBy

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from federation.training.reasons import MOST_REASONS, Reason, reasons
 from federation.training.released import NO_ACTION
 from federation.training.schema import CATEGORICAL, FeatureSchema
-from federation.training.scorer import MOST_REASONS, Reason, reasons
 from federation.training.table import Cells, Rows, Table, check_table
 from node.errors import PolicyError, RequestError
 from node.training.models import Loaded, Models

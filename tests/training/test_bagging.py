@@ -34,11 +34,12 @@ from federation.training.plan import (  # noqa: E402
     StrategyChoice,
     TrainingPlan,
 )
+from federation.training.reasons import reasons  # noqa: E402
 from federation.training.records import read_array, write_arrays  # noqa: E402
 from federation.training.released import ReleasedModel  # noqa: E402
 from federation.training.scaling import Scaling  # noqa: E402
 from federation.training.schema import FeatureSchema  # noqa: E402
-from federation.training.scorer import build_scorer, reasons  # noqa: E402
+from federation.training.scorer import build_scorer  # noqa: E402
 from federation.training.server_app import app as server_app  # noqa: E402
 from federation.training.server_app import outcome_of  # noqa: E402
 from federation.training.table import Rows, check_table  # noqa: E402

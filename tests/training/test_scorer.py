@@ -9,6 +9,7 @@ import pytest
 from federation.training.error import TableError
 from federation.training.network import count_numbers, model_digest, unpack
 from federation.training.plan import ModelChoice
+from federation.training.reasons import EMPTY, HIGH, VALUE, contributions, reasons
 from federation.training.released import NO_ACTION, ReleasedModel
 from federation.training.scaling import (
     CoarseSums,
@@ -17,15 +18,7 @@ from federation.training.scaling import (
     count_finely,
 )
 from federation.training.schema import CATEGORICAL, Column, FeatureSchema
-from federation.training.scorer import (
-    EMPTY,
-    HIGH,
-    ROWS_AT_ONCE,
-    VALUE,
-    build_scorer,
-    contributions,
-    reasons,
-)
+from federation.training.scorer import ROWS_AT_ONCE, NetworkScorer, build_scorer
 from federation.training.table import Rows, Table, check_table
 from tests.training.plans import plan
 
@@ -208,6 +201,26 @@ def test_the_planted_column_is_the_first_reason(strong: int) -> None:
     assert {each[0].side for each in found} == {HIGH}
     assert all(each[0].weight > 0.5 for each in found)
     assert found == reasons(build_scorer(model), rows.select(high))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_contributions_equal_a_scoring_without_each_cell(choice: ModelChoice) -> None:
+    scorer = build_scorer(released(choice))
+    checked = check_table(table(ROWS_AT_ONCE + 9, seed=6), SCHEMA)
+    whole, found = scorer.log_odds(checked), contributions(scorer, checked)
+
+    assert isinstance(scorer, NetworkScorer)
+
+    for place in range(len(SCHEMA.columns)):
+        values, empty = checked.values.copy(), checked.empty.copy()
+        values[:, place], empty[:, place] = scorer.reference[place], False
+        without = scorer.log_odds(replace(checked, values=values, empty=empty))
+
+        assert np.abs(whole - without - found[:, place]).max() < 1e-4
+
+    leaky = [column.name for column in SCHEMA.columns].index("leaky")
+
+    assert np.abs(found[:, leaky]).max() < 1e-5  # an ignored column is no reason
 
 
 def test_what_lowers_a_score_is_no_reason_for_it() -> None:
