@@ -164,6 +164,16 @@ def test_a_model_goes_from_its_run_to_release_and_back_and_never_without_its_pap
     assert len(list(out.glob("*.png"))) == len(list(out.glob("*.svg"))) == 3
     assert "own model, own rows" in (out / "precision-recall.svg").read_text(encoding="utf-8")
 
+    fresh = tmp_path / "fresh.csv"
+    write_table(fresh, planted_rows(ROWS, 99))
+    later = ("train", "evaluate", first, "--table", str(fresh), "--json")
+    eventually(lambda: federation.run(MEMBERS[0], *later).code == 0)
+    measured = federation.do(MEMBERS[0], *later).document
+
+    assert measured["rows"] == ROWS
+    assert measured["measured"]["roc_auc"] > 0.55
+    assert measured["card"]["roc_auc"] == card.evaluation.federated.roc_auc
+
     approvals = ("release_approved", MEMBERS[:2])
     eventually(lambda: set(shown(federation, COORDINATOR, first)[approvals[0]]) == {*approvals[1]})
     federation.do(COORDINATOR, "train", "release", first)

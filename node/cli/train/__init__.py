@@ -7,6 +7,7 @@ import click
 from node.cli.train.bounds import policy
 from node.cli.train.decide import approve, refuse
 from node.cli.train.drawing import plot
+from node.cli.train.fresh_rows import evaluate
 from node.cli.train.judgement import assess
 from node.cli.train.model_card import card
 from node.cli.train.models_here import list_models
@@ -35,6 +36,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     score,
     card,
     plot,
+    evaluate,
     assess,
     release,
     rollback,
