@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from federation.training import metrics
-from federation.training.own_model import train_own_model
+from federation.training.own_model import OwnModel, train_own_model
 from federation.training.plan import TrainingPlan
 from federation.training.released import ReleasedModel
 from federation.training.scaling import Scaling
@@ -36,9 +36,7 @@ def measure_alone(plan: TrainingPlan, schema: FeatureSchema, rows: Table, test: 
     own = train_own_model(plan, schema, known)
     if own is None:
         return _worth(truth, np.full(len(truth), known.labels[0]), HALF)
-    blind = own.examples.folds >= 0
-    chosen = own.scores[blind, own.examples.folds[blind]]
-    threshold = metrics.best_threshold(known.labels[blind], chosen)
+    threshold = _own_threshold(own)
     model = ReleasedModel(plan, schema, own.scaling.encode(), own.vector, threshold)
     return _worth(truth, model.score_rows(truth), threshold)
 
@@ -67,6 +65,15 @@ def measure_lightgbm(model: ReleasedModel, rows: Table, test: Table) -> Worth | 
 def ignored_columns(model: ReleasedModel) -> Any:
     """Say for each column of the schema whether the run left it out as a leak of the label."""
     return Scaling.parse(model.schema, model.plan.model.bins, model.scaling).ignored
+
+
+def _own_threshold(own: OwnModel) -> float:
+    """Choose a threshold on the scores of networks that never saw the row, where there are any."""
+    folds, labels = own.examples.folds, own.examples.labels
+    blind = folds >= 0
+    if len(np.unique(labels[blind])) < 2:
+        return HALF
+    return metrics.best_threshold(labels[blind], own.scores[blind, folds[blind]])
 
 
 def _worth(truth: Rows, scores: Any, threshold: float) -> Worth:

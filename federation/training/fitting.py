@@ -19,6 +19,7 @@ Places = npt.NDArray[np.int64]
 FOLD_SEED = 0x70C5
 RARE_ROWS = 4  # of the rarer label in a batch: gradients of batches without any only add noise
 LARGEST_RARE_BATCH = 1_024
+FEWEST_IN_FOLD = 2
 HELD_OUT = 10  # one row in so many is not trained on where a single network sees all others
 
 
@@ -51,6 +52,8 @@ class Examples:
 def assign_folds(labels: Floats, networks: int) -> Places:
     """Give for each row the network that never trains on it; see ``Examples``."""
     folds = np.full(len(labels), -1, np.int64)
+    if len(labels) < FEWEST_IN_FOLD * networks:
+        return folds  # so few rows that a network without its own would see hardly any
     generator = np.random.default_rng(FOLD_SEED)
     for label in (0.0, 1.0):
         rows = generator.permutation(np.flatnonzero(labels == label))

@@ -19,7 +19,10 @@ from federation.training.table import Table, infer_schema, read_table, split_row
 from tests.training.planted import joined, planted_members, planted_rows  # noqa: E402
 
 # LightGBM warns about numpy arrays without names.
-pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:X does not have valid feature names"),
+    pytest.mark.timeout(400),  # many small steps: slow where other work takes the cores
+]
 
 DATA = Path(os.environ.get("TOCSIN_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SEEDS = (42, 1, 2)
