@@ -20,9 +20,9 @@ pytest.importorskip("flwr", reason="the extra 'train' is not installed")
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 LAUNCH = "from node.cli import main; main()"
-SECONDS = 240
+SECONDS = 500
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def write_csv(path: Path, table: Table, delimiter: str = ",") -> Path:

@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from federation.training.fitting import Examples, fit_round  # noqa: E402
-from federation.training.models import initial_model  # noqa: E402
-from tests.training.small import small_plan  # noqa: E402
+from federation.training.fitting import Examples, fit_round
+from federation.training.models import initial_model
+from tests.training.small import small_plan
 
 
 @pytest.mark.parametrize("labels", [[1], [0, 1], [0, 0, 0], [0, 0, 0, 0, 1]])
