@@ -1,7 +1,7 @@
 """The usual plan of boosted trees, which needs no tuning."""
 
-from dataclasses import replace
-from typing import Final
+from dataclasses import asdict, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,6 +22,23 @@ TREE_OPTIMISER: Final = Optimiser(learning_rate=0.3, weight_decay=5.0, input_dro
 TREE_STRATEGY: Final = StrategyChoice(BAGGING, averaged_rounds=0.0)
 TREE_ROUNDS: Final = 40
 LARGEST_LEAF: Final = 0.9  # log-odds of one tree: three, times the learning rate
+
+
+def with_tree_defaults(written: dict[str, Any]) -> dict[str, Any]:
+    """Fill what a person left out of a plan of trees; another plan is given back as it is."""
+    model = written.get("model")
+    if not isinstance(model, dict) or model.get("name") != TREES:
+        return written
+    usual: dict[str, Any] = {
+        "model": TREE_MODEL,
+        "optimiser": TREE_OPTIMISER,
+        "strategy": TREE_STRATEGY,
+    }
+    filled: dict[str, Any] = {"rounds": TREE_ROUNDS, "norm_bound": LARGEST_LEAF} | written
+    for name, group in usual.items():
+        own = written.get(name, {})
+        filled[name] = asdict(group) | own if isinstance(own, dict) else own
+    return filled
 
 
 def as_trees(plan: TrainingPlan, members: int = 3) -> TrainingPlan:

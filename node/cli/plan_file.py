@@ -14,7 +14,8 @@
     privacy = { epsilon = 8.0, delta = 1e-5 }
 
 Tables [model], [optimiser] and [strategy] and further numbers are those of
-``federation.training.plan``.
+``federation.training.plan``. With ``model = { name = "trees" }`` what is left out is as in
+``federation.training.tree_plan``; their protection must say "robust".
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from federation.statements import TrainingPlan
 from federation.training import plan as training
 from federation.training.app_identity import app_digest
 from federation.training.schema import FeatureSchema
+from federation.training.tree_plan import with_tree_defaults
 from node.errors import RequestError
 
 MAX_FILE_BYTES: Final = 64 * 1024
@@ -106,7 +108,7 @@ def parse_plan_file(text: str, directory: Path) -> TrainingPlan:
         RequestError: PLAN_FILE_INVALID or TRAIN_EXTRA_MISSING.
         PlanError: PLAN_INVALID or PLAN_NOT_SHAREABLE.
     """
-    found = _parse(text)
+    found = with_tree_defaults(_parse(text))
     fields = {one.name: one for one in dataclasses.fields(training.TrainingPlan)}
     for key in _REQUIRED:
         if key not in found:
