@@ -59,7 +59,9 @@ from node.training.sum_speech import (
 Units = npt.NDArray[np.int64]
 
 HOLDER_SECONDS: Final = 15.0
-"""Seconds that a run's first sum waits for all holders; they look for plans every second."""
+"""Seconds that a sum waits for holders that were there before; they dial again within ten."""
+HOLDER_SHARE: Final = 0.2
+"""Of a sum's time, at most, for the same."""
 SKEW_SECONDS: Final = 60
 """Seconds by which the members' clocks may differ."""
 LINGER_SECONDS: Final = 1.0
@@ -146,10 +148,10 @@ class SumDesk:
         self.latest_deadline = max(wanted, self.latest_deadline + 1)
         return self.latest_deadline
 
-    async def holders(self, wanted: Collection[MemberId]) -> tuple[MemberId, ...]:
+    async def holders(self, wanted: Collection[MemberId], seconds: float) -> tuple[MemberId, ...]:
         """Return the holders that are attached; those never missed are waited for a while."""
         count = len(set(wanted) - self.missing)
-        found = await self.hub.wait_for(set(wanted) - self.missing, count, HOLDER_SECONDS)
+        found = await self.hub.wait_for(set(wanted) - self.missing, count, seconds)
         found |= self.hub.members() & set(wanted)
         self.missing = frozenset(wanted) - found
         return tuple(name for name in wanted if name in found)
@@ -181,7 +183,8 @@ class SumRun:
         """Lead the sum; nothing opens where too few contribute or hold."""
         opens_norms = self._order.scale is not None
         try:
-            holders = await self._desk.holders(self._desk.charter().holders)
+            seconds = min(HOLDER_SECONDS, HOLDER_SHARE * self._order.seconds)
+            holders = await self._desk.holders(self._desk.charter().holders, seconds)
             while True:
                 opens_norms = opens_norms and self._can_open_norms(holders)
                 try:
