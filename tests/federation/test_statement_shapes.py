@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from federation.checkpoint import Checkpoint, sign_checkpoint
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId, Origin
-from federation.statements import Alarm, Nomination, StatementError, nomination_id
+from federation.statements import (
+    Alarm,
+    Nomination,
+    StatementError,
+    decode_statement,
+    encode_statement,
+    nomination_id,
+)
 from federation.statements.shape import check_coarse, round_coarse
 from federation.vocabulary import AlarmKind, FraudStage, FraudType
 from keys.signing import SigningKey
@@ -224,10 +231,21 @@ def test_the_same_claim_has_the_same_id():
         {"epoch": 2},
         {"fraud_type": FraudType.OTHER},
         {"stage": FraudStage.CONTACT},
+        {"model_digest": opaque("model", 32)},
     ],
 )
 def test_another_claim_has_another_id(change):
     assert claim(**change) != claim()
+
+
+def test_a_nomination_names_the_model_that_led_to_it_and_only_by_a_digest():
+    named = nomination(model_digest=opaque("model", 32))
+
+    assert decode_statement(encode_statement(said(named))).body == named
+    assert nomination().model_digest == b""
+    for wrong in (opaque("model", 31), opaque("model", 33), b"+8613800138000".ljust(32)):
+        with pytest.raises(StatementError):
+            nomination(model_digest=wrong)
 
 
 def test_a_nomination_is_frozen():
