@@ -22,8 +22,10 @@
     schema = "subscribers.schema"   # a file beside this one, or a digest
     row_cap = 1000000
     table = "rows.csv"              # CSV or Parquet beside this file, or instead of it:
-    # database = "sqlite:rows.db"   # or postgresql://…
+    # database = "sqlite:rows.db"   # or postgresql://reader@db.example/lines?passfile=db.pass
     # query = "select …"
+    # subject = "number"            # whose rows: own identifiers, which stay; labels then come
+    # subject_kind = "phone"        # from outcomes: tocsin train label NAME
 
 What stands under [[data]] beside name, schema and row_cap, only the training process uses.
 """

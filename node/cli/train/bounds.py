@@ -37,8 +37,10 @@ The file is training.toml in the member's home:
   schema = "subscribers.schema"   # a file beside this one, or a digest
   row_cap = 1000000
   table = "rows.csv"              # CSV or Parquet; or instead of it:
-  # database = "sqlite:rows.db"   # or postgresql://...
+  # database = "sqlite:rows.db"   # or postgresql://reader@db.example/lines?passfile=db.pass
   # query = "select ..."
+  # subject = "number"            # whose rows: own identifiers, which stay; labels then come
+  # subject_kind = "phone"        # from outcomes: tocsin train label NAME
 
 \b
 EXAMPLES
