@@ -73,6 +73,7 @@ class CardRound:
         loss: Mean training loss; None where it is not known, as with differential privacy.
         milliseconds: It took; 0 where that is not known.
         contributors: Members in the model of this round.
+        unmeasured: Those of them whose update's length nobody measured, for want of key holders.
         left_out: The others.
     """
 
@@ -80,6 +81,7 @@ class CardRound:
     loss: float | None
     milliseconds: int
     contributors: int
+    unmeasured: int
     left_out: tuple[LeftOut, ...]
 
 

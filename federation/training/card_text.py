@@ -233,11 +233,20 @@ def _rounds(card: ModelCard) -> str:
     losses = [one.loss for one in card.rounds if one.loss is not None]
     course = f"Training loss {losses[0]:.4f} to {losses[-1]:.4f}." if losses else ""
     missing = [line for one in card.rounds for line in _absences(one)]
-    absent = _list(missing) if missing else "Every enrolled member was in every round."
+    absent = (
+        _list(missing)
+        if missing
+        else "Every enrolled member was in every round, within what is checked."
+    )
     return "\n\n".join(part for part in ("## Rounds", table, course, absent) if part)
 
 
 def _absences(one: CardRound) -> Iterable[str]:
+    if one.unmeasured:
+        yield (
+            f"Round {one.number}: {one.unmeasured} updates that nobody measured, for want of key"
+            " holders: only their members' own clipping held them to the bound"
+        )
     for left in one.left_out:
         reason = left.reason.lower().replace("_", " ")
         yield f"Round {one.number}: {left.member} {left.outcome.lower()} ({reason})"

@@ -144,7 +144,7 @@ class Comparison:
     def summand(self) -> Integers:
         """Write the member's vector: all that leaves it."""
         compared = self.gains is not None
-        local = self.local or Part.nothing()
+        local = self.local if compared and self.local else Part.nothing()
         # A mean over members has only those in it that measured both.
         federated = self.federated.write()
         if not compared:

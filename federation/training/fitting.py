@@ -1,6 +1,7 @@
 """Fit a model to one member's rows for one round, and score rows without looking twice."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,8 +130,22 @@ def probabilities(plan: TrainingPlan, vector: Floats, inputs: Floats, prior: flo
     return np.asarray(network_probabilities(model, inputs, prior).mean(axis=1), np.float32)
 
 
-def fit_alone(plan: TrainingPlan, start: Floats, examples: Examples, seed: int) -> Floats:
-    """Train a member's own model on its own rows only, with the plan's rounds."""
+def fit_alone(
+    plan: TrainingPlan,
+    start: Floats,
+    examples: Examples,
+    seed: int,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Floats:
+    """Train a member's own model on its own rows only, with the plan's rounds.
+
+    Args:
+        plan: Model, optimiser, rounds.
+        start: The first model.
+        examples: The member's rows.
+        seed: Of the first round; the next has the next.
+        is_over: Asked after each round; whether to do without the rest.
+    """
     vector = start
     first_averaged = plan.rounds - int(plan.rounds * plan.strategy.averaged_rounds)
     averaged: list[Floats] = []
@@ -138,6 +153,8 @@ def fit_alone(plan: TrainingPlan, start: Floats, examples: Examples, seed: int) 
         vector, _ = fit_round(plan, vector, examples, number, seed + number)
         if number > first_averaged:
             averaged.append(vector)
+        if is_over():
+            break
     if not averaged:
         return vector
     return np.asarray(np.mean(averaged, axis=0, dtype=np.float64), np.float32)

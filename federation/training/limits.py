@@ -4,7 +4,7 @@ The sentences stand in every model card. What was measured is measured on the pr
 and is no promise for others.
 """
 
-from federation.training.plan import SECRET, TrainingPlan
+from federation.training.plan import SECRET, VISIBLE_STRATEGIES, TrainingPlan
 
 
 def protection_of(plan: TrainingPlan) -> tuple[str, ...]:
@@ -15,7 +15,8 @@ def protection_of(plan: TrainingPlan) -> tuple[str, ...]:
             " holders than open together saw nothing but sums over"
             f" {plan.minimum_members} or more members.",
             "Updates longer than the plan's bound, malformed ones and claims of more rows than"
-            " signed were left out before a sum was opened.",
+            " signed were left out before a sum was opened, where enough key holders were there;"
+            " rounds without them are named below.",
         )
     return (
         "Each member's update was visible to the coordinator, with the members' consent.",
@@ -27,19 +28,29 @@ def protection_of(plan: TrainingPlan) -> tuple[str, ...]:
 
 def limits_of(plan: TrainingPlan) -> tuple[str, ...]:
     """Give what it does not hold against."""
-    mild = (
-        "An update within the bound is never refused: mild poisoning, wrong labels and a backdoor"
-        " on a pattern of features go into the model."
-        if plan.protection == SECRET
-        else "Robust combination outvotes single wrong updates; a backdoor that looks like honest"
-        " updates, and more offenders than the plan expects, go into the model."
-    )
     return (
-        mild,
+        _poison(plan),
         _privacy(plan),
         "The statistics before the first round and the scores after the"
         " last are exact sums without noise.",
         *_exactness(plan),
+    )
+
+
+def _poison(plan: TrainingPlan) -> str:
+    if plan.protection == SECRET:
+        return (
+            "An update within the bound is never refused: mild poisoning, wrong labels and a"
+            " backdoor on a pattern of features go into the model."
+        )
+    if plan.strategy.name in VISIBLE_STRATEGIES:
+        return (
+            "Robust combination outvotes single wrong updates; a backdoor that looks like honest"
+            " updates, and more offenders than the plan expects, go into the model."
+        )
+    return (
+        f"{plan.strategy.name} outvotes nobody: an update that passes the checks goes into the"
+        " model as it is, poisoned or not."
     )
 
 

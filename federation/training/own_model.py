@@ -58,7 +58,8 @@ def train_own_model(
         schema: Of the rows.
         rows: All of the member.
         clock: Seconds.
-        most_seconds: How long it may take; fewer rounds are trained where one takes too long.
+        most_seconds: How long it may take: on a slow machine it is trained for fewer rounds, and
+            broken off where those take longer than the first.
 
     Returns:
         None for a member whose rows have only one label.
@@ -70,14 +71,21 @@ def train_own_model(
     inputs = encode_rows(plan.model, scaling, schema, rows)
     examples = Examples.of(inputs, rows.labels, scaling.prior, plan.model.networks)
     start = initial_model(plan.model, inputs.shape[1])
+    trained = 0
+
+    def is_over() -> bool:
+        nonlocal trained
+        trained += 1
+        return most_seconds is not None and clock() - started > most_seconds
+
+    started = clock()
     if most_seconds is not None:
-        started = clock()
         fit_round(plan, start, examples, 1, LOCAL_SEED)
         affordable = int(most_seconds / max(clock() - started, 1e-6))
         plan = replace(plan, rounds=max(1, min(plan.rounds, affordable)))
-    vector = fit_alone(plan, start, examples, LOCAL_SEED)
+    vector = fit_alone(plan, start, examples, LOCAL_SEED, is_over)
     scores = network_scores(plan, vector, examples)
-    return OwnModel(scaling, vector, examples, scores, plan.rounds)
+    return OwnModel(scaling, vector, examples, scores, trained)
 
 
 def own_scaling(plan: TrainingPlan, schema: FeatureSchema, rows: Rows) -> Scaling:

@@ -101,6 +101,7 @@ def _round(said: TrainingRound, note: RoundNote | None) -> CardRound:
         loss=None if note is None or note.loss is None else round(note.loss, 6),
         milliseconds=0 if note is None else note.milliseconds,
         contributors=len(said.members(TrainingOutcome.OK)),
+        unmeasured=said.unmeasured,
         left_out=left_out,
     )
 

@@ -22,9 +22,9 @@ def model_card() -> ModelCard:
     run = run_locally(plan, schema, planted_members(3, 200), compare=True)
     late = (LeftOut("carrier-b", "LATE", "CONNECTION_LOST"),)
     rounds = tuple(
-        CardRound(one.number, round(one.loss or 0.0, 6), 350, 3 - (one.number == 2), ())
+        CardRound(one.number, round(one.loss or 0.0, 6), 350, 3, 3 * (one.number == 3), ())
         if one.number != 2
-        else CardRound(2, None, 0, 2, late)
+        else CardRound(2, None, 0, 2, 0, late)
         for one in run.reports
     )
     return ModelCard(

@@ -74,6 +74,7 @@ def test_the_text_has_both_models_the_gains_the_limits_and_the_digests() -> None
 
     assert f"| {worth.pr_auc:.4f} | {local.pr_auc:.4f} |" in text
     assert "Round 2: carrier-b late (connection lost)" in text
+    assert "Round 3: 3 updates that nobody measured" in text
     for digest in (card.plan_digest, card.model_digest, card.plan.schema_digest, card.digest()):
         assert digest.hex() in text
     for sentence in (*card.protection, *card.limits):
@@ -87,12 +88,14 @@ def test_the_text_has_both_models_the_gains_the_limits_and_the_digests() -> None
 def test_each_protection_says_what_it_does_not_hold_against() -> None:
     plan = model_card().plan
     private = replace(plan, privacy=PrivacyTarget(8.0, 1e-5))
+    open_average = replace(plan, protection=ROBUST)
     robust = replace(plan, protection=ROBUST, strategy=replace(plan.strategy, name="FedTrimmedAvg"))
 
     assert any("backdoor" in one for one in limits_of(plan))
     assert any("exact sums" in one for one in limits_of(plan))
     assert any("may betray single rows" in one for one in limits_of(plan))
     assert any("epsilon 8 and delta 1e-05" in one for one in limits_of(private))
+    assert any("FedAvg outvotes nobody" in one for one in limits_of(open_average))
     assert any("more offenders than the plan expects" in one for one in limits_of(robust))
 
 

@@ -111,13 +111,21 @@ def test_a_trained_network_that_overfits_shows_it_and_one_of_few_steps_does_not(
     assert found["many"].membership_auc > found["few"].membership_auc + 0.05
 
 
-def test_a_slow_machine_trains_its_own_model_for_fewer_rounds():
+@pytest.mark.parametrize(
+    ("ticks", "rounds"),
+    [
+        ([0, 10, 15, 20, 25, 30], 2),  # one round took ten seconds: two are begun
+        ([0, 1, 40], 1),  # the first of four was quick, the next one took too long
+        ([0, 1, 2, 3, 4, 5], 4),
+    ],
+)
+def test_a_slow_machine_trains_its_own_model_for_fewer_rounds(ticks, rounds):
     plan, schema = small_plan(rounds=4)
     rows = check_table(planted_rows(80, 3), schema)
-    seconds = iter(range(0, 1_000, 10))
-    own = train_own_model(plan, schema, rows, clock=lambda: next(seconds), most_seconds=25.0)
+    clock = iter(ticks).__next__
+    own = train_own_model(plan, schema, rows, clock=clock, most_seconds=25.0)
 
-    assert own.rounds == 2
+    assert own.rounds == rounds
 
 
 def test_one_network_is_measured_on_rows_that_it_never_saw():
