@@ -29,11 +29,10 @@ SIMULATE = """
 import pickle, sys
 from pathlib import Path
 from federation.training.simulation_engine import run_simulated
-from tests.training.test_simulation_engine import SECRET, ROBUST, members
-from tests.training.small import small_plan
-for name, choice in (("robust", ROBUST), ("secret", SECRET)):
-    run = run_simulated(*small_plan(**choice), members(broken=name == "robust"), processes=2)
-    Path(sys.argv[1], name).write_bytes(pickle.dumps(run))
+from tests.training.test_simulation_engine import members
+for file in Path(sys.argv[1]).iterdir():
+    run = run_simulated(*pickle.loads(file.read_bytes()), members(broken=file.name == "robust"))
+    file.write_bytes(pickle.dumps(run))
 """
 
 pytestmark = pytest.mark.timeout(300)
@@ -47,13 +46,22 @@ def members(*, broken: bool) -> dict[str, Table]:
 
 
 @pytest.fixture(scope="module")
+def plans() -> dict[str, Any]:
+    return {"robust": small_plan(**ROBUST), "secret": small_plan(**SECRET)}
+
+
+@pytest.fixture(scope="module")
 def mark() -> str:
     return f"TOCSIN_TEST_MARK={uuid.uuid4()}"
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, mark: str) -> dict[str, LocalRun]:
+def runs(
+    tmp_path_factory: pytest.TempPathFactory, plans: dict[str, Any], mark: str
+) -> dict[str, LocalRun]:
     directory = tmp_path_factory.mktemp("simulated")
+    for kind, plan in plans.items():
+        (directory / kind).write_bytes(pickle.dumps(plan))
     name, _, value = mark.partition("=")
     done = subprocess.run(
         [sys.executable, "-c", SIMULATE, str(directory)],
@@ -83,8 +91,10 @@ def test_it_gives_the_model_that_one_process_gives(runs: dict[str, LocalRun]) ->
         assert [one.weight for one in run.reports] == [one.weight for one in plain.reports]
 
 
-def test_sums_of_whole_numbers_give_it_to_the_bit(runs: dict[str, LocalRun]) -> None:
-    plain = run_locally(*small_plan(**SECRET), members(broken=False))
+def test_sums_of_whole_numbers_give_it_to_the_bit(
+    runs: dict[str, LocalRun], plans: dict[str, Any]
+) -> None:
+    plain = run_locally(*plans["secret"], members(broken=False))
 
     assert (runs["secret"].model == plain.model).all()
     assert runs["secret"].reports == plain.reports

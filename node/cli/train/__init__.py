@@ -17,6 +17,7 @@ from node.cli.train.propose import plan
 from node.cli.train.rounds import run
 from node.cli.train.rows import check_data
 from node.cli.train.scored_rows import score
+from node.cli.train.simulated import simulate
 from node.cli.train.stages import release, rollback
 from node.cli.train.standing import list_plans, show, status
 from node.cli.train.together import drift, fuse
@@ -32,6 +33,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     refuse,
     run,
     on_table,
+    simulate,
     list_models,
     score,
     card,

@@ -93,8 +93,8 @@ def on_table(
     prepared = prepare_tables(
         read_table(file), read_table(test), member_column, label, members_at_most
     )
-    _say_prepared(prepared)
-    plan = _plan(prepared, plan_file, protection, seed)
+    say_prepared(prepared)
+    plan = plan_for(prepared, plan_file, protection, seed)
     progress = Progress(as_json=False, write=say)
     audience = Audience(say, progress.show)
     trained = train_in_sandbox(plan, prepared.schema, prepared.members, audience, keep)
@@ -105,12 +105,17 @@ def on_table(
     if as_json:
         json_object(found)
     else:
-        _write(found)
+        write_found(found)
 
 
-def _plan(
+def plan_for(
     prepared: Prepared, file: Path | None, protection: str | None, seed: int | None
 ) -> TrainingPlan:
+    """Propose a plan for prepared tables, with what a file and the options change in it.
+
+    Raises:
+        TrialSetupError: TOO_FEW_MEMBERS.
+    """
     from federation.training.plan import ROBUST, SECRET, TREES, PrivacyTarget
     from federation.training.proposal import TableShape, change_plan, propose_for
     from federation.training.tree_plan import as_trees
@@ -145,7 +150,8 @@ def _check_members(protection: str, members: int) -> None:
         )
 
 
-def _say_prepared(prepared: Prepared) -> None:
+def say_prepared(prepared: Prepared) -> None:
+    """Tell what the tables are, and what of them is left out."""
     for note in prepared.left_out:
         say(f"warning: column '{note.subject}' is left out: {note.text}")
     for note in prepared.notes:
@@ -155,7 +161,8 @@ def _say_prepared(prepared: Prepared) -> None:
     say(f"label 1 is '{prepared.positive}'")
 
 
-def _write(found: Mapping[str, Any]) -> None:
+def write_found(found: Mapping[str, Any]) -> None:
+    """Write what was measured as a table."""
     from node.trial.report import HEADER, as_rows
 
     table(HEADER, as_rows(found))
