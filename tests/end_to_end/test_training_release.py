@@ -23,7 +23,7 @@ pytest.importorskip("matplotlib", reason="the extra 'train' is not installed")
 
 COORDINATOR = "coord-c"
 MEMBERS = ("carrier-a", "carrier-b", "bank-x")
-ROWS = 300
+ROWS = 200
 PLAN = """
 task = "carrier_subscribers"
 schema = "rows.schema"
@@ -34,7 +34,7 @@ rounds = 2
 protection = "robust"
 minimum_members = 2
 deadline_seconds = 60
-model = {{ width = 8, networks = 4, bins = 4, seed = {seed} }}
+model = {{ width = 8, networks = 3, bins = 4, seed = {seed} }}
 optimiser = {{ least_steps = 10, most_steps = 10, batch_rows = 64 }}
 """
 POLICY = """
@@ -53,7 +53,7 @@ schema = "rows.schema"
 table = "rows.csv"
 """
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)  # two models all the way, some fifty commands
 
 
 @pytest.fixture(scope="module")
