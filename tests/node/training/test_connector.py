@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from federation.names import MemberId
 from federation.training.error import TableError
+from federation.vocabulary import TrainingLabel
 from node.errors import ConfigError
 from node.store.private import PrivateStore
-from node.training.connector import Place, locate
+from node.training.connector import Place, locate, locate_for, subject_of
 from node.training.policy import DataSource
 from node.training.worker import TrainingWorkers
+from tests.federation.said import plan
 from tests.postgresql import running_server
 from tests.training.planted import planted_rows
 
@@ -76,6 +80,52 @@ def test_a_password_in_the_address_is_refused(tmp_path):
 
     assert refusal.value.reason == "DATABASE_ADDRESS_INVALID"
     assert "hush" not in f"{refusal.value} {refusal.value.hint}"
+
+
+def about(name="subscribers", **others):
+    settings = {"table": "rows.csv", "subject": "number", "subject_kind": "phone"}
+    return DataSource(name, bytes(range(32)), 1_000, settings | others)
+
+
+def test_rows_about_subjects_are_trained_on_with_fresh_labels_by_the_plan_s_rule_alone(tmp_path):
+    rule = plan(label=TrainingLabel.CONFIRMED, label_maturity_days=30)
+    path = tmp_path / "data" / "labelled" / "subscribers-confirmed-30d.csv"
+    path.parent.mkdir(parents=True)
+    other = path.with_name("subscribers-designated-30d.csv")
+    for wrong in (None, other):
+        if wrong is not None:
+            wrong.write_text("calls,label\n")
+        with pytest.raises(ConfigError) as refusal:
+            locate_for(about(), tmp_path, rule, time.time())
+
+        assert refusal.value.reason == "LABELS_MISSING"
+        assert f"tocsin train label subscribers --plan {rule.digest().hex()[:16]}" in str(
+            refusal.value.hint
+        )
+    path.write_text("calls,label\n")
+
+    assert locate_for(about(), tmp_path, rule, time.time()) == Place(str(path))
+
+    with pytest.raises(ConfigError) as refusal:
+        locate_for(about(), tmp_path, rule, time.time() + 8 * 86_400)
+
+    assert refusal.value.reason == "LABELS_MISSING"
+
+    # A table that has labels of its own, or a plan that asks for a column, needs none.
+    column = plan(label=TrainingLabel.COLUMN, label_maturity_days=0)
+
+    assert locate_for(about(), tmp_path, column, 0.0) == Place(str(tmp_path / "rows.csv"))
+    assert locate_for(source(table="rows.csv"), tmp_path, rule, 0.0).address.endswith("rows.csv")
+
+
+@pytest.mark.parametrize(
+    "others", [{"subject": 7}, {"subject_kind": None}, {"subject_kind": "telefax"}]
+)
+def test_whom_rows_are_about_is_said_wholly(others):
+    with pytest.raises(ConfigError) as refusal:
+        subject_of(about(**others))
+
+    assert refusal.value.reason == "TRAINING_DATA_INCOMPLETE"
 
 
 async def test_a_training_process_reads_its_rows_from_a_server(tmp_path):
