@@ -10,7 +10,8 @@ from federation.names import MemberId
 from federation.training.fixed_point import TAIL, FixedPoint
 from federation.training.sum_labels import is_new_each_time, labels_digest
 from node.telemetry import get_log
-from node.training.sum_run import SumDesk, SumOrder, SumRun
+from node.training.sum_order import SumOrder
+from node.training.sum_run import SumDesk, SumRun
 from node.training.summands import WIRE
 
 SUM_SHARE: Final = 0.25

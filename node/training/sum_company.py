@@ -6,14 +6,12 @@ only. So the coordinator remembers whom it invited and over whom it closed, also
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from federation.names import MemberId
 from federation.sums import REPEAT_WINDOW_SECONDS
 from node.store.private import PrivateStore
-
-if TYPE_CHECKING:
-    from node.training.sum_run import SumOrder
+from node.training.sum_order import SumOrder
 
 _INVITED: Final = "sum-invited"
 _CLOSED: Final = "sum-closed"

@@ -12,16 +12,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from federation.charter import Charter
 from federation.names import MemberId
-from federation.prime_field import LARGEST_TOTAL
-from federation.statements import StatementError, SumBody, SumClose, SumEcho, SumOpen
+from federation.statements import SumBody, SumClose, SumEcho
 from federation.sums import (
     Exclusion,
     Finding,
@@ -33,19 +31,16 @@ from federation.sums import (
     SumState,
     fold_sum,
     judge,
-    open_sum,
     read_total,
-    round_coarse,
 )
 from federation.sums.norms import holders_for_norms
 from federation.training.error import UpdateError
-from federation.training.fixed_point import FixedPoint
-from federation.vocabulary import Purpose
 from keys.signing import SigningKey
 from node.errors import PeerError
 from node.telemetry import get_log
 from node.training.hub import LATE, LOST, Hub
 from node.training.sum_company import SumCompany
+from node.training.sum_order import SumOrder, SumOutcome, open_order
 from node.training.sum_speech import (
     CHECK,
     ECHO,
@@ -55,8 +50,6 @@ from node.training.sum_speech import (
     speak,
     to_pieces,
 )
-
-Units = npt.NDArray[np.int64]
 
 HOLDER_SECONDS: Final = 15.0
 """Seconds that a sum waits for holders that were there before; they dial again within ten."""
@@ -75,52 +68,6 @@ _REASONS: Final[Mapping[Exclusion, str]] = {
     Exclusion.SHARES_LENGTH: "UPDATE_SHAPE",
     Exclusion.NORM_EXCEEDED: "UPDATE_NORM",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SumOrder:
-    """What is to be added.
-
-    Attributes:
-        plan: Digest of the plan.
-        labels: What the opening names the labels by.
-        members: Whose training process gave a vector.
-        length: Of each vector.
-        least: Fewer open nothing.
-        row_caps: From the approvals.
-        scale: How updates are written; None where no norms are to be opened.
-        seconds: In all.
-        is_repeatable: Whether the same labels may be asked for again: see ``SumCompany``.
-    """
-
-    plan: bytes
-    labels: bytes
-    members: tuple[MemberId, ...]
-    length: int
-    least: int
-    row_caps: Mapping[MemberId, int]
-    scale: FixedPoint | None
-    seconds: float
-    is_repeatable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SumOutcome:
-    """What came of it.
-
-    Attributes:
-        units: The total; empty where nothing opened.
-        contributors: Whose vectors are in it.
-        rejected: Whose are not, by their own fault, and why.
-        absent: Whose are not for other reasons: status and reason.
-        norms_opened: Whether the holders measured the updates.
-    """
-
-    units: Units
-    contributors: tuple[MemberId, ...]
-    rejected: Mapping[MemberId, str]
-    absent: Mapping[MemberId, tuple[str, str]]
-    norms_opened: bool
 
 
 @dataclass(slots=True)
@@ -272,29 +219,16 @@ class _Attempt:
         charter, order = self._desk.charter(), self._order
         if len(self._holders) < max(2, charter.threshold):
             raise _FailedError(HOLDERS_MISSING)
-        scale = order.scale
         company = await asyncio.to_thread(self._desk.company.invited, order, self._desk.clock())
         for outsider in set(order.members) - set(company):
             self._declined[SHARES, outsider] = "SUM_REPEATED"
         if len(set(order.members) & set(company)) < order.least:
             raise _FailedError("SUM_TOO_FEW")
-        self._opens_norms = opens_norms and scale is not None
-        draft = SumOpen(
-            sum_id=_NO_ID,
-            labels_digest=order.labels,
-            label_count=order.length,
-            contributors=company,
-            least_contributors=order.least,
-            threshold=charter.threshold,
-            holders=charter.holders,
-            purpose=Purpose.TRAINING,
-            deadline_time=self._desk.deadline(order.seconds),
-            scale=1,
-            largest=scale.largest if scale else _largest_count(len(company)),
-            norm_blocks=scale.blocks if scale and self._opens_norms else (),
-            norm_bounds=_norm_bounds(scale) if scale and self._opens_norms else (),
+        self._opens_norms = opens_norms and order.scale is not None
+        deadline = self._desk.deadline(order.seconds)
+        self._opened = open_order(
+            charter, self._desk.me, order, company, deadline, opens_norms=self._opens_norms
         )
-        self._opened = _open(charter, self._desk.me, draft)
         return self._opened
 
     async def lead(self) -> SumOutcome:
@@ -484,25 +418,3 @@ class _Attempt:
         for name in waited:
             self.miss(name, LATE)
         return await asyncio.to_thread(self._read_all, found)
-
-
-_NO_ID: Final = bytes(range(200, 216))  # replaced when the sum is opened
-
-
-def _largest_count(members: int) -> int:
-    """Return the largest power of two of which so many add up without wrapping around."""
-    return 1 << ((LARGEST_TOTAL // members).bit_length() - 1)
-
-
-def _norm_bounds(scale: FixedPoint) -> tuple[int, ...]:
-    """Return the bounds of the heaviest weight; those of each member are judged beside."""
-    return tuple(round_coarse(bound) for bound in scale.bounds(scale.rows))
-
-
-def _open(charter: Charter, me: MemberId, draft: SumOpen) -> Sum:
-    """Open a sum; an id that reads as text, one in 10^8, is passed over."""
-    try:
-        return open_sum(charter.federation, me, draft)
-    except StatementError:
-        later = replace(draft, deadline_time=draft.deadline_time + 1)
-        return open_sum(charter.federation, me, later)

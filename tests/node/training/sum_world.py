@@ -32,7 +32,8 @@ from node.training.ledger import EpsilonLedger
 from node.training.matters import TrainingMatters
 from node.training.sum_company import SumCompany
 from node.training.sum_duties import Party
-from node.training.sum_run import SumDesk, SumOrder, SumOutcome, SumRun
+from node.training.sum_order import SumOrder, SumOutcome
+from node.training.sum_run import SumDesk, SumRun
 from node.training.sum_stream import SumStream
 from node.training.summands import Summands
 from tests.federation.organisations import FEDERATION, Organisation, found, organisation
