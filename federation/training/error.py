@@ -7,7 +7,8 @@ class PlanError(PolicyError):
     """A plan is not valid, not approved, expired, or asks for what this engine cannot give.
 
     ``reason`` is one of PLAN_MALFORMED, PLAN_INVALID, PLAN_EXPIRED, PLAN_NOT_APPROVED,
-    PROTECTION_UNAVAILABLE, LEAK_REFUSED, PRIVACY_BUDGET_SPENT.
+    PROTECTION_UNAVAILABLE, LEAK_REFUSED, PRIVACY_BUDGET_SPENT, ENGINE_MISSING, ENGINE_FAILED,
+    PUBLIC_KEY_INVALID.
     """
 
     reason = "PLAN_INVALID"

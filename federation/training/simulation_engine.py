@@ -48,6 +48,8 @@ QUIET: Final = {
 }
 """Environment in which neither flwr nor Ray reports to anyone."""
 
+START_TRIES: Final = 3
+"""Ray gives up a start after 30 seconds, which a busy machine may need."""
 _MEMBER: Final = "simulated-member"
 
 
@@ -71,7 +73,8 @@ def run_simulated(
         compare: Whether each member trains a model of its own, too, for the evaluation.
 
     Raises:
-        PlanError: The plan cannot run, or ENGINE_MISSING: Ray is not installed.
+        PlanError: The plan cannot run; ENGINE_MISSING: Ray is not installed; ENGINE_FAILED: it
+            does not start.
         QuorumError: Too few members' tables or updates could be used.
     """
     started = time.monotonic()
@@ -104,9 +107,11 @@ def _start_ray(directory: str, address: str, processes: int, tables: Mapping[str
         "address": address,
         "log_to_driver": False,
         "logging_level": logging.ERROR,
-        "runtime_env": {"env_vars": {"PYTHONPATH": path} | QUIET},
     }
-    if address == LOCAL:
+    if address != LOCAL:
+        settings["runtime_env"] = {"env_vars": {"PYTHONPATH": path} | QUIET}
+    else:
+        os.environ["PYTHONPATH"] = path  # its processes inherit it
         columns = (column for table in tables.values() for column in table.columns.values())
         settings |= {
             "include_dashboard": False,
@@ -116,7 +121,18 @@ def _start_ray(directory: str, address: str, processes: int, tables: Mapping[str
             "num_gpus": 0,
             "object_store_memory": STORE_BYTES + 4 * sum(column.nbytes for column in columns),
         }
-    _ray().init(**settings)
+    for left in reversed(range(START_TRIES)):
+        try:
+            _ray().init(**settings)
+            return
+        except Exception as error:  # Ray has no class for it
+            _ray().shutdown()
+            if not left:
+                raise PlanError(
+                    "Ray does not start",
+                    reason="ENGINE_FAILED",
+                    hint="try again when the machine is less busy: Ray gives up after 30 seconds",
+                ) from error
 
 
 def _simulate(

@@ -35,7 +35,7 @@ for file in Path(sys.argv[1]).iterdir():
     file.write_bytes(pickle.dumps(run))
 """
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def members(*, broken: bool) -> dict[str, Table]:
@@ -70,7 +70,7 @@ def runs(
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=550,
     )
 
     assert done.returncode == 0, done.stderr[-4_000:]
