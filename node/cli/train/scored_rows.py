@@ -163,7 +163,8 @@ def _score_all(door: InsideDoor, asked: _Asked, writer: ScoreWriter) -> None:
             batches = _open(asked, stack)
             model = _choose(door, asked, batches)
             writer.begin(model)
-            for batch in batches.batches:
+            numeric = [column.name for column in model.columns if not column.categorical]
+            for batch in batches.read(numeric):
                 names = _names(asked, batch)
                 request = _request(asked, model, batch, names)
                 call = door.start(door.train.Score, request)
