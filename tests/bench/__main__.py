@@ -1,4 +1,4 @@
-"""Measure the hot paths: ``python -m tests.bench [tokens|ingest|replication|scoring]... [--json]``.
+"""Measure the hot paths: ``python -m tests.bench [tokens|replication|training]... [--json]``.
 
 Figures are CPU time unless they say otherwise, so that other programs disturb them little; ratios
 are taken beside their baseline in one run. Nothing here fails because a machine is slow.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import ingest, replication, scoring, tokens
+from tests.bench import ingest, replication, scoring, tokens, training
 from tests.bench.machine import describe_machine
 from tests.bench.result import Result, table
 
@@ -19,6 +19,7 @@ BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "ingest": ingest.measure,
     "replication": replication.measure,
     "scoring": scoring.measure,
+    "training": training.measure,
 }
 
 

@@ -36,7 +36,16 @@ def hear(event, arguments):
         os.write(FILE, (event + " " + repr(arguments[EVENTS[event]]) + "\\n").encode())
 sys.addaudithook(hear)
 '''
-LOOPBACK = ("'127.0.0.1'", "'localhost'", "'::1'", "('127.0.0.1'", "('localhost'", "('::1'", "None")
+LOOPBACK = (
+    "'127.0.0.1'",
+    "b'127.0.0.1'",
+    "'localhost'",
+    "'::1'",
+    "('127.0.0.1'",
+    "('localhost'",
+    "('::1'",
+    "None",
+)
 INSTALLERS = ("'pip'", "'uv'", "'apt")
 
 pytestmark = pytest.mark.timeout(600)
@@ -51,8 +60,13 @@ class Heard:
     started: tuple[str, ...]
 
     def abroad(self) -> list[str]:
-        """Addresses that are neither files nor loopback."""
-        return [one for one in self.called if one[0] in "'(N" and not one.startswith(LOOPBACK)]
+        """Names looked up and addresses called that are not loopback; a file is a socket here."""
+        found = []
+        for event, _, address in (one.partition(" ") for one in self.called):
+            looked_up = event in ("socket.getaddrinfo", "socket.gethostbyname")
+            if (looked_up or address.startswith("(")) and not address.startswith(LOOPBACK):
+                found.append(address)
+        return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,7 +103,7 @@ def _read(note: Path) -> Heard:
     lines = [line.partition(" ") for line in note.read_text(encoding="utf-8").splitlines()]
     starts = [rest for event, _, rest in lines if event == "start"]
     started = tuple(rest for event, _, rest in lines if event == "subprocess.Popen")
-    called = tuple(rest for event, _, rest in lines if event.startswith("socket."))
+    called = tuple(f"{event} {rest}" for event, _, rest in lines if event.startswith("socket."))
     return Heard(starts[-1], called, started)
 
 
@@ -130,3 +144,10 @@ def test_a_simulated_run_needs_no_network(tmp_path: Path) -> None:
     heard = run_alone(f"tests/training/{test}", tmp_path)
 
     check_silence(heard, "run_simulated", "ray/_private/workers/default_worker.py")
+
+
+def test_a_run_on_flowers_engine_needs_no_network(tmp_path: Path) -> None:
+    test = "test_training_flower.py::test_it_gives_the_model_of_one_process_and_leaves_no_process"
+    heard = run_alone(f"tests/end_to_end/{test}", tmp_path)
+
+    check_silence(heard, "node.training.supernode_main", "node.training.runner_main")
