@@ -124,7 +124,8 @@ def network_scores(plan: TrainingPlan, vector: Floats, examples: Examples) -> Fl
 def probabilities(plan: TrainingPlan, vector: Floats, inputs: Floats, prior: float) -> Floats:
     """Score new rows: the mean of the networks."""
     if plan.model.name == TREES:
-        return forest_probabilities(plan.model, vector, inputs, prior).mean(axis=1)
+        codes = np.asarray(inputs, np.uint8)
+        return forest_probabilities(plan.model, vector, codes, prior).mean(axis=1)
     model = build_model(plan.model, inputs.shape[1])
     restore(model, vector)
     return np.asarray(network_probabilities(model, inputs, prior).mean(axis=1), np.float32)
