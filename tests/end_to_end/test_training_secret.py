@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from federation.training.schema import FeatureSchema
 from federation.training.table import infer_schema
 from node.sandbox.process import node_arguments
+from node.traffic import Direction, read_capture
 from tests.end_to_end.members import Federation, eventually, running_federation
 from tests.end_to_end.test_training_run import (
     COORDINATOR,
@@ -31,6 +33,7 @@ from tests.end_to_end.test_training_run import (
     write_table,
 )
 from tests.training.planted import planted_rows
+from tocsin.v1 import training_service_pb2 as wire
 
 pytest.importorskip("flwr", reason="the extra 'train' is not installed")
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
@@ -77,7 +80,7 @@ def federation(
     tmp_path_factory: pytest.TempPathFactory, schema: FeatureSchema
 ) -> Iterator[Federation]:
     root = tmp_path_factory.mktemp("secret") / "f"
-    with running_federation(root, (COORDINATOR, *MEMBERS, HOLDER)) as found:
+    with running_federation(root, (COORDINATOR, *MEMBERS, HOLDER), capture=True) as found:
         for place, member in enumerate(MEMBERS):
             home = found.home(member)
             write_table(home.root / "rows.csv", planted_rows(ROWS, 7 + place, place * 0.3))
@@ -107,6 +110,26 @@ def test_secret_rounds_over_nodes_give_the_model_that_one_process_gives(
     assert model.scaling == local.scaling
     assert np.abs(model.vector - local.model).max() < 1e-4
     assert model.threshold == pytest.approx(local.threshold, abs=0.01)
+
+
+def test_the_coordinator_receives_lengths_and_sealed_shares_and_never_a_vector(
+    federation: Federation,
+) -> None:
+    replies, sealed = [], []
+    for record in read_capture(federation.sandbox.capture(COORDINATOR)):
+        if record.direction is not Direction.RECEIVED or not record.method.endswith("/Attach"):
+            continue
+        request = wire.AttachRequest.FromString(record.payload)
+        if request.HasField("reply"):
+            replies.append(request.reply.parameters)
+        if request.sum.part == wire.SUM_PART_SHARES:
+            sealed.append(request.sum.body)
+
+    assert len(sealed) == len(replies) == 6 * len(MEMBERS)  # 2 counts, 3 rounds, 1 evaluation
+    assert max(len(one) for one in replies) < 1_000
+    assert all(b"length" in one and b"summand" not in one for one in replies)
+    # What is sealed cannot be compressed; counts and updates can.
+    assert all(len(zlib.compress(one)) > 0.99 * len(one) for one in sealed)
 
 
 def begin(federation: Federation, directory: Path, schema: FeatureSchema, **how: Any) -> str:
