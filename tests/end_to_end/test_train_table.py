@@ -102,6 +102,14 @@ def test_two_members_cannot_hide_in_a_sum_and_are_told_what_can_be_done(tmp_path
     assert "hint: --protection robust" in done.stderr
 
 
+def test_a_plan_that_wants_more_members_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text("minimum_members = 4\n", encoding="utf-8")
+    done = train_table(tmp_path, *files(tmp_path), "--plan", str(tmp_path / "plan.toml"))
+
+    assert done.returncode == 2
+    assert "wants 4 members, the table has 3 [TOO_FEW_MEMBERS]" in done.stderr
+
+
 def test_one_member_trains_alone_with_a_plan_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(
         'protection = "robust"\nrounds = 2\n[model]\nwidth = 8\nbins = 4\n', encoding="utf-8"

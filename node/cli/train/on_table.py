@@ -135,7 +135,14 @@ def plan_for(
         changes = {**changes, "protection": protection}
     if seed is not None:
         changes = {**changes, "model": {**changes.get("model", {}), "seed": seed}}
-    return change_plan(proposed, prepared.schema, changes)
+    plan = change_plan(proposed, prepared.schema, changes)
+    if plan.minimum_members > shape.members:
+        raise TrialSetupError(
+            f"the plan wants {plan.minimum_members} members, the table has {shape.members}",
+            reason="TOO_FEW_MEMBERS",
+            hint="leave minimum_members out of the plan",
+        )
+    return plan
 
 
 def _check_members(protection: str, members: int) -> None:
