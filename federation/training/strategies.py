@@ -70,7 +70,8 @@ def _fit_to_count(strategy: FedAvg, offenders: int, count: int) -> None:
         # flwr cuts int(beta * n) at each end: a little above offenders / n cuts exactly those.
         strategy.beta = min(offenders / count + 1e-6, 0.499)
     if isinstance(strategy, MultiKrum):
-        strategy.num_nodes_to_select = max(1, count - offenders - 1)
+        strategy.num_malicious_nodes = offenders
+        strategy.num_nodes_to_select = max(1, count - offenders - 1) if offenders else count
 
 
 def _outcome_in(summed: Summed, node: int) -> Outcome:
@@ -158,7 +159,9 @@ class GuardedStrategy:
         kept = [reply for reply in kept if reply.metadata.src_node_id not in outlying]
         if len(kept) < self.plan.minimum_members:
             return [], 0, 0.0
-        _fit_to_count(self.inner, self.plan.strategy.offenders, len(kept))
+        # Whoever is out already is one of the offenders that the plan expects.
+        out = sum(outcome.status == REJECTED for outcome in outcomes.values())
+        _fit_to_count(self.inner, max(0, self.plan.strategy.offenders - out), len(kept))
         weights = np.array([read_number(reply.content, WEIGHT) for reply in kept])
         losses = np.array([read_number(reply.content, LOSS) for reply in kept])
         return kept, int(weights.sum()), float((weights * losses).sum() / weights.sum())
