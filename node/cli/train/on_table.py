@@ -83,11 +83,7 @@ def on_table(
     require_extra()
     signal.signal(signal.SIGTERM, _end_in_order)
     from federation.training.preparation import prepare_tables
-    from federation.training.released import ReleasedModel
     from federation.training.table import read_table
-    from node.trial.federation import Audience, train_in_sandbox
-    from node.trial.measure import compare
-    from node.trial.report import as_document
 
     say(f"reading {file.name} and {test.name}")
     prepared = prepare_tables(
@@ -95,6 +91,12 @@ def on_table(
     )
     say_prepared(prepared)
     plan = plan_for(prepared, plan_file, protection, seed)
+    # Only now: torch takes seconds to load, and what does not fit is said before.
+    from federation.training.released import ReleasedModel
+    from node.trial.federation import Audience, train_in_sandbox
+    from node.trial.measure import compare
+    from node.trial.report import as_document
+
     progress = Progress(as_json=False, write=say)
     audience = Audience(say, progress.show)
     trained = train_in_sandbox(plan, prepared.schema, prepared.members, audience, keep)
