@@ -5,6 +5,7 @@ and is no promise for others.
 """
 
 from federation.training.plan import SECRET, VISIBLE_STRATEGIES, TrainingPlan
+from federation.training.poisoning import measured_limits
 
 
 def protection_of(plan: TrainingPlan) -> tuple[str, ...]:
@@ -30,6 +31,7 @@ def limits_of(plan: TrainingPlan) -> tuple[str, ...]:
     """Give what it does not hold against."""
     return (
         _poison(plan),
+        *measured_limits(plan),
         _privacy(plan),
         "The statistics before the first round and the scores after the"
         " last are exact sums without noise.",
