@@ -33,7 +33,7 @@ TABLES = planted_members(3, ROWS)
 CHEAT, *_ = TABLES
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The run's process was killed."""
 
 
@@ -95,7 +95,7 @@ class Transport:
     def keep(self, checkpoint: Checkpoint, report: RoundReport | None) -> None:
         self.kept.append((checkpoint, report))
         if report is not None and report.number == self.dies_after:
-            raise Killed
+            raise KilledError
 
 
 def made(prefix: str, **changes: Any) -> tuple[Any, Any, Transport]:
@@ -131,7 +131,7 @@ def test_secret_runs_give_the_model_of_one_process_and_keep_the_statistics_first
 
 def test_a_run_cut_off_goes_on_under_other_names_and_counts_nothing_twice() -> None:
     plan, schema, transport = made("resumed/", dies_after=2)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(plan, schema, transport)
     transport.dies_after = 0
     transport.labels.clear()
