@@ -6,17 +6,17 @@ import pytest
 
 pytest.importorskip("numpy")
 
-from federation.training.limits import limits_of  # noqa: E402
-from federation.training.plan import StrategyChoice  # noqa: E402
-from federation.training.poisoning import (  # noqa: E402
+from federation.training.limits import limits_of
+from federation.training.plan import StrategyChoice
+from federation.training.poisoning import (
     FALSE_UPDATE,
     LABEL_FLIP,
     MEASURED,
     kind_of,
     measured_limits,
 )
-from federation.training.tree_plan import as_trees  # noqa: E402
-from tests.training.plans import plan  # noqa: E402
+from federation.training.tree_plan import as_trees
+from tests.training.plans import plan
 
 SECRET = plan()
 TRIMMED = plan(strategy=StrategyChoice("FedTrimmedAvg"), protection="robust")
