@@ -47,8 +47,10 @@ class TrainingProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether it still runs."""
-        return self._process.returncode is None
+        """Whether it still runs: an ended pipe tells sooner than the system that it does not."""
+        stdout = self._process.stdout
+        is_silent = stdout is not None and stdout.at_eof()
+        return self._process.returncode is None and not is_silent
 
     @property
     def process_id(self) -> int:
