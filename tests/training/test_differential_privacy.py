@@ -9,14 +9,11 @@ pytest.importorskip("dp_accounting")
 
 from federation.training import differential_privacy as private  # noqa: E402
 from federation.training import metrics  # noqa: E402
-from federation.training.experiment import (  # noqa: E402
-    PRIVATE_MODEL,
-    PRIVATE_OPTIMISER,
-)
 from federation.training.fitting import Examples  # noqa: E402
 from federation.training.local_engine import run_locally  # noqa: E402
 from federation.training.models import build_model, initial_model  # noqa: E402
 from federation.training.plan import ModelChoice, PrivacyTarget  # noqa: E402
+from federation.training.proposal import PRIVATE_MODEL, PRIVATE_OPTIMISER  # noqa: E402
 from federation.training.released import ReleasedModel  # noqa: E402
 from federation.training.table import check_table  # noqa: E402
 from tests.training.plans import plan  # noqa: E402
