@@ -7,3 +7,8 @@ A node without the extra ``train`` still reads plans, schemas and reports:
 - ``models``, ``fitting``, ``differential_privacy``: torch;
 - ``client_app``, ``server_app``, ``strategies``, ``adapter``, ``local_engine``: flwr.
 """
+
+import os
+
+# flwr reads it when it is imported, whatever imports it first: no process here reports to anyone.
+os.environ["FLWR_TELEMETRY_ENABLED"] = "0"

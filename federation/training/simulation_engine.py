@@ -5,6 +5,7 @@ For planning: nothing is hidden from the machine that simulates, so both protect
 here listens on loopback only.
 """
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -12,8 +13,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -50,6 +52,8 @@ QUIET: Final = {
 
 START_TRIES: Final = 3
 """Ray gives up a start after 30 seconds, which a busy machine may need."""
+NO_CLOUD: Final = "ray_bootstrap_config.yaml"
+"""File at home for lack of which Ray asks metadata services of three clouds where it runs."""
 _MEMBER: Final = "simulated-member"
 
 
@@ -123,7 +127,8 @@ def _start_ray(directory: str, address: str, processes: int, tables: Mapping[str
         }
     for left in reversed(range(START_TRIES)):
         try:
-            _ray().init(**settings)
+            with _home_at(Path(directory)):
+                _ray().init(**settings)
             return
         except Exception as error:  # Ray has no class for it
             _ray().shutdown()
@@ -133,6 +138,20 @@ def _start_ray(directory: str, address: str, processes: int, tables: Mapping[str
                     reason="ENGINE_FAILED",
                     hint="try again when the machine is less busy: Ray gives up after 30 seconds",
                 ) from error
+
+
+@contextlib.contextmanager
+def _home_at(directory: Path) -> Iterator[None]:
+    """Give processes that start meanwhile a home of their own, where Ray need not ask a cloud."""
+    before = os.environ.get("HOME")
+    (directory / NO_CLOUD).touch()
+    os.environ["HOME"] = str(directory)
+    try:
+        yield
+    finally:
+        os.environ.pop("HOME")
+        if before is not None:
+            os.environ["HOME"] = before
 
 
 def _simulate(

@@ -112,6 +112,7 @@ def bare_environment(directory: Path) -> dict[str, str]:
         "FLWR_SUPERGRID_API_URL": NOWHERE + "/v1",
         "FLWR_SUPERGRID_ADDRESS": NOWHERE.removeprefix("http://"),
         "OMP_NUM_THREADS": THREADS,
+        "TORCHINDUCTOR_CACHE_DIR": str(directory / "torch"),  # else one for all, left behind
         "PYTHONDONTWRITEBYTECODE": "1",
         "USER": "training",
         "LOGNAME": "training",

@@ -99,6 +99,7 @@ class TrainingWorkers:
         """End every process."""
         for digest in list(self._workers):
             await self._workers.pop(digest).process.end()
+        await asyncio.gather(*self._ending)
 
     def _settings(self, permission: Permission) -> dict[str, Any]:
         plan, source = permission.plan.value(), permission.source

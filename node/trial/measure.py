@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ def compare(model: ReleasedModel, members: Mapping[str, Table], test: Table) -> 
     # Not forked: this process has threads of gRPC.
     context = multiprocessing.get_context("spawn")
     workers = min(os.cpu_count() or 1, len(jobs))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread) as pool:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ProcessPoolExecutor(workers, context, _use_one_thread, (scratch,)) as pool,
+    ):
         trees = pool.submit(measure_lightgbm, model, everybody, test)
         pooled, *local = pool.map(_measure_alone, jobs)
         return Comparison(dict(zip(members, local, strict=True)), pooled, trees.result())
@@ -57,9 +61,10 @@ def _measure_alone(job: tuple[TrainingPlan, FeatureSchema, Table, Table]) -> Wor
     return measure_alone(*job)
 
 
-def _use_one_thread() -> None:
+def _use_one_thread(scratch: str) -> None:
     """Keep each process to one core: they are as many as there are cores."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch  # else one is left behind
     import importlib
 
     torch: Any = importlib.import_module("torch")
