@@ -33,8 +33,9 @@ $(VENV)/.train: $(VENV)/.base pyproject.toml
 demo: setup $(if $(TRAIN),$(VENV)/.train) ## A whole federation on this machine (DATA=../shared/data for real data, TRAIN=1 to train a model, too)
 	$(BIN)/tocsin demo $(if $(DATA),--data $(DATA))
 
-test: setup-dev ## Run every test
-	$(BIN)/python -m pytest
+# A file stays in one process, so that its nodes are started once; most tests of nodes wait for them.
+test: setup-dev ## Run every test, on all cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: setup-dev ## Format, lint, types, floors, contract
 	$(BIN)/ruff format --check
