@@ -183,9 +183,10 @@ def test_a_sandbox_left_half_made_can_be_made_again(tmp_path):
     assert sandbox.home("bank-x").charter.is_file()
 
 
-def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
-    (tmp_path / "file").touch()
-    sandbox = Sandbox(tmp_path / "file" / "s", ["bank-x"], cost=CHEAP)
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path_factory):
+    short = tmp_path_factory.mktemp("d")
+    (short / "file").touch()
+    sandbox = Sandbox(short / "file" / "s", ["bank-x"], cost=CHEAP)
 
     assert refusal(sandbox.build) == "SANDBOX_DIRECTORY_UNUSABLE"
 

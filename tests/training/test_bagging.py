@@ -189,8 +189,7 @@ def _with_split(number: float) -> Any:
         (lambda sent: sent.reshape(2, -1), "UPDATE_SHAPE"),
         (lambda sent: numpy.frombuffer(b'{"learner":' + b"[" * 5_000, numpy.uint8), "UPDATE_SHAPE"),
     ],
-    ids=["column-beyond", "column-below", "column-between", "column-infinite"]
-    + ["of-floats", "twice", "of-two-rows", "a-document"],
+    ids=["beyond", "below", "between", "infinite", "floats", "twice", "two-rows", "document"],
 )
 def test_whatever_a_member_sends_for_trees_is_read_as_numbers_or_refused(
     array: Any, reason: str
