@@ -107,7 +107,8 @@ class GuardedBagging:
             except UpdateError as error:
                 outcomes[self.name_member(node)] = _rejected(error)
         opinions = {node: self._opinion(part) for node, part in parts.items()}
-        offenders = find_offenders(opinions, self.plan.strategy.offenders)
+        most, least = self.plan.strategy.offenders, self.plan.minimum_members
+        offenders = find_offenders(opinions, most, least)
         for node in parts:
             bad = offenders.get(node)
             outcomes[self.name_member(node)] = _rejected(bad) if bad else Outcome(OK)

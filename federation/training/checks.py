@@ -69,17 +69,19 @@ def find_outlying(changes: Mapping[int, Floats]) -> dict[int, UpdateError]:
     }
 
 
-def find_offenders(changes: Mapping[int, Floats], most: int) -> dict[int, UpdateError]:
+def find_offenders(changes: Mapping[int, Floats], most: int, least: int) -> dict[int, UpdateError]:
     """Name the members whose updates are far longer than the others', or push against them.
 
     Args:
         changes: By member, all as long.
         most: So many at most are named for pushing against the others: without a majority that
             agrees, nobody knows who is wrong.
+        least: So many have to be left for that: one that only pushes stops no round, which the
+            strategy withstands.
     """
     outlying = find_outlying(changes)
     rest = {member: change for member, change in changes.items() if member not in outlying}
-    return outlying | find_opposed(rest, most)
+    return outlying | find_opposed(rest, min(most, len(rest) - least))
 
 
 def find_opposed(changes: Mapping[int, Floats], most: int) -> dict[int, UpdateError]:
@@ -88,7 +90,7 @@ def find_opposed(changes: Mapping[int, Floats], most: int) -> dict[int, UpdateEr
     Honest updates of different members stand about at right angles once the model is good, so a
     weak push against the others says nothing.
     """
-    if len(changes) < FEWEST_COMPARED or not most:
+    if len(changes) < FEWEST_COMPARED or most < 1:
         return {}
     members = list(changes)
     rows = np.array([changes[member] for member in members], np.float64)

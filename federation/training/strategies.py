@@ -150,7 +150,8 @@ class GuardedStrategy:
                 kept.append(reply)
             except UpdateError as error:
                 self._reject(outcomes, reply, error)
-        outlying = find_offenders(changes, self.plan.strategy.offenders)
+        most, least = self.plan.strategy.offenders, self.plan.minimum_members
+        outlying = find_offenders(changes, most, least)
         for reply in kept:
             if reply.metadata.src_node_id in outlying:
                 self._reject(outcomes, reply, outlying[reply.metadata.src_node_id])

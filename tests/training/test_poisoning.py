@@ -11,7 +11,7 @@ pytest.importorskip("flwr")
 pytest.importorskip("xgboost")
 
 from federation.training import metrics  # noqa: E402
-from federation.training.checks import find_opposed  # noqa: E402
+from federation.training.checks import find_offenders, find_opposed  # noqa: E402
 from federation.training.local_engine import LocalRun, run_locally  # noqa: E402
 from federation.training.plan import (  # noqa: E402
     Optimiser,
@@ -119,6 +119,13 @@ def test_at_most_as_many_as_the_plan_fears_are_named_the_worst_first() -> None:
     assert [*find_opposed(changes, 1)] == [5]
     assert sorted(find_opposed(changes, 2)) == [4, 5]
     assert find_opposed(changes, 0) == {}
+
+
+def test_who_only_pushes_stops_no_round_that_needs_all() -> None:
+    changes = _changes([1, 0], [1, 0.1], [1, -0.1], [1, 0.2], [-2, 0])
+
+    assert [*find_offenders(changes, 1, 4)] == [4]
+    assert find_offenders(changes, 1, 5) == {}
 
 
 @pytest.mark.parametrize(
