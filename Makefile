@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= $(TOCSIN_DATA)
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo test check format gen bench clean
+.PHONY: help setup setup-dev demo test test-all check format gen bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,10 @@ demo: setup $(if $(TRAIN),$(VENV)/.train) ## A whole federation on this machine 
 	$(BIN)/tocsin demo $(if $(DATA),--data $(DATA))
 
 # A file stays in one process, so that its nodes are started once; most tests of nodes wait for them.
-test: setup-dev ## Run every test, on all cores
+test: setup-dev ## Run the tests, on all cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow'
+
+test-all: setup-dev ## Run every test, those of minutes, too
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: setup-dev ## Format, lint, types, floors, contract

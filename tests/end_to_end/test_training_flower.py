@@ -142,6 +142,7 @@ def test_where_too_few_allow_it_the_run_ends_and_says_so(
     assert "ENGINE_NOT_ALLOWED" in ran.err
 
 
+@pytest.mark.slow
 def test_nothing_of_a_killed_node_stays_and_it_comes_back_into_the_run(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_killed_supernode_is_started_again(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
