@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from federation.vocabulary import Purpose
 from node.cli.connection import InsideDoor
+from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
@@ -17,31 +18,11 @@ from node.errors import EXIT_FAILED
 from node.home import Home
 from tocsin.desk.v1 import sum_service_pb2 as wire
 
-SHOWN_DIGITS: Final = 16
-"""Hexadecimal digits of an id in tables: no two sums share them by chance."""
 POLL_SECONDS: Final = 0.5
 _OVER: Final = ("DONE", "ABANDONED", "FAULTY")
-_LEAST_BYTES: Final = 4
-
-
-class SumId(click.ParamType[bytes]):
-    """A sum's id, or its first eight digits or more."""
-
-    name = "id"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> bytes:
-        """Read hexadecimal digits; an odd last one is refused."""
-        if isinstance(value, bytes):
-            return value
-        try:
-            found = bytes.fromhex(value)
-        except ValueError:
-            found = b""
-        if len(found) < _LEAST_BYTES:
-            self.fail("an id is at least 8 hexadecimal digits, an even number", param, ctx)
-        return found
+_SUM_ID: Final = HexDigits(
+    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
+)
 
 
 @click.group(
@@ -178,7 +159,7 @@ EXAMPLES
   tocsin sum show 9f2c4b1a --wait 60 --json
 """
 )
-@click.argument("sum_id", metavar="ID", type=SumId())
+@click.argument("sum_id", metavar="ID", type=_SUM_ID)
 @click.option(
     "--wait",
     type=click.IntRange(0),

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import click
 
-SHOWN_DIGITS: Final = 16
-"""Hexadecimal digits of a digest in tables: no two plans share them by chance."""
+from node.cli.digits import LEAST_BYTES, HexDigits
 
-_LEAST_BYTES: Final = 4
+FILE_BYTES: Final = 32
 
+PLAN_DIGEST: Final = HexDigits(
+    "digest", LEAST_BYTES, None, "a digest is at least 8 hexadecimal digits, an even number"
+)
+"""A plan's digest, or its first eight digits or more."""
+FILE_DIGEST: Final = HexDigits(
+    "sha256", FILE_BYTES, FILE_BYTES, "a digest here has 64 hexadecimal digits"
+)
+"""A file's digest, whole."""
 
-class PlanDigest(click.ParamType[bytes]):
-    """A plan's digest, or its first eight digits or more."""
-
-    name = "digest"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> bytes:
-        """Read hexadecimal digits; an odd last one is refused."""
-        if isinstance(value, bytes):
-            return value
-        try:
-            digest = bytes.fromhex(value)
-        except ValueError:
-            digest = b""
-        if len(digest) < _LEAST_BYTES:
-            self.fail("a digest is at least 8 hexadecimal digits, an even number", param, ctx)
-        return digest
-
-
-class FileDigest(click.ParamType[bytes]):
-    """32 bytes, written as 64 hexadecimal digits."""
-
-    name = "sha256"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> bytes:
-        """Read 64 hexadecimal digits."""
-        if isinstance(value, bytes):
-            return value
-        try:
-            digest = bytes.fromhex(value)
-        except ValueError:
-            digest = b""
-        if len(digest) != 32:
-            self.fail("a digest here has 64 hexadecimal digits", param, ctx)
-        return digest
-
-
-digest_argument = click.argument("digest", type=PlanDigest())
+digest_argument = click.argument("digest", type=PLAN_DIGEST)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from node.cli.digits import SHOWN_DIGITS
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
-from node.cli.train.digest import SHOWN_DIGITS, digest_argument
+from node.cli.train.digest import digest_argument
 from node.cli.train.model_files import ASSESSMENT_FILE, find_directory, read_model_card
 from node.errors import RequestError
 from node.home import Home

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from node.cli.connection import InsideDoor
+from node.cli.digits import SHOWN_DIGITS
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import json_object, say, table
-from node.cli.train.digest import SHOWN_DIGITS
 from node.home import Home
 from tocsin.desk.v1 import train_service_pb2 as wire
 

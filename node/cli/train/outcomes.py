@@ -13,7 +13,7 @@ from federation.vocabulary import TrainingLabel
 from node.cli.connection import InsideDoor
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
-from node.cli.train.digest import PlanDigest
+from node.cli.train.digest import PLAN_DIGEST
 from node.cli.word import Word
 from node.errors import ConfigError, RequestError
 from node.home import Home
@@ -48,7 +48,7 @@ EXAMPLES
 """
 )
 @click.argument("name")
-@click.option("--plan", "digest", type=PlanDigest(), help="Take the rule of this plan.")
+@click.option("--plan", "digest", type=PLAN_DIGEST, help="Take the rule of this plan.")
 @click.option(
     "--definition",
     type=Word(TrainingLabel, "definition"),

@@ -8,10 +8,10 @@ import click
 
 from federation.statements.codec import fill_message
 from node.cli.connection import InsideDoor
+from node.cli.digits import SHOWN_DIGITS
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
 from node.cli.plan_file import read_plan_file
-from node.cli.train.digest import SHOWN_DIGITS
 from node.cli.train.writing import say_leaving
 from node.home import Home
 from node.training.leaving import describe_leaving

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from node.cli.digits import SHOWN_DIGITS
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
-from node.cli.train.digest import SHOWN_DIGITS, digest_argument
+from node.cli.train.digest import digest_argument
 from node.errors import EXIT_FAILED
 from node.home import Home
 from node.training.policy import MILLION

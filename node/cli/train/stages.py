@@ -6,10 +6,11 @@ import click
 
 from federation.vocabulary import ModelStage
 from node.cli.connection import InsideDoor
+from node.cli.digits import SHOWN_DIGITS
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import json_object, say
-from node.cli.train.digest import SHOWN_DIGITS, FileDigest, digest_argument
+from node.cli.train.digest import FILE_DIGEST, digest_argument
 from node.cli.train.writing import write_result, write_status
 from node.cli.word import Word
 from node.home import Home
@@ -37,8 +38,8 @@ EXAMPLES
     show_default=True,
     help="Where the plan or its model goes.",
 )
-@click.option("--card", type=FileDigest(), default=b"", help="Refuse another card than this.")
-@click.option("--assessment", type=FileDigest(), default=b"", help="And another assessment.")
+@click.option("--card", type=FILE_DIGEST, default=b"", help="Refuse another card than this.")
+@click.option("--assessment", type=FILE_DIGEST, default=b"", help="And another assessment.")
 @json_option
 @pass_home
 def release(

@@ -12,7 +12,7 @@ from node.cli.connection import InsideDoor
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
-from node.cli.train.digest import PlanDigest, digest_argument
+from node.cli.train.digest import PLAN_DIGEST, digest_argument
 from node.cli.train.writing import write_plans, write_status
 from node.errors import EXIT_FAILED, RequestError
 from node.home import Home
@@ -49,7 +49,7 @@ EXAMPLES
   tocsin train status 9f2c4b1a --until approved --wait 60
 """
 )
-@click.argument("digest", type=PlanDigest(), required=False)
+@click.argument("digest", type=PLAN_DIGEST, required=False)
 @click.option("--until", metavar="STATE", help="Wait until the plan is in this state.")
 @click.option(
     "--wait",

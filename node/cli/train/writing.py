@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from node.cli.digits import SHOWN_DIGITS
 from node.cli.document import describe
 from node.cli.output import data, json_object, say, table
-from node.cli.train.digest import SHOWN_DIGITS
 from tocsin.desk.v1 import train_service_pb2 as wire
 
 
