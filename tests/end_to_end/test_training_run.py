@@ -27,6 +27,7 @@ pytest.importorskip("torch", reason="the extra 'train' is not installed")
 COORDINATOR = "coord-c"
 MEMBERS = ("carrier-a", "carrier-b", "bank-x")
 ROWS = 400
+RUN_SECONDS = 150
 PLAN = """
 task = "carrier_subscribers"
 schema = "rows.schema"
@@ -142,7 +143,7 @@ def test_who_withdraws_in_a_run_is_out_of_the_next_round(
     digest = approved_plan(federation, tmp_path, schema, rounds=6, seed=6, steps=1000)
     gone = MEMBERS[0]
     with running(federation, digest, tmp_path / "rows.schema") as run:
-        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1, RUN_SECONDS)
         federation.do(gone, "train", "refuse", digest)
 
         assert run.wait(150) == 0
@@ -169,7 +170,7 @@ def test_a_killed_runner_is_made_again_and_goes_on(
 ) -> None:
     digest = approved_plan(federation, tmp_path, schema, rounds=5, seed=7, steps=500)
     with running(federation, digest, tmp_path / "rows.schema") as run:
-        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1, RUN_SECONDS)
         os.kill(runner_of(digest), signal.SIGKILL)
 
         assert run.wait(150) == 0
@@ -227,12 +228,12 @@ def test_a_killed_member_is_left_out_at_once_and_is_back_in_a_later_round(
     digest = approved_plan(federation, tmp_path, schema, rounds=12, seed=2, steps=1500)
     lost = MEMBERS[2]
     with running(federation, digest, tmp_path / "rows.schema") as run:
-        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1, RUN_SECONDS)
         federation.sandbox.kill(lost)
         killed = time.monotonic()
-        eventually(lambda: "LATE" in outcomes_of(federation, digest, lost))
+        eventually(lambda: "LATE" in outcomes_of(federation, digest, lost), RUN_SECONDS)
 
-        assert time.monotonic() - killed < 20  # the round's deadline is a minute
+        assert time.monotonic() - killed < 40  # the round's deadline is a minute
 
         federation.sandbox.start(lost)
         federation.do(
@@ -253,7 +254,7 @@ def test_a_killed_coordinator_goes_on_from_its_last_round(
 ) -> None:
     digest = approved_plan(federation, tmp_path, schema, rounds=8, seed=3, steps=1000)
     with running(federation, digest, tmp_path / "rows.schema") as run:
-        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 2)
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 2, RUN_SECONDS)
         federation.sandbox.kill(COORDINATOR)
         run.wait(30)
     done = status(federation, MEMBERS[0], digest)["round"]
@@ -271,17 +272,17 @@ def test_a_killed_coordinator_goes_on_from_its_last_round(
 def test_a_member_that_falls_silent_costs_the_deadline_and_no_more(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
-    digest = approved_plan(federation, tmp_path, schema, rounds=6, seed=4, steps=1000, seconds=8)
+    digest = approved_plan(federation, tmp_path, schema, rounds=6, seed=4, steps=300, seconds=15)
     silent = MEMBERS[1]
     process = int(federation.home(silent).process_id.read_text())
     with running(federation, digest, tmp_path / "rows.schema") as run:
-        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1)
+        eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 1, RUN_SECONDS)
         os.kill(process, signal.SIGSTOP)
         started = time.monotonic()
         try:
-            eventually(lambda: "LATE" in outcomes_of(federation, digest, silent))
+            eventually(lambda: "LATE" in outcomes_of(federation, digest, silent), RUN_SECONDS)
 
-            assert time.monotonic() - started < 20
+            assert time.monotonic() - started < 45  # the deadline, and a busy machine
         finally:
             os.kill(process, signal.SIGCONT)
 
