@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from federation.matters import PROCEDURE_OF, name_matter
+from federation.names import MemberId
 from federation.statements import (
     BODY_NUMBERS,
     Alarm,
@@ -45,11 +47,6 @@ from federation.statements import (
     SumOpen,
     SumPartial,
     SumShares,
-    TrainingApproval,
-    TrainingEvaluation,
-    TrainingPlan,
-    TrainingRound,
-    TrainingStage,
 )
 from federation.vocabulary import RetractionReason
 
@@ -159,12 +156,13 @@ ALARM: Final = Table(
     indexes=(("issued",),),
 )
 # A matter's state rests on what several members say, so it is not kept: only the statements are,
-# each under its speaker, and federation/matters.py folds them when they are read. The coordinator
-# is whose plan it is, so that a copied plan is another matter.
-TRAINING: Final = Table(
-    "training",
-    _columns("plan:B coordinator:T member:T body:I statement:B bytes:B position:I"),
-    key=("plan", "coordinator", "member", "position"),
+# each under its speaker, and federation/matters folds them when they are read. The opener is part
+# of the key, so that a copied plan or id is another matter.
+MATTER: Final = Table(
+    "matter",
+    _columns("kind:T matter:B opener:T member:T body:I statement:B bytes:B position:I"),
+    key=("kind", "matter", "opener", "member", "position"),
+    indexes=(("kind", "matter", "opener"),),  # to count without reading the statements
 )
 # Where each statement of a sum stands: shares are too long to be kept twice.
 SUM: Final = Table(
@@ -182,7 +180,7 @@ TABLES: Final = (
     CEREMONY,
     GRANT,
     ALARM,
-    TRAINING,
+    MATTER,
     SUM,
 )
 
@@ -340,12 +338,13 @@ def _fold_alarm(member: str, _position: int, entry: bytes, statement: Statement)
     return [Put("alarm", (member, statement.id, statement.issued_time, entry))]
 
 
-def _fold_training(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
+def _fold_matter(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
     body: Any = statement.body
-    plan = body.digest() if isinstance(body, TrainingPlan) else body.plan_digest
-    coordinator = str(body.coordinator) if isinstance(body, TrainingApproval) else member
+    named, kind = name_matter(MemberId(member), statement), PROCEDURE_OF[type(body)].kind
+    assert named is not None  # noqa: S101  # it is folded here because it is about a matter
     number = BODY_NUMBERS[type(body)]
-    return [Put("training", (plan, coordinator, member, number, statement.id, entry, position))]
+    row = (str(kind), named.id, str(named.opener), member, number, statement.id, entry, position)
+    return [Put("matter", row)]
 
 
 def _fold_sum(member: str, position: int, _entry: bytes, statement: Statement) -> _Changes:
@@ -369,11 +368,6 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     KeyComplaint: _fold_ceremony,
     QuotaGrant: _fold_grant,
     Alarm: _fold_alarm,
-    TrainingPlan: _fold_training,
-    TrainingApproval: _fold_training,
-    TrainingRound: _fold_training,
-    TrainingEvaluation: _fold_training,
-    TrainingStage: _fold_training,
     SumOpen: _fold_sum,
     SumShares: _fold_sum,
     SumCheck: _fold_sum,
@@ -381,6 +375,7 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     SumEcho: _fold_sum,
     SumPartial: _fold_sum,
     SumLabels: _fold_sum,
+    **dict.fromkeys(PROCEDURE_OF, _fold_matter),
 }
 
 _ROOT_LABEL: Final = b"tocsin catalogue root v1\n"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from federation.matters import Matter, State
+from federation.matters import State, TrainingMatter
 from federation.names import MemberId
 from federation.statements import (
     StatementError,
@@ -143,7 +143,7 @@ class TrainService(stubs.TrainServiceServicer):
             if not ended:
                 await run.wait_for_change(PROGRESS_SECONDS)
 
-    async def _how_it_goes(self, run: TrainingRun, matter: Matter) -> wire.RunResponse:
+    async def _how_it_goes(self, run: TrainingRun, matter: TrainingMatter) -> wire.RunResponse:
         found = await self._find(matter.id, matter.opener)
         now = await asyncio.to_thread(self._progress, found)
         return wire.RunResponse(
@@ -200,7 +200,7 @@ class TrainService(stubs.TrainServiceServicer):
         names = (digest, coordinator)
         return next(one for one in plans if (one.matter.id, one.matter.opener) == names)
 
-    async def _status_of(self, matter: Matter) -> wire.PlanStatus:
+    async def _status_of(self, matter: TrainingMatter) -> wire.PlanStatus:
         found = await self._find(matter.id, matter.opener)
         return await asyncio.to_thread(self._status, found)
 
@@ -278,7 +278,7 @@ def _decision(request: wire.ApproveRequest) -> tuple[TrainingDecision, TrainingR
         raise RequestError("decision or reason is unknown", reason="ENUM_UNKNOWN") from error
 
 
-def _stage(request: wire.ReleaseRequest, matter: Matter) -> TrainingStage:
+def _stage(request: wire.ReleaseRequest, matter: TrainingMatter) -> TrainingStage:
     facts = matter.facts
     try:
         stage = ModelStage(request.stage)
@@ -300,17 +300,19 @@ def _stage(request: wire.ReleaseRequest, matter: Matter) -> TrainingStage:
     )
 
 
-def _own_decision(matter: Matter, me: MemberId) -> str:
+def _own_decision(matter: TrainingMatter, me: MemberId) -> str:
     if me in matter.facts.approved:
         return TrainingDecision.APPROVE.name
     return TrainingDecision.REFUSE.name if me in matter.facts.refused else ""
 
 
-def _released_after(matter: Matter, matters: Sequence[Matter]) -> list[Matter]:
+def _released_after(
+    matter: TrainingMatter, matters: Sequence[TrainingMatter]
+) -> list[TrainingMatter]:
     """Return the models of the same task and schema that were released later, newest first."""
     plan = matter.facts.plan
 
-    def place(one: Matter) -> tuple[int, bytes]:
+    def place(one: TrainingMatter) -> tuple[int, bytes]:
         return one.facts.released_time, one.id
 
     later = [

@@ -14,11 +14,11 @@ from federation.views import (
     EVIDENCE,
     GRANT,
     LIFT,
+    MATTER,
     OUTCOME,
     PROTECTION,
     RETRACTION,
     SUM,
-    TRAINING,
     Outcome,
     Table,
     catalogue_root,
@@ -65,11 +65,17 @@ class AlarmRow(NamedTuple):
     body: bytes
 
 
-class TrainingRow(NamedTuple):
-    """One statement about a training plan: whose plan, who said it, and its bytes."""
+class MatterName(NamedTuple):
+    """One matter: its kind, and its id in its opener's name."""
 
-    plan: bytes
-    coordinator: str
+    kind: str
+    id: bytes
+    opener: str
+
+
+class MatterRow(NamedTuple):
+    """One statement about a matter: who said it, and its bytes."""
+
     member: str
     body: bytes
 
@@ -202,17 +208,18 @@ class Catalogue:
         with self._store.read() as reader:
             return sum(count for _, count in reader.count(CEREMONY, ("ceremony",)))
 
-    def training_statements(self, prefix: bytes = b"") -> list[TrainingRow]:
-        """Return what was said about the plans whose digest begins so, in the order of the key."""
-        places = [_place(TRAINING, name) for name in ("plan", "coordinator", "member", "bytes")]
+    def matter_counts(self) -> dict[MatterName, int]:
+        """Return every matter with the number of statements about it."""
         with self._store.read() as reader:
-            rows = (itemgetter(*places)(row) for row in reader.rows(TRAINING))
-            return [TrainingRow(*row) for row in rows if row[0].startswith(prefix)]
+            counted = reader.count(MATTER, ("kind", "matter", "opener"))
+            return {MatterName(*name): count for *name, count in counted}
 
-    def training_count(self) -> int:
-        """Return how many statements there are about plans, without reading them."""
+    def matter_rows(self, name: MatterName) -> list[MatterRow]:
+        """Return what was said about one matter, by member and position."""
+        places = [_place(MATTER, column) for column in ("member", "bytes")]
+        equal = {"kind": name.kind, "matter": name.id, "opener": name.opener}
         with self._store.read() as reader:
-            return sum(count for _, count in reader.count(TRAINING, ("coordinator",)))
+            return [MatterRow(*itemgetter(*places)(row)) for row in reader.find(MATTER, equal)]
 
     def sum_counts(self) -> dict[bytes, int]:
         """Return every private sum with the number of statements about it."""

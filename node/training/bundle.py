@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from federation.errors import FederationError
-from federation.matters import Matter, State
+from federation.matters import State, TrainingMatter
 from federation.training.released import MAX_BYTES, ReleasedModel
 from federation.vocabulary import TrainingCandidate, TrainingMetric
 from node.errors import PeerError
@@ -80,7 +80,7 @@ class Bundles:
         """Write a file whole or not at all, durably; returns its path."""
         return write_whole(self.path(plan, file), data)
 
-    def has(self, matter: Matter, file: ModelFile) -> bool:
+    def has(self, matter: TrainingMatter, file: ModelFile) -> bool:
         """Say whether the file that the log names is here."""
         path, wanted = self.path(matter.id, file), wanted_files(matter).get(file)
         try:
@@ -94,7 +94,7 @@ class Bundles:
             self._known[path] = known
         return wanted is not None and known[1] == wanted
 
-    def _digest(self, matter: Matter, file: ModelFile) -> bytes:
+    def _digest(self, matter: TrainingMatter, file: ModelFile) -> bytes:
         """Return what stands in the log if the file is right; empty for a wrong one."""
         try:
             data = self.read(matter.id, file)
@@ -104,7 +104,7 @@ class Bundles:
         return wanted_files(matter)[file]
 
 
-def wanted_files(matter: Matter) -> dict[ModelFile, bytes]:
+def wanted_files(matter: TrainingMatter) -> dict[ModelFile, bytes]:
     """Return the files of a run that the log names, with their digests."""
     facts = matter.facts
     if matter.state not in EVALUATED or facts.evaluation is None:
@@ -116,7 +116,7 @@ def wanted_files(matter: Matter) -> dict[ModelFile, bytes]:
     return {file: digest for file, digest in found.items() if digest}
 
 
-def check_file(matter: Matter, file: ModelFile, data: bytes) -> None:
+def check_file(matter: TrainingMatter, file: ModelFile, data: bytes) -> None:
     """Hold a file to the log.
 
     Raises:
@@ -131,7 +131,7 @@ def check_file(matter: Matter, file: ModelFile, data: bytes) -> None:
         raise ModelFileError("the digest is another than in the log")
 
 
-def read_model(matter: Matter, data: bytes) -> ReleasedModel:
+def read_model(matter: TrainingMatter, data: bytes) -> ReleasedModel:
     """Read the model of a run.
 
     Raises:
@@ -141,7 +141,7 @@ def read_model(matter: Matter, data: bytes) -> ReleasedModel:
     return ReleasedModel.parse(data)
 
 
-def _check_model(matter: Matter, data: bytes, wanted: bytes) -> None:
+def _check_model(matter: TrainingMatter, data: bytes, wanted: bytes) -> None:
     """Check all that decides a score: plan, schema, scaling, parameters, thresholds."""
     try:
         model = ReleasedModel.parse(data)
@@ -160,7 +160,7 @@ def _check_model(matter: Matter, data: bytes, wanted: bytes) -> None:
             raise ModelFileError("a threshold is another than in the log")
 
 
-def _said_thresholds(matter: Matter) -> dict[TrainingMetric, int]:
+def _said_thresholds(matter: TrainingMatter) -> dict[TrainingMetric, int]:
     evaluation = matter.facts.evaluation
     return {
         one.metric: one.millionths

@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from federation.matters import Matter
+from federation.matters import TrainingFacts, TrainingMatter
 from federation.statements import TrainingRound
 from federation.training.card import CardRound, Feature, LeftOut, ModelCard, Participant
 from federation.training.limits import limits_of, protection_of
 from federation.training.schema import FeatureSchema
 from federation.training.worth import Evaluation
-from federation.training_matter import TrainingFacts
 from federation.vocabulary import TrainingOutcome
 
 
@@ -47,7 +46,7 @@ class Result:
 
 
 def make_card(
-    matter: Matter,
+    matter: TrainingMatter,
     schema: FeatureSchema,
     result: Result,
     notes: Mapping[int, RoundNote],

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from federation.errors import FederationError
-from federation.matters import Matter, State, advance
+from federation.matters import State, TrainingMatter, advance
 from federation.names import MemberId
 from federation.roles import INDUSTRY
 from federation.statements import Body, TrainingApproval, TrainingPlan
@@ -82,7 +82,7 @@ class Consents:
             if self.is_undecided(plan.matter):
                 await self._decide_one(plan.matter, policy)
 
-    def is_undecided(self, matter: Matter) -> bool:
+    def is_undecided(self, matter: TrainingMatter) -> bool:
         """Whether the member may still decide about the plan and has not."""
         facts = matter.facts
         return (
@@ -93,7 +93,7 @@ class Consents:
             and bool(self.matters.roles(self.me, self._clock()) & INDUSTRY)
         )
 
-    def why_by_hand(self, matter: Matter) -> str:
+    def why_by_hand(self, matter: TrainingMatter) -> str:
         """Return why the policy leaves an undecided plan to a person; blocking."""
         if not self.is_undecided(matter):
             return ""
@@ -104,7 +104,7 @@ class Consents:
         reason = policy.why_by_hand(matter.facts.plan, matter.opener)
         return reason or self._why_not_affordable(matter, policy)
 
-    async def approve(self, matter: Matter) -> None:
+    async def approve(self, matter: TrainingMatter) -> None:
         """Approve a plan in the member's name, whatever the policy leaves to a person.
 
         Raises:
@@ -116,7 +116,7 @@ class Consents:
         policy = await asyncio.to_thread(self.policy)
         await self._approve(matter, policy)
 
-    async def refuse(self, matter: Matter, reason: TrainingReason) -> None:
+    async def refuse(self, matter: TrainingMatter, reason: TrainingReason) -> None:
         """Refuse a plan, or withdraw an approval.
 
         Raises:
@@ -127,7 +127,7 @@ class Consents:
         if matter.state in _NOT_STARTED:
             await asyncio.to_thread(self._give_back, matter)
 
-    async def decide_release(self, matter: Matter, decision: TrainingDecision) -> None:
+    async def decide_release(self, matter: TrainingMatter, decision: TrainingDecision) -> None:
         """Approve or refuse the release of what stands in the shadow stage.
 
         Raises:
@@ -152,7 +152,7 @@ class Consents:
             await self.say(None, plan)
         return digest
 
-    async def say(self, matter: Matter | None, body: Body) -> None:
+    async def say(self, matter: TrainingMatter | None, body: Body) -> None:
         """Say something in a matter, after trying it.
 
         Raises:
@@ -173,7 +173,7 @@ class Consents:
             written = 0
         return (*self.matters.version(), written)
 
-    async def _decide_one(self, matter: Matter, policy: TrainingPolicy) -> None:
+    async def _decide_one(self, matter: TrainingMatter, policy: TrainingPolicy) -> None:
         if policy.why_by_hand(matter.facts.plan, matter.opener):
             return
         try:
@@ -181,7 +181,7 @@ class Consents:
         except (NodeError, FederationError) as error:
             get_log().warning("training.not_approved", reason=error.reason)
 
-    async def _approve(self, matter: Matter, policy: TrainingPolicy) -> None:
+    async def _approve(self, matter: TrainingMatter, policy: TrainingPolicy) -> None:
         plan = matter.facts.plan
         source = _require_source(policy, plan)
         body = TrainingApproval(
@@ -199,7 +199,7 @@ class Consents:
             raise
         get_log().info("training.approved", member=matter.opener)
 
-    def _reserve(self, matter: Matter, source: DataSource, policy: TrainingPolicy) -> bool:
+    def _reserve(self, matter: TrainingMatter, source: DataSource, policy: TrainingPolicy) -> bool:
         """Set the plan's epsilon aside; return whether it was not so before."""
         epsilon = matter.facts.plan.epsilon_millionths
         if self.ledger.is_reserved(source.name, matter.id, epsilon):
@@ -207,12 +207,12 @@ class Consents:
         self.ledger.reserve(source.name, matter.id, epsilon, policy.budget_millionths)
         return True
 
-    def _give_back(self, matter: Matter) -> None:
+    def _give_back(self, matter: TrainingMatter) -> None:
         source = self.policy().source_for(matter.facts.plan)
         if source is not None:
             self.ledger.release(source.name, matter.id)
 
-    def _why_not_affordable(self, matter: Matter, policy: TrainingPolicy) -> str:
+    def _why_not_affordable(self, matter: TrainingMatter, policy: TrainingPolicy) -> str:
         source = policy.source_for(matter.facts.plan)
         epsilon = matter.facts.plan.epsilon_millionths
         if source is None or self.ledger.is_reserved(source.name, matter.id, epsilon):

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.matters import Matter
+from federation.matters import TrainingMatter
 from federation.names import MemberId
 from federation.sums import MIN_CONTRIBUTORS, Total, label_of
 from federation.training.drift import Drift, compare_census, piece_names
@@ -95,7 +95,7 @@ class DriftWatch:
             await self._alarms.model_drifted(self._sums.me, matter.id, worst)
         return Measured(sum_id, not known, opened, len(total.contributors), drift)
 
-    async def _open(self, matter: Matter, model: ReleasedModel, seconds: int) -> bytes:
+    async def _open(self, matter: TrainingMatter, model: ReleasedModel, seconds: int) -> bytes:
         """Open today's sum, or find it: one a day, so that no two differ by a member."""
         labels = tuple(_label_names(model, self._sums.now() // SECONDS_A_DAY))
         opened = await asyncio.to_thread(self._find, matter.id, labels)
@@ -139,7 +139,7 @@ class DriftWatch:
                     found.append((head.opened_time, total))
         return sorted(found, key=lambda one: one[0])
 
-    def _model(self, matter: Matter) -> ReleasedModel:
+    def _model(self, matter: TrainingMatter) -> ReleasedModel:
         if not self._bundles.has(matter, ModelFile.MODEL):
             raise UnavailableError("the model is not here", reason="MODEL_FILE_MISSING")
         return read_model(matter, self._bundles.read(matter.id, ModelFile.MODEL))
@@ -167,7 +167,7 @@ class DriftWatch:
         return self._rows.census(matter, asked.now)
 
 
-def _parties(matter: Matter) -> set[MemberId]:
+def _parties(matter: TrainingMatter) -> set[MemberId]:
     return {*matter.facts.approved, matter.opener}
 
 

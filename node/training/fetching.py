@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from federation.errors import FederationError
-from federation.matters import Matter
+from federation.matters import TrainingMatter
 from federation.names import MemberId
 from node.errors import NodeError
 from node.telemetry import get_log
@@ -35,7 +35,7 @@ MISSING_REASON: Final = "MODEL_FILE_MISSING"
 class Lacking:
     """A file that the log names and that is not here."""
 
-    matter: Matter
+    matter: TrainingMatter
     file: ModelFile
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from federation.matters import Matter, State, models_in_force
+from federation.matters import State, TrainingMatter, models_in_force
 from federation.training.released import ReleasedModel
 from federation.training.scorer import Scorer, build_scorer
 from federation.vocabulary import TrainingTask
@@ -45,7 +45,7 @@ class Wanted:
 class Loaded:
     """A model that can score."""
 
-    matter: Matter
+    matter: TrainingMatter
     model: ReleasedModel
     scorer: Scorer
     in_force: bool
@@ -92,7 +92,7 @@ class Models:
             )
         return model
 
-    def in_force_beside(self, matter: Matter) -> Loaded | None:
+    def in_force_beside(self, matter: TrainingMatter) -> Loaded | None:
         """Return the model in force for the same task and schema; None where there is none."""
         plan = matter.facts.plan
         current = self._in_force().get((plan.task, plan.schema_digest))
@@ -100,7 +100,7 @@ class Models:
             return None
         return self._load(current)
 
-    def _candidates(self, wanted: Wanted) -> list[Matter]:
+    def _candidates(self, wanted: Wanted) -> list[TrainingMatter]:
         if wanted.digest:
             return [self._named(wanted)]
         if wanted.shadow:
@@ -112,7 +112,7 @@ class Models:
             raise RequestError(f"no model is {what}", reason="MODEL_UNKNOWN", hint=HINT)
         return found
 
-    def _named(self, wanted: Wanted) -> Matter:
+    def _named(self, wanted: Wanted) -> TrainingMatter:
         digest = wanted.digest
         if len(digest) < LEAST_PREFIX_BYTES:
             raise RequestError("the digest is too short", reason="MODEL_UNKNOWN", hint=HINT)
@@ -138,14 +138,14 @@ class Models:
             )
         return matter
 
-    def _evaluated(self) -> list[Matter]:
+    def _evaluated(self) -> list[TrainingMatter]:
         matters = (one.matter for one in self._matters.all())
         return [one for one in matters if one.facts.evaluation is not None]
 
-    def _in_force(self) -> dict[tuple[TrainingTask, bytes], Matter]:
+    def _in_force(self) -> dict[tuple[TrainingTask, bytes], TrainingMatter]:
         return models_in_force(one.matter for one in self._matters.all())
 
-    def _load(self, matter: Matter) -> Loaded:
+    def _load(self, matter: TrainingMatter) -> Loaded:
         if not self._bundles.has(matter, ModelFile.MODEL):
             raise UnavailableError(
                 "the model is not on this node, or is not the one that the log names",
@@ -165,7 +165,7 @@ class Models:
         return Loaded(matter, *known, in_force)
 
 
-def model_digest(matter: Matter) -> bytes:
+def model_digest(matter: TrainingMatter) -> bytes:
     """Return the digest of an evaluated model; empty before."""
     evaluation = matter.facts.evaluation
     return evaluation.model_digest if evaluation is not None else b""

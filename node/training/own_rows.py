@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.matters import Matter
+from federation.matters import TrainingMatter
 from federation.statements import TrainingPlan
 from node.errors import ConfigError, UnavailableError
 from node.home import Home
@@ -37,7 +37,7 @@ class OwnRows:
         self._home = home
         self._country = country
 
-    def census(self, matter: Matter, now: int) -> NDArray[np.int64] | None:
+    def census(self, matter: TrainingMatter, now: int) -> NDArray[np.int64] | None:
         """Count own rows in the pieces of a model; None without rows or model.
 
         Raises:
@@ -84,7 +84,7 @@ class OwnRows:
                 return int(header["level"])
         return None
 
-    def _scored_sources(self, kind: str) -> list[tuple[Matter, DataSource]]:
+    def _scored_sources(self, kind: str) -> list[tuple[TrainingMatter, DataSource]]:
         """Return own sources about subjects of a kind, each with its model in force."""
         in_force = self._consents.matters.in_force()
         models = [
@@ -102,7 +102,9 @@ class OwnRows:
             and subject.kind == kind
         ]
 
-    def _ask(self, matter: Matter, place: Place, **asked: Any) -> tuple[dict[str, Any], bytes]:
+    def _ask(
+        self, matter: TrainingMatter, place: Place, **asked: Any
+    ) -> tuple[dict[str, Any], bytes]:
         question = asked | {
             "model": str(self._bundles.path(matter.id, ModelFile.MODEL)),
             "address": place.address,

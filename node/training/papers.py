@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
-from federation.matters import Matter, State
+from federation.matters import State, TrainingMatter
 from federation.statements import TrainingStage
 from federation.training.assessment import Assessment
 from federation.training.card import ModelCard
@@ -31,7 +31,7 @@ class Papers:
     assessment: Assessment
 
 
-def read_papers(bundles: Bundles, matter: Matter) -> Papers:
+def read_papers(bundles: Bundles, matter: TrainingMatter) -> Papers:
     """Return the papers of a model; blocking.
 
     Raises:
@@ -50,7 +50,7 @@ def read_papers(bundles: Bundles, matter: Matter) -> Papers:
     return Papers(card, assessment)
 
 
-def read_card(bundles: Bundles, matter: Matter) -> ModelCard:
+def read_card(bundles: Bundles, matter: TrainingMatter) -> ModelCard:
     """Return the card of a model; blocking.
 
     Raises:
@@ -69,7 +69,7 @@ def read_card(bundles: Bundles, matter: Matter) -> ModelCard:
     return card
 
 
-def name_papers(bundles: Bundles, matter: Matter, stage: TrainingStage) -> TrainingStage:
+def name_papers(bundles: Bundles, matter: TrainingMatter, stage: TrainingStage) -> TrainingStage:
     """Return the step with the digests of the papers that are here; blocking.
 
     Raises:
@@ -90,7 +90,7 @@ def name_papers(bundles: Bundles, matter: Matter, stage: TrainingStage) -> Train
     return replace(stage, model_sheet_digest=found[0], assessment_digest=found[1])
 
 
-async def await_papers(bundles: Bundles, matter: Matter) -> None:
+async def await_papers(bundles: Bundles, matter: TrainingMatter) -> None:
     """Wait until the papers that the log names are here, and approve of the model.
 
     Raises:

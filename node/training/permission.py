@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from federation.matters import Matter, State
+from federation.matters import State, TrainingMatter
 from federation.names import MemberId
 from federation.statements import TrainingPlan
 from federation.training.app_identity import app_digest
@@ -72,14 +72,14 @@ def require_permission(
     return Permission(plan, _require_source(consents, matter), facts.approved[consents.me])
 
 
-def _find(consents: Consents, digest: bytes, coordinator: MemberId) -> Matter:
+def _find(consents: Consents, digest: bytes, coordinator: MemberId) -> TrainingMatter:
     for one in consents.matters.all():
         if (one.matter.id, one.matter.opener) == (digest, coordinator):
             return one.matter
     raise RunError("the coordinator has proposed no such plan", reason="PLAN_UNKNOWN")
 
 
-def _require_source(consents: Consents, matter: Matter) -> DataSource:
+def _require_source(consents: Consents, matter: TrainingMatter) -> DataSource:
     plan = matter.facts.plan
     source = consents.policy().source_for(plan)
     if source is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from federation.matters import Matter
+from federation.matters import TrainingMatter
 from federation.names import MemberId
 from federation.training.fixed_point import TAIL, FixedPoint
 from federation.training.sum_labels import is_new_each_time, labels_digest
@@ -19,7 +19,7 @@ SUM_SHARE: Final = 0.25
 
 
 async def add_in_secret(
-    desk: SumDesk, matter: Matter, question: Mapping[str, Any]
+    desk: SumDesk, matter: TrainingMatter, question: Mapping[str, Any]
 ) -> tuple[dict[str, Any], bytes]:
     """Return the header and the body of the answer to a run's process.
 
@@ -42,7 +42,7 @@ async def add_in_secret(
     return header, outcome.units.astype(WIRE).tobytes()
 
 
-def _order(matter: Matter, question: Mapping[str, Any]) -> SumOrder:
+def _order(matter: TrainingMatter, question: Mapping[str, Any]) -> SumOrder:
     facts, label, length = matter.facts, str(question["label"]), int(question["length"])
     scale = None
     if question["largest"]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.errors import FederationError
-from federation.matters import Matter, State
+from federation.matters import State, TrainingMatter
 from federation.names import MemberId
 from federation.statements import TrainingEvaluation, TrainingPlan, TrainingRound, TrainingStage
 from federation.training.worth import Evaluation
@@ -69,7 +69,7 @@ class Runs:
         self._bundles = bundles
         self._runs: dict[bytes, Run] = {}
 
-    async def start(self, matter: Matter, schema: bytes, *, on_flower: bool = False) -> Run:
+    async def start(self, matter: TrainingMatter, schema: bytes, *, on_flower: bool = False) -> Run:
         """Start a run, or what is left of it; return the one under way, if there is one.
 
         Args:
@@ -131,7 +131,7 @@ class Runs:
         for run in self._runs.values():
             await run.stop()
 
-    def _check(self, matter: Matter) -> None:
+    def _check(self, matter: TrainingMatter) -> None:
         if matter.opener != self._consents.me:
             raise PolicyError("another member proposed this plan", reason="NOT_THE_OPENER")
         if matter.state not in _OPEN:
@@ -385,18 +385,18 @@ class Run:
         await self._consents.say(matter, body)
         get_log().info("training.run_ended", count=found.contributors)
 
-    def _keep_files(self, matter: Matter, result: Result, model: bytes) -> Path:
+    def _keep_files(self, matter: TrainingMatter, result: Result, model: bytes) -> Path:
         """Keep model and card, before the log speaks of them."""
         notes, now = self._files.rounds(), self._consents.now()
         card = make_card(matter, self._files.schema(), result, notes, now)
         self._files.keep_card(card.encode())
         return self._files.keep_model(model)
 
-    async def _matter(self) -> Matter:
+    async def _matter(self) -> TrainingMatter:
         found = await asyncio.to_thread(self._consents.matters.find, self._digest)
         return found.matter
 
-    def _partners(self, matter: Matter) -> frozenset[MemberId]:
+    def _partners(self, matter: TrainingMatter) -> frozenset[MemberId]:
         """Return the enrolled members that approve the plan at this moment."""
         return matter.facts.enrolled & matter.facts.approved.keys()
 

@@ -1,6 +1,6 @@
 """Members who train together, and what they say, for tests of matters."""
 
-from federation.matters import Matter, MatterError, advance, fold_matter
+from federation.matters import MatterError, TrainingMatter, advance, fold_matter, release_digest
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import (
@@ -11,7 +11,6 @@ from federation.statements import (
     TrainingRound,
     TrainingStage,
 )
-from federation.training_matter import release_digest
 from federation.vocabulary import (
     ModelStage,
     Purpose,
@@ -128,7 +127,7 @@ def timed(story, start=0):
     return [(member, say(body, at)) for at, (member, body) in enumerate(story, start)]
 
 
-def after(*story) -> Matter:
+def after(*story) -> TrainingMatter:
     """Return the matter after statements that all must count."""
     matter = None
     for member, statement in timed(story):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from federation.matters import Matter, State, advance, models_in_force
+from federation.matters import State, TrainingMatter, advance, models_in_force, release_digest
 from federation.statements import (
     MemberOutcome,
     MetricValue,
@@ -24,7 +24,6 @@ from federation.training.released import ReleasedModel
 from federation.training.scaling import CoarseSums, Scaling, count_coarsely, count_finely
 from federation.training.schema import FeatureSchema
 from federation.training.table import Rows, check_table, infer_schema
-from federation.training_matter import release_digest
 from federation.vocabulary import (
     ModelStage,
     TrainingCandidate,
@@ -70,7 +69,7 @@ def model(seed: int = 1, threshold: float = 0.5, action_threshold: float = 0.75)
     return ReleasedModel(value, SCHEMA, scaling.encode(), numbers, threshold, action_threshold)
 
 
-def matter(of: ReleasedModel, state: State = State.RELEASED, at: int = 0) -> Matter:
+def matter(of: ReleasedModel, state: State = State.RELEASED, at: int = 0) -> TrainingMatter:
     """Say everything until the plan is in a state.
 
     Args:
@@ -80,7 +79,7 @@ def matter(of: ReleasedModel, state: State = State.RELEASED, at: int = 0) -> Mat
     """
     plan = TrainingPlan.of(of.plan)
     digest = plan.digest()
-    found: Matter | None = None
+    found: TrainingMatter | None = None
     for member, body in _story(of, plan, digest):
         found = advance(found, member, ROLES[member], say(body, at=at))
         if found.state is state:
@@ -136,7 +135,7 @@ def _story(of: ReleasedModel, plan: TrainingPlan, digest: bytes) -> list[tuple[A
 class KnownMatters:
     """Matters that were folded before, in place of those of a log."""
 
-    def __init__(self, *matters: Matter) -> None:
+    def __init__(self, *matters: TrainingMatter) -> None:
         self.matters = list(matters)
 
     def all(self) -> tuple[PlanMatter, ...]:

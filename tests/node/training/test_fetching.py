@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from federation.matters import Matter, State
+from federation.matters import State, TrainingMatter
 from federation.names import MemberId
 from federation.roles import Role
 from node.errors import PeerError
@@ -118,7 +118,7 @@ async def eventually(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-def has_all(own: Bundles, one: Matter) -> bool:
+def has_all(own: Bundles, one: TrainingMatter) -> bool:
     return all(own.has(one, file) for file in ModelFile)
 
 

@@ -1,14 +1,15 @@
 """Say what a training plan's matter remembers, and which rules its statements must keep.
 
-``federation.matters`` has the table that names the rules and calls them.
+``federation.matters.training`` has the table that names the rules.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from federation.matters.procedure import Rule
 from federation.names import MemberId
 from federation.packing import pack
 from federation.statements import (
@@ -75,26 +76,6 @@ def release_digest(stage: TrainingStage) -> bytes:
     """Name what is released: plan, model, card and assessment together, 32 bytes."""
     parts = (stage.plan_digest, stage.model_digest, stage.model_sheet_digest)
     return hashlib.sha256(pack(_RELEASE_LABEL, *parts, stage.assessment_digest)).digest()
-
-
-Check = Callable[[TrainingFacts, MemberId, Statement], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule that a statement must keep to count.
-
-    Attributes:
-        name: What a refusal is called.
-        sentence: What holds where the rule is kept.
-        holds: Asked with what was known before the statement.
-        waits: Whether statements of others that are still under way can make it hold.
-    """
-
-    name: str
-    sentence: str
-    holds: Check
-    waits: bool = False
 
 
 def _body(statement: Statement) -> Any:

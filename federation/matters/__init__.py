@@ -1,0 +1,50 @@
+"""Matters: processes with states, moved on by statements; README.md has their diagrams."""
+
+from federation.matters.drawing import draw_states, list_steps
+from federation.matters.fold import (
+    AnyMatter,
+    FoldedMatter,
+    Refused,
+    advance,
+    fold_matter,
+    name_matter,
+)
+from federation.matters.procedure import (
+    Kind,
+    Matter,
+    MatterError,
+    Part,
+    Procedure,
+    Rule,
+    State,
+    Transition,
+)
+from federation.matters.table import PROCEDURE_OF, PROCEDURES, TABLE
+from federation.matters.training import TrainingMatter, models_in_force
+from federation.matters.training_facts import TrainingFacts, release_digest
+
+__all__ = [
+    "PROCEDURES",
+    "PROCEDURE_OF",
+    "TABLE",
+    "AnyMatter",
+    "FoldedMatter",
+    "Kind",
+    "Matter",
+    "MatterError",
+    "Part",
+    "Procedure",
+    "Refused",
+    "Rule",
+    "State",
+    "TrainingFacts",
+    "TrainingMatter",
+    "Transition",
+    "advance",
+    "draw_states",
+    "fold_matter",
+    "list_steps",
+    "models_in_force",
+    "name_matter",
+    "release_digest",
+]

@@ -1,0 +1,170 @@
+"""Fold matters: processes with states, moved on by what members say.
+
+One table says in which state which statement, by whom and under which rules, leads where and by
+when the next step is due. What the table does not allow is refused with the name of the rule.
+
+    matter = advance(None, "coord", roles, plan_statement)
+    matter = advance(matter, "bank-a", roles, approval_statement)
+
+A matter is not stored. Views keep the statements, each under its speaker, so that logs commute;
+``fold_matter`` folds them when they are read. Members' clocks differ and logs arrive in any order,
+so it merges the logs by what is possible: a statement waits for those of others that allow it, and
+is refused only when nobody's next statement can count. The same statements give the same matter.
+
+Source: DESIGN §7; DOMAIN §2. README.md has the diagrams.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from federation.matters.procedure import Matter, MatterError, Named, Part, Rule, State, Transition
+from federation.matters.table import PROCEDURE_OF, STEPS, choice_of
+from federation.names import MemberId
+from federation.roles import Role
+from federation.statements import Statement
+
+AnyMatter = Matter[Any]
+
+
+def name_matter(member: MemberId, statement: Statement) -> Named | None:
+    """Return which matter a member's statement is about, opener filled in; None: about none."""
+    procedure = PROCEDURE_OF.get(type(statement.body))
+    if procedure is None:
+        return None
+    named = procedure.names(statement)
+    return Named(named.id, named.opener or member)
+
+
+def advance(
+    matter: AnyMatter | None, member: MemberId, roles: frozenset[Role], statement: Statement
+) -> AnyMatter:
+    """Return the matter after one more statement.
+
+    Args:
+        matter: None before the statement that opens it.
+        member: Who speaks.
+        roles: What the speaker is; none for one that was revoked by then.
+        statement: What it says.
+
+    Raises:
+        MatterError: The statement does not count; the matter stays as it was.
+    """
+    before = matter or _unopened(member, statement)
+    _check_names(before, statement)
+    row = _find_row(before, member, roles, statement)
+    facts = before.procedure.absorb(before.facts, member, statement)
+    return replace(
+        before,
+        state=row.next,
+        due=row.due.at(facts, statement.issued_time),
+        ends=before.procedure.ends(facts),
+        facts=facts,
+    )
+
+
+def _unopened(member: MemberId, statement: Statement) -> AnyMatter:
+    procedure = PROCEDURE_OF.get(type(statement.body))
+    if procedure is None or not isinstance(statement.body, procedure.opens):
+        raise MatterError("MATTER_UNKNOWN", "nobody has opened this matter yet", waits=True)
+    named, opened = procedure.names(statement), statement.issued_time
+    facts = procedure.begin(statement)
+    return Matter(procedure, named.id, State.ABSENT, member, opened, None, None, facts)
+
+
+def _check_names(matter: AnyMatter, statement: Statement) -> None:
+    if type(statement.body) not in matter.procedure.bodies:
+        raise MatterError("MATTER_DIFFERS", "the statement is about another kind of matter")
+    named = matter.procedure.names(statement)
+    if named.id != matter.id or named.opener not in (None, matter.opener):
+        raise MatterError("MATTER_DIFFERS", "the statement names another matter or opener")
+
+
+def _find_row(
+    matter: AnyMatter, member: MemberId, roles: frozenset[Role], statement: Statement
+) -> Transition:
+    body = statement.body
+    rows = STEPS.get((matter.kind, matter.state, type(body), choice_of(body)), ())
+    if not rows:
+        raise MatterError("TRANSITION_NOT_ALLOWED", f"not in the state {matter.state}", waits=True)
+    broken: Rule | None = None
+    for row in rows:
+        _check_speaker(row, matter, member, roles)
+        broken = _broken_rule(row, matter, member, statement)
+        if broken is None:
+            return row
+    assert broken is not None  # noqa: S101  # there was a row, and it did not hold
+    raise MatterError(broken.name, f"it must hold that {broken.sentence}", waits=broken.waits)
+
+
+def _check_speaker(
+    row: Transition, matter: AnyMatter, member: MemberId, roles: frozenset[Role]
+) -> None:
+    if not roles & row.roles:
+        raise MatterError("ROLE_NOT_ALLOWED", "the member's roles do not allow it")
+    if row.part is Part.OPENER and member != matter.opener:
+        raise MatterError("NOT_THE_OPENER", "only who opened the matter may say this")
+    if row.part is Part.PARTY and member not in matter.procedure.parties(matter.facts):
+        raise MatterError("NOT_A_PARTY", "only who is a party to the matter may say this")
+
+
+def _broken_rule(
+    row: Transition, matter: AnyMatter, member: MemberId, statement: Statement
+) -> Rule | None:
+    facts = matter.facts
+    return next((rule for rule in row.rules if not rule.holds(facts, member, statement)), None)
+
+
+class Refused(NamedTuple):
+    """A statement that does not count, and why."""
+
+    member: MemberId
+    statement: Statement
+    error: MatterError
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedMatter:
+    """A matter as all statements about it leave it; None where nobody opened it."""
+
+    matter: AnyMatter | None
+    refused: tuple[Refused, ...]
+
+
+def fold_matter(
+    said: Iterable[tuple[MemberId, Statement]],
+    roles: Callable[[MemberId, int], frozenset[Role]],
+) -> FoldedMatter:
+    """Fold all statements of one matter.
+
+    Args:
+        said: In the order of each member's log; the order between members does not matter.
+        roles: What a member was at a second; none if unknown or revoked by then.
+    """
+    waiting: dict[MemberId, deque[Statement]] = {}
+    for member, statement in said:
+        waiting.setdefault(member, deque()).append(statement)
+    matter: AnyMatter | None = None
+    refused: list[Refused] = []
+    while waiting:
+        heads = sorted((queue[0].issued_time, member) for member, queue in waiting.items())
+        stuck: list[Refused] = []
+        for issued, member in heads:
+            try:
+                matter = advance(matter, member, roles(member, issued), waiting[member][0])
+            except MatterError as error:
+                stuck.append(Refused(member, waiting[member][0], error))
+            else:
+                _drop_head(waiting, member)
+                break
+        else:
+            refused.append(stuck[0])
+            _drop_head(waiting, stuck[0].member)
+    return FoldedMatter(matter, tuple(refused))
+
+
+def _drop_head(waiting: dict[MemberId, deque[Statement]], member: MemberId) -> None:
+    waiting[member].popleft()
+    if not waiting[member]:
+        del waiting[member]

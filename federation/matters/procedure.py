@@ -1,0 +1,241 @@
+"""Say what a matter is made of: words, rules, rows of the table, and one procedure for each kind.
+
+A procedure is data. ``federation.matters.fold`` walks it; it knows none of them by name.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from federation.errors import PolicyError
+from federation.names import MemberId
+from federation.roles import Role
+from federation.statements import Statement
+
+Facts = TypeVar("Facts")
+
+
+class MatterError(PolicyError):
+    """A statement does not count in its matter.
+
+    ``reason`` is MATTER_UNKNOWN, TRANSITION_NOT_ALLOWED, ROLE_NOT_ALLOWED, NOT_THE_OPENER,
+    NOT_A_PARTY, MATTER_DIFFERS, or the name of a rule.
+
+    Attributes:
+        waits: Whether statements of others that are still under way can make it count.
+    """
+
+    reason = "TRANSITION_NOT_ALLOWED"
+    public = "The matter does not allow this now."
+
+    def __init__(self, reason: str, message: str, *, waits: bool = False) -> None:
+        super().__init__(message, reason=reason)
+        self.waits = waits
+
+
+class Kind(enum.StrEnum):
+    """Name a kind of matter."""
+
+    TRAINING_PLAN = "training-plan"
+    VERIFICATION = "verification"
+    DISPOSITION = "disposition"
+    REPORT = "report"
+    WARNING = "warning"
+    CLUE = "clue"
+    RESPONSIBILITY = "responsibility"
+
+
+class State(enum.StrEnum):
+    """Name where a matter is; ABSENT before it was opened."""
+
+    ABSENT = "ABSENT"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    ENROLLED = "ENROLLED"
+    TRAINING = "TRAINING"
+    AGGREGATED = "AGGREGATED"
+    EVALUATED = "EVALUATED"
+    SHADOW = "SHADOW"
+    RELEASED = "RELEASED"
+    REJECTED = "REJECTED"
+    RETIRED = "RETIRED"
+    VERIFYING = "VERIFYING"
+    CONFLICT = "CONFLICT"
+    CONFIRMED = "CONFIRMED"
+    REFUTED = "REFUTED"
+    INSUFFICIENT = "INSUFFICIENT"
+    AUTHORISED = "AUTHORISED"
+    EXECUTED = "EXECUTED"
+    NOTIFIED = "NOTIFIED"
+    APPEALED = "APPEALED"
+    UPHELD = "UPHELD"
+    LIFTED = "LIFTED"
+    SUBMITTED = "SUBMITTED"
+    ACCEPTED = "ACCEPTED"
+    DISPOSED = "DISPOSED"
+    UNSUBSTANTIATED = "UNSUBSTANTIATED"
+    RECTIFYING = "RECTIFYING"
+    ACCOUNTABILITY = "ACCOUNTABILITY"
+    FED_BACK = "FED_BACK"
+    RAISED = "RAISED"
+    SENT = "SENT"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    ESCALATED = "ESCALATED"
+    OUTCOME_REPORTED = "OUTCOME_REPORTED"
+    RECEIVED = "RECEIVED"
+    TRACED = "TRACED"
+    HANDED_OVER = "HANDED_OVER"
+    RETURNED = "RETURNED"
+    CLOSED = "CLOSED"
+    LISTED = "LISTED"
+    EXPIRED = "EXPIRED"
+
+
+class Part(enum.Enum):
+    """Say who of those in the right role may say a statement."""
+
+    ANYONE = "anyone"
+    OPENER = "opener"
+    PARTY = "party"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that a statement must keep to count.
+
+    Attributes:
+        name: What a refusal is called.
+        sentence: What holds where the rule is kept.
+        holds: Asked with what was known before the statement.
+        waits: Whether statements of others that are still under way can make it hold.
+    """
+
+    name: str
+    sentence: str
+    holds: Callable[[Any, MemberId, Statement], bool]
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """By when the next step is due once a state is reached.
+
+    Attributes:
+        sentence: As the drawn table shows it.
+        at: Asked with the facts after the statement, and the second at which it was said; None
+            is no deadline.
+    """
+
+    sentence: str
+    at: Callable[[Any, int], int | None]
+
+
+NEVER: Final = Deadline("never", lambda _facts, _issued: None)
+
+
+class Transition(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        choice: Value of the body's stage, decision or step; None where it has none of them.
+        roles: The speaker needs one of them.
+        rules: All must hold; of several rows for a statement the first that holds counts.
+    """
+
+    kind: Kind
+    state: State
+    body: type
+    choice: enum.IntEnum | None
+    roles: frozenset[Role]
+    part: Part
+    rules: tuple[Rule, ...]
+    next: State
+    due: Deadline
+
+
+class Named(NamedTuple):
+    """Which matter a statement names; opener None: that of who speaks."""
+
+    id: bytes
+    opener: MemberId | None
+
+
+def _no_members(_facts: Any) -> frozenset[MemberId]:
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure(Generic[Facts]):
+    """Everything about one kind of matter.
+
+    Attributes:
+        opens: The body that opens a matter.
+        bodies: All bodies that move it, that one included.
+        names: Which matter a statement is about; an opening one names its own.
+        begin: The facts before the opening statement counts.
+        absorb: The facts after a statement that counts.
+        table: Its rows.
+        parties: Whom ``Part.PARTY`` means.
+        subject: Token that it is about; empty: none.
+        ends: Second from which the matter is over by itself; None: it is not.
+    """
+
+    kind: Kind
+    opens: type
+    bodies: frozenset[type]
+    names: Callable[[Statement], Named]
+    begin: Callable[[Statement], Facts]
+    absorb: Callable[[Facts, MemberId, Statement], Facts]
+    table: tuple[Transition, ...]
+    parties: Callable[[Facts], frozenset[MemberId]] = _no_members
+    subject: Callable[[Facts], bytes] = lambda _facts: b""
+    ends: Callable[[Facts], int | None] = lambda _facts: None
+
+    @property
+    def final(self) -> frozenset[State]:
+        """States that nothing leaves."""
+        reached = {row.next for row in self.table} | {State.EXPIRED}
+        return frozenset(reached - {row.state for row in self.table})
+
+
+@dataclass(frozen=True, slots=True)
+class Matter(Generic[Facts]):
+    """Where one matter is, and what its statements have come to.
+
+    Attributes:
+        id: Of the matter, in its opener's name: another member's with this id is another matter.
+        opener: Who opened it.
+        opened: When, seconds since 1970.
+        due: By when the next step is due; None: by no time.
+        ends: Second from which it reads EXPIRED unless it is over before; None: never.
+    """
+
+    procedure: Procedure[Facts]
+    id: bytes
+    state: State
+    opener: MemberId
+    opened: int
+    due: int | None
+    ends: int | None
+    facts: Facts
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of matter it is."""
+        return self.procedure.kind
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no statement can change it any more."""
+        return self.state in self.procedure.final
+
+    @property
+    def subject(self) -> bytes:
+        """Return the token that it is about, or nothing."""
+        return self.procedure.subject(self.facts)
+
+    def state_at(self, now: int) -> State:
+        """Return the state at a second: EXPIRED once its term is over."""
+        ended = self.ends is not None and self.ends <= now and not self.is_over
+        return State.EXPIRED if ended else self.state

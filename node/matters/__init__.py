@@ -1,0 +1,1 @@
+"""The matters that stand in the logs, for the desk and for the duties."""
