@@ -75,6 +75,7 @@ class LocalGrid(TrainingGrid):
         self._tamper = tamper or {}
         self.checkpoint = checkpoint
         self.reports: list[RoundReport] = []
+        self.ended: list[float] = []
         self.sent_bytes = 0
 
     def get_node_ids(self) -> Iterable[int]:
@@ -119,6 +120,7 @@ class LocalGrid(TrainingGrid):
     def report_round(self, report: RoundReport) -> None:
         """Keep the report."""
         self.reports.append(report)
+        self.ended.append(time.monotonic())
 
     def _deliver(self, message: Message) -> Message:
         stamp(message)
@@ -138,7 +140,12 @@ class LocalGrid(TrainingGrid):
 
 @dataclass(frozen=True)
 class LocalRun:
-    """What a run in one process gave."""
+    """What a run on this machine gave.
+
+    Attributes:
+        seconds: All that it took.
+        ended: Seconds from its start to the end of each round.
+    """
 
     model: Floats
     scaling: bytes
@@ -146,6 +153,7 @@ class LocalRun:
     blind: dict[str, float]
     reports: tuple[RoundReport, ...]
     seconds: float
+    ended: tuple[float, ...]
     evaluation: Evaluation
 
 
@@ -188,14 +196,24 @@ def run_locally(
         server_app(grid, context)
     finally:
         forget_tables(prefix)
-    return finished_run(context, grid.reports, time.monotonic() - started)
+    return finished_run(context, grid.reports, grid.ended, started)
 
 
-def finished_run(context: Context, reports: Sequence[RoundReport], seconds: float) -> LocalRun:
-    """Read what the app left of a run on an engine of this machine."""
+def finished_run(
+    context: Context, reports: Sequence[RoundReport], ended: Sequence[float], started: float
+) -> LocalRun:
+    """Read what the app left of a run on an engine of this machine, which ends now."""
     model, scaling, threshold, details = outcome_of(context)
-    worth = evaluation_of(context)
-    return LocalRun(model, scaling, threshold, details["blind"], tuple(reports), seconds, worth)
+    return LocalRun(
+        model,
+        scaling,
+        threshold,
+        details["blind"],
+        tuple(reports),
+        time.monotonic() - started,
+        tuple(moment - started for moment in ended),
+        evaluation_of(context),
+    )
 
 
 def sum_openly(

@@ -95,7 +95,7 @@ def run_simulated(
             context, grid = _simulate(plan, schema, tables, compare=compare)
         finally:
             _ray().shutdown()
-    return finished_run(context, grid.reports, time.monotonic() - started)
+    return finished_run(context, grid.reports, grid.ended, started)
 
 
 def _ray() -> Any:

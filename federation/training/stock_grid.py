@@ -51,6 +51,7 @@ class StockGrid(TrainingGrid):
         self._checkpoint = checkpoint
         self.contributors = 0
         self.reports: list[RoundReport] = []
+        self.ended: list[float] = []
 
     def get_node_ids(self) -> Iterable[int]:
         """Give the members that are connected now."""
@@ -125,3 +126,4 @@ class StockGrid(TrainingGrid):
     def report_round(self, report: RoundReport) -> None:
         """Keep the report."""
         self.reports.append(report)
+        self.ended.append(time.monotonic())

@@ -107,36 +107,23 @@ def _plan(schema: Any, rounds: int, protection: str) -> Any:
     return fit_plan(replace(plan, protection=protection), schema)
 
 
-def _between(short: float, long: float, rounds: int) -> Taken:
-    """Tell start and round apart by a run of one round and a longer one."""
-    each = (long - short) / (rounds - 1)
-    return Taken(short - each, each)
+def _taken(run: Any) -> Taken:
+    """Tell start and round apart: by when each round of a run ended."""
+    each = median(after - before for before, after in pairwise(run.ended))
+    return Taken(run.ended[0] - each, each)
 
 
 def _in_one_process(tables: dict[str, Any], schema: Any) -> tuple[Any, float]:
-    """Take the median time between one member's answers in two rounds."""
     from federation.training.local_engine import run_locally
 
-    answers: list[float] = []
-
-    def note(request: Any, reply: Any) -> Any:
-        if request.metadata.message_type == "train":
-            answers.append(time.monotonic())
-        return reply
-
     plan = _plan(schema, ROUNDS, "robust")
-    run_locally(plan, schema, tables, tamper={MEMBERS[0]: note})
-    return plan, median(after - before for before, after in pairwise(answers))
+    return plan, _taken(run_locally(plan, schema, tables)).round
 
 
 def _simulated(tables: dict[str, Any], schema: Any) -> Taken:
     from federation.training.simulation_engine import run_simulated
 
-    short, long = (
-        run_simulated(_plan(schema, rounds, "secret"), schema, tables).seconds
-        for rounds in (1, ROUNDS)
-    )
-    return _between(short, long, ROUNDS)
+    return _taken(run_simulated(_plan(schema, ROUNDS, "secret"), schema, tables))
 
 
 def _of_one_member(plan: Any, tables: dict[str, Any], schema: Any) -> float:
