@@ -28,7 +28,7 @@ def settings_table() -> str:
 def performance_table(bench: Path) -> str:
     """Return the table of what a bench run measured, with its machine."""
     figures = json.loads(bench.read_text(encoding="utf-8"))
-    rows = ["| what | measured | ratio to V | target |", "| --- | --- | --- | --- |"]
+    rows = ["| what | measured | ratio to baseline | target |", "| --- | --- | --- | --- |"]
     for one in figures:
         value = f"{one['value']:,.0f}" if one["value"] >= 1_000 else f"{one['value']:.3g}"
         ratio = f"{one['ratio']:.2f}" if one["ratio"] is not None else ""
