@@ -35,6 +35,7 @@ from node.home import Home
 from node.identity import Identity
 from node.log.ledger import Ledger
 from node.lookup.prefix_source import PrefixSource
+from node.matters.book import MatterBook
 from node.member import MemberKeys
 from node.metering import Metering
 from node.peers import Peers
@@ -138,6 +139,7 @@ class LogSide:
     store: SqliteStore
     ledger: Ledger
     catalogue: Catalogue
+    matters: MatterBook
     verdicts: Verdicts
     speaker: Speaker
     alarms: Alarms
@@ -194,6 +196,7 @@ def build_log_side(core: Core) -> LogSide:
         wall_clock,
     )
     catalogue = Catalogue(store)
+    matters = MatterBook(catalogue, core.now_charter)
     speaker = Speaker(ledger, lambda: core.now_charter().member(core.me).roles, wall_clock)
     alarms = Alarms(speaker, core.private, wall_clock)
     grants = Grants(catalogue, core.now_charter)
@@ -204,6 +207,7 @@ def build_log_side(core: Core) -> LogSide:
         store=store,
         ledger=ledger,
         catalogue=catalogue,
+        matters=matters,
         verdicts=Verdicts(catalogue, core.now_charter, wall_clock),
         speaker=speaker,
         alarms=alarms,
@@ -214,7 +218,7 @@ def build_log_side(core: Core) -> LogSide:
         ),
         consents=Consents(
             core.me,
-            TrainingMatters(catalogue, core.now_charter),
+            TrainingMatters(matters),
             speaker,
             EpsilonLedger(core.private),
             alarms,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from federation.charter import Charter
 from federation.matters import Kind, Refused, TrainingMatter, models_in_force
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements.shape import DIGEST_BYTES
 from node.errors import RequestError
 from node.matters.book import MatterBook
-from node.store.catalogue import Catalogue
 
 LEAST_PREFIX_BYTES: Final = 4
 """Bytes of a digest that name a plan: less is a slip of the hand, not a choice."""
@@ -35,8 +32,8 @@ class PlanMatter:
 class TrainingMatters:
     """The plans among a node's matters."""
 
-    def __init__(self, catalogue: Catalogue, charter: Callable[[], Charter]) -> None:
-        self._book = MatterBook(catalogue, charter)
+    def __init__(self, book: MatterBook) -> None:
+        self._book = book
 
     def version(self) -> tuple[int, int]:
         """Return what changes when a plan may have changed; blocking."""

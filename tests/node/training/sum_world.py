@@ -21,6 +21,7 @@ from federation.views import fold
 from federation.vocabulary import ModelStage, TrainingDecision
 from node.alarms import Alarms
 from node.log.ledger import Ledger
+from node.matters.book import MatterBook
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
@@ -149,7 +150,7 @@ class World:
     def consents(self, name: str) -> Consents:
         private = self.members[name].private
         alarms = Alarms(self.speaker, private, self.now)
-        matters = TrainingMatters(Catalogue(self.store), lambda: CHARTER)
+        matters = TrainingMatters(MatterBook(Catalogue(self.store), lambda: CHARTER))
         file, spent = self.directory / "training.toml", EpsilonLedger(private)
         return Consents(name, matters, self.speaker, spent, alarms, file, self.now)
 

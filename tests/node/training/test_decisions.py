@@ -32,6 +32,7 @@ from node.alarms import Alarms
 from node.desk.train import TrainService
 from node.errors import NodeError
 from node.log.ledger import Ledger
+from node.matters.book import MatterBook
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
@@ -95,7 +96,7 @@ class Node:
 
     def new_consents(self):
         """Begin again with what is on disk, as a restarted node does."""
-        matters = TrainingMatters(self.catalogue, lambda: CHARTER)
+        matters = TrainingMatters(MatterBook(self.catalogue, lambda: CHARTER))
         alarms = Alarms(self.speaker, self.private, self.clock)
         self.consents = Consents(
             ME, matters, self.speaker, self.epsilons, alarms, self.file, self.clock
