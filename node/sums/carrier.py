@@ -230,6 +230,7 @@ class Sums:
         times = (
             deadline + SPREAD_SECONDS,
             self.opener.due(head.sum.opening.sum_id),
+            self.contributor.waiting.get(head.sum.opening.sum_id),
             deadline + CLOSE_SECONDS + 1,  # then it is over
             deadline + CLOSE_SECONDS + ANSWER_SECONDS,
         )

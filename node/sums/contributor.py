@@ -21,10 +21,11 @@ from node.errors import NodeError, PolicyError
 from node.member import MemberKeys
 from node.sums.memory import Part, SumMemory
 from node.sums.records import SumHead
-from node.sums.sources import Asked, Sources
+from node.sums.sources import SOURCE_WAITS, Asked, Sources
 from node.telemetry import describe_error, get_log
 
 SOURCE_FAILED = "SUM_SOURCE_FAILED"
+WAIT_SECONDS = 1  # after which a source is asked again that waits for the logs
 
 
 class Contributor:
@@ -46,6 +47,8 @@ class Contributor:
         self._clock = clock
         self.declined: dict[bytes, str] = {}
         """Why this member contributes nothing to a sum that names it; asked again at a restart."""
+        self.waiting: dict[bytes, int] = {}
+        """When a source is asked again that rests on what the logs do not hold yet."""
 
     def contribute(self, head: SumHead) -> SumShares | None:
         """Return the shares to say in a sum, the same ones each time; None for none."""
@@ -54,10 +57,14 @@ class Contributor:
             return None
         if self._memory.has_contributed(sum_id):
             return self._memory.contribution(sum_id)
+        self.waiting.pop(sum_id, None)
         try:
             return self._make(head.sum, head.labels, head)
         except (NodeError, FederationError, KeysError) as error:
-            self._decline(sum_id, error.reason)
+            if error.reason == SOURCE_WAITS:
+                self.waiting[sum_id] = self._clock() + WAIT_SECONDS
+            else:
+                self._decline(sum_id, error.reason)
         except Exception as error:  # a source is foreign code here: one sum fails, not all
             get_log().error("sum.source_failed", **describe_error(error))
             self._decline(sum_id, SOURCE_FAILED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from federation.names import MemberId
 from federation.statements import SumOpen
 from federation.vocabulary import Purpose
-from node.errors import PolicyError, RequestError
+from node.errors import PolicyError, RequestError, UnavailableError
+
+SOURCE_WAITS: Final = "SUM_SOURCE_WAITS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,15 @@ class Asked:
 
 
 Count = Callable[[Asked], NDArray[np.int64] | NDArray[np.float64] | None]
-"""Return whole units, or numbers to be scaled; None: this member has nothing to add. Blocking."""
+"""Return whole units, or numbers to be scaled; None: this member has nothing to add. Blocking.
+
+What it raises ends this member's part, but for ``wait_for_more``: then it is asked again soon.
+"""
+
+
+def wait_for_more() -> UnavailableError:
+    """Make the error by which a source says that it answers as soon as more is in the logs."""
+    return UnavailableError("what the numbers rest on is not here yet", reason=SOURCE_WAITS)
 
 
 def no_labels(_subject: bytes) -> Mapping[bytes, str]:
