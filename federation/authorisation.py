@@ -112,12 +112,13 @@ _IN_FAVOUR: Final = frozenset({Purpose.PROTECTION, Purpose.VERIFICATION})
 _BEFORE_DELIVERY: Final = frozenset({Purpose.CHECK})
 
 _VALUE_PURPOSES: Final[Mapping[Role, frozenset[Purpose]]] = MappingProxyType(
-    dict.fromkeys(INDUSTRY, _ABOUT_VALUES)
+    dict.fromkeys(INDUSTRY, _ABOUT_VALUES - {Purpose.PAYMENT_HOLD})
     | {
+        Role.BANK: _ABOUT_VALUES,
         Role.COORDINATOR: _IN_FAVOUR | {Purpose.CHECK},
         # A regulator does not query single indicators (DOMAIN §2).
         Role.REGULATOR: _IN_FAVOUR | {Purpose.NOMINATION},
-        Role.POLICE: _IN_FAVOUR | {Purpose.NOMINATION, Purpose.CHECK},
+        Role.POLICE: _IN_FAVOUR | {Purpose.NOMINATION, Purpose.CHECK, Purpose.WARNING},
         Role.PARTNER: _BEFORE_DELIVERY,
     }
 )
@@ -133,6 +134,10 @@ _MEMBERS: Final = _open_to(SPEAKING)
 # Proving an answer gives the answer again, so it counts like asking for it.
 _EVALUATION: Final = Rule(_VALUE_PURPOSES, Meter.EVALUATE)
 _LOOKUP: Final = Rule(_VALUE_PURPOSES, Meter.LOOKUP)
+# Only who holds the payment back, and only for that (DOMAIN R38).
+_CALL_CONTEXT: Final = Rule(
+    MappingProxyType({Role.BANK: frozenset({Purpose.PAYMENT_HOLD})}), Meter.LOOKUP
+)
 
 METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
     {
@@ -143,6 +148,7 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "LookupService.LookupPrefix": _LOOKUP,
         "LookupService.Explain": _MEMBERS,
         "LookupService.GetQuota": _EVERYONE,
+        "CallContextService.GetCallContext": _CALL_CONTEXT,
         "LogService.Read": _READERS,
         "LogService.Watch": _READERS,
         "LogService.Gossip": _READERS,
@@ -193,6 +199,8 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     )
     # Only who has rows of its own can give them.
     | {"training_approval": INDUSTRY}
+    # Likely victims are seen by those with customers, and by the police.
+    | dict.fromkeys(("warning_task", "warning_step"), INDUSTRY | {Role.POLICE})
 )
 """Every body of ``Statement``, by the name of its field, and the roles that may say it."""
 

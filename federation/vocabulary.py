@@ -17,6 +17,8 @@ class Purpose(enum.IntEnum):
     PROTECTION = 5
     OPERATION = 6
     TRAINING = 7
+    PAYMENT_HOLD = 8
+    WARNING = 9
 
 
 class LegalBasis(enum.IntEnum):
@@ -290,3 +292,55 @@ class ModelStage(enum.IntEnum):
     RELEASED = 3
     REJECTED = 4
     RETIRED = 5
+
+
+class WarningChannel(enum.IntEnum):
+    """Say how a warning reaches a person. Source: DOMAIN R35."""
+
+    SMS = 1
+    FLASH = 2
+    VOICE = 3
+    APP_PUSH = 4
+    VISIT = 5
+
+
+class WarningUrgency(enum.IntEnum):
+    """Say how soon a warning must be sent."""
+
+    ROUTINE = 1
+    PROMPT = 2
+    IMMEDIATE = 3
+
+
+class AgeBand(enum.IntEnum):
+    """Say whether a person is easily misled; nothing more is told."""
+
+    GENERAL = 1
+    VULNERABLE = 2
+
+
+class WarningAction(enum.IntEnum):
+    """Say what was done with a warning."""
+
+    SENT = 1
+    ACKNOWLEDGED = 2
+    ESCALATED = 3
+    OUTCOME = 4
+
+
+class WarningOutcome(enum.IntEnum):
+    """Say how a warning ended."""
+
+    DISSUADED = 1
+    LOST = 2
+    FALSE_ALARM = 3
+    UNREACHED = 4
+
+
+class CallContext(enum.IntEnum):
+    """Say what is known of a number's calls before a payment. Source: DOMAIN R38."""
+
+    ACTIVE_RISKY = 1
+    RECENT_RISKY = 2
+    NONE = 3
+    UNKNOWN = 4

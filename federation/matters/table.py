@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.training import TRAINING
+from federation.matters.warning import WARNING
 
-PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {one.kind: one for one in (TRAINING,)}
+PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {one.kind: one for one in (TRAINING, WARNING)}
 """The procedure of every kind."""
 
 PROCEDURE_OF: Final[Mapping[type, Procedure[Any]]] = {

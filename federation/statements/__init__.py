@@ -58,6 +58,7 @@ from federation.statements.training import (
     TrainingRound,
     TrainingStage,
 )
+from federation.statements.warning import WarningStep, WarningTask
 
 __all__ = [
     "BODY_NAMES",
@@ -97,6 +98,8 @@ __all__ = [
     "TrainingRound",
     "TrainingStage",
     "UnknownBody",
+    "WarningStep",
+    "WarningTask",
     "decode_body",
     "decode_statement",
     "encode_body",

@@ -261,6 +261,9 @@ def _enum_reader(name: str, kind: enum.EnumMeta, *, optional: bool) -> _Read:
 def _tuple_reader(name: str, item: type[Any]) -> _Read:
     if item is MemberId:
         return lambda _message, texts: tuple(_parse_member(name, text) for text in texts)
+    if isinstance(item, enum.EnumMeta):
+        read = _enum_reader(name, item, optional=False)
+        return lambda message, numbers: tuple(read(message, one) for one in numbers)
     if dataclasses.is_dataclass(item):
         decode, _encode = _compile_body(item)
         return lambda _message, items: tuple(decode(each) for each in items)

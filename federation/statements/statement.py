@@ -46,6 +46,7 @@ from federation.statements.training import (
     TrainingRound,
     TrainingStage,
 )
+from federation.statements.warning import WarningStep, WarningTask
 from federation.vocabulary import (
     FraudStage,
     FraudType,
@@ -96,6 +97,8 @@ Body = (
     | SumEcho
     | SumPartial
     | SumLabels
+    | WarningTask
+    | WarningStep
 )
 
 

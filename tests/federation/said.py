@@ -36,9 +36,13 @@ from federation.statements import (
     TrainingPlan,
     TrainingRound,
     TrainingStage,
+    WarningStep,
+    WarningTask,
 )
 from federation.vocabulary import (
+    AgeBand,
     AlarmKind,
+    Band,
     FraudStage,
     FraudType,
     KeyAction,
@@ -65,6 +69,10 @@ from federation.vocabulary import (
     TrainingStrategy,
     TrainingTask,
     TrainingUse,
+    WarningAction,
+    WarningChannel,
+    WarningOutcome,
+    WarningUrgency,
 )
 
 NOW = 1_790_000_000
@@ -199,6 +207,23 @@ def sum_open(**fields):
     return SumOpen(**defaults | fields)
 
 
+def warning(**fields):
+    defaults = {
+        "token": TOKEN,
+        "kind": Kind.PHONE,
+        "epoch": 1,
+        "risk": Band.VERY_HIGH,
+        "age_band": AgeBand.VULNERABLE,
+        "channels": (WarningChannel.FLASH, WarningChannel.VOICE),
+        "urgency": WarningUrgency.IMMEDIATE,
+        "fraud_type": FraudType.GOVERNMENT,
+        "stage": FraudStage.PAYMENT,
+        "acknowledge_seconds": 600,
+        "sealed_parameters": opaque("parameters", 529),
+    }
+    return WarningTask(**defaults | fields)
+
+
 CEREMONY = opaque("ceremony")
 DEALS = tuple(
     ClassDeal(
@@ -282,6 +307,16 @@ EXAMPLES = [
     SumEcho(SUM, opaque("close", 32)),
     SumPartial(SUM, opaque("close", 32), bytes(24), opaque("signature", 64)),
     SumLabels(SUM, "CATALOGUE_KINDS", opaque("labels", 48), opaque("subject", 32)),
+    warning(),
+    WarningStep(
+        opaque("warning"), MemberId("bank-a"), WarningAction.SENT, channel=WarningChannel.FLASH
+    ),
+    WarningStep(
+        opaque("warning"),
+        MemberId("bank-a"),
+        WarningAction.OUTCOME,
+        outcome=WarningOutcome.DISSUADED,
+    ),
 ]
 """At least one of every body."""
 

@@ -38,6 +38,7 @@ from tests.federation.organisations import (
     organisation,
 )
 from tocsin.v1 import (
+    call_context_service_pb2,
     log_service_pb2,
     lookup_service_pb2,
     member_service_pb2,
@@ -57,6 +58,7 @@ AMPLE = QuotaState(limit=10**9, used=0, granted=0)
 SERVICES = [
     service
     for module in (
+        call_context_service_pb2,
         log_service_pb2,
         lookup_service_pb2,
         member_service_pb2,
@@ -191,6 +193,23 @@ def test_every_body_of_a_statement_has_a_row_and_no_other() -> None:
     body = statement_pb2.Statement.DESCRIPTOR.oneofs_by_name["body"]
 
     assert set(STATEMENTS) == {field.name for field in body.fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "purpose", "expected"),
+    [
+        (BANK.name, Purpose.PAYMENT_HOLD, Reason.ALLOWED),
+        (BANK.name, None, Reason.PURPOSE_MISSING),
+        (BANK.name, Purpose.CHECK, Reason.PURPOSE_NOT_ALLOWED),
+        (CARRIER.name, Purpose.PAYMENT_HOLD, Reason.ROLE_NOT_ALLOWED),
+        (PARTNER.name, Purpose.PAYMENT_HOLD, Reason.ROLE_NOT_ALLOWED),
+        (POLICE.name, Purpose.PAYMENT_HOLD, Reason.ROLE_NOT_ALLOWED),
+    ],
+)
+def test_only_a_bank_asks_about_calls_and_only_before_a_payment(
+    name: MemberId, purpose: Purpose | None, expected: Reason
+) -> None:
+    assert reason(name, "CallContextService.GetCallContext", purpose) is expected
 
 
 @pytest.mark.parametrize("purpose", [Purpose.OPERATION, Purpose.TRAINING])

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tocsin.v1 import sums_pb2 as _sums_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
 from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
+from tocsin.v1 import warning_pb2 as _warning_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -288,6 +289,8 @@ class Statement(_message.Message):
     SUM_ECHO_FIELD_NUMBER: _builtins.int
     SUM_PARTIAL_FIELD_NUMBER: _builtins.int
     SUM_LABELS_FIELD_NUMBER: _builtins.int
+    WARNING_TASK_FIELD_NUMBER: _builtins.int
+    WARNING_STEP_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Required. 16 bytes, unique in the member's logs."""
     purpose: _vocabulary_pb2.Purpose.ValueType
@@ -408,6 +411,14 @@ class Statement(_message.Message):
     def sum_labels(self) -> _sums_pb2.SumLabels:
         """What the entries of a sum's vectors are."""
 
+    @_builtins.property
+    def warning_task(self) -> _warning_pb2.WarningTask:
+        """A likely victim is to be warned. Warnings have 96 to 99."""
+
+    @_builtins.property
+    def warning_step(self) -> _warning_pb2.WarningStep:
+        """What became of a warning."""
+
     def __init__(
         self,
         *,
@@ -444,12 +455,14 @@ class Statement(_message.Message):
         sum_echo: _sums_pb2.SumEcho | None = ...,
         sum_partial: _sums_pb2.SumPartial | None = ...,
         sum_labels: _sums_pb2.SumLabels | None = ...,
+        warning_task: _warning_pb2.WarningTask | None = ...,
+        warning_step: _warning_pb2.WarningStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "warning_task", "warning_step"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

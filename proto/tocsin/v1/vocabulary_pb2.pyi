@@ -194,6 +194,10 @@ class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.Value
     """Running the federation: keys, quotas, alarms."""
     PURPOSE_TRAINING: _Purpose.ValueType  # 7
     """Training a model together; no value is looked up for it."""
+    PURPOSE_PAYMENT_HOLD: _Purpose.ValueType  # 8
+    """Asking about a payer's calls before a payment."""
+    PURPOSE_WARNING: _Purpose.ValueType  # 9
+    """Warning a likely victim."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """Why a value is processed. Anything else is refused (R12, R64)."""
@@ -214,6 +218,10 @@ PURPOSE_OPERATION: Purpose.ValueType  # 6
 """Running the federation: keys, quotas, alarms."""
 PURPOSE_TRAINING: Purpose.ValueType  # 7
 """Training a model together; no value is looked up for it."""
+PURPOSE_PAYMENT_HOLD: Purpose.ValueType  # 8
+"""Asking about a payer's calls before a payment."""
+PURPOSE_WARNING: Purpose.ValueType  # 9
+"""Warning a likely victim."""
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 class _LegalBasis:
@@ -499,3 +507,187 @@ BAND_HIGH: Band.ValueType  # 4
 BAND_VERY_HIGH: Band.ValueType  # 5
 """Very high."""
 Global___Band: _TypeAlias = Band  # noqa: Y015
+
+class _WarningChannel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WarningChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningChannel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WARNING_CHANNEL_UNSPECIFIED: _WarningChannel.ValueType  # 0
+    """Never sent, always refused."""
+    WARNING_CHANNEL_SMS: _WarningChannel.ValueType  # 1
+    """Short message."""
+    WARNING_CHANNEL_FLASH: _WarningChannel.ValueType  # 2
+    """Message that covers the screen (flash_sms_alert)."""
+    WARNING_CHANNEL_VOICE: _WarningChannel.ValueType  # 3
+    """Call by a person or a machine."""
+    WARNING_CHANNEL_APP_PUSH: _WarningChannel.ValueType  # 4
+    """Message in an application."""
+    WARNING_CHANNEL_VISIT: _WarningChannel.ValueType  # 5
+    """Visit by the police or a community worker."""
+
+class WarningChannel(_WarningChannel, metaclass=_WarningChannelEnumTypeWrapper):
+    """How a warning reaches a person (R35)."""
+
+WARNING_CHANNEL_UNSPECIFIED: WarningChannel.ValueType  # 0
+"""Never sent, always refused."""
+WARNING_CHANNEL_SMS: WarningChannel.ValueType  # 1
+"""Short message."""
+WARNING_CHANNEL_FLASH: WarningChannel.ValueType  # 2
+"""Message that covers the screen (flash_sms_alert)."""
+WARNING_CHANNEL_VOICE: WarningChannel.ValueType  # 3
+"""Call by a person or a machine."""
+WARNING_CHANNEL_APP_PUSH: WarningChannel.ValueType  # 4
+"""Message in an application."""
+WARNING_CHANNEL_VISIT: WarningChannel.ValueType  # 5
+"""Visit by the police or a community worker."""
+Global___WarningChannel: _TypeAlias = WarningChannel  # noqa: Y015
+
+class _WarningUrgency:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WarningUrgencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningUrgency.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WARNING_URGENCY_UNSPECIFIED: _WarningUrgency.ValueType  # 0
+    """Never sent, always refused."""
+    WARNING_URGENCY_ROUTINE: _WarningUrgency.ValueType  # 1
+    """Within a day."""
+    WARNING_URGENCY_PROMPT: _WarningUrgency.ValueType  # 2
+    """Within half an hour."""
+    WARNING_URGENCY_IMMEDIATE: _WarningUrgency.ValueType  # 3
+    """Within five minutes."""
+
+class WarningUrgency(_WarningUrgency, metaclass=_WarningUrgencyEnumTypeWrapper):
+    """How soon a warning must be sent."""
+
+WARNING_URGENCY_UNSPECIFIED: WarningUrgency.ValueType  # 0
+"""Never sent, always refused."""
+WARNING_URGENCY_ROUTINE: WarningUrgency.ValueType  # 1
+"""Within a day."""
+WARNING_URGENCY_PROMPT: WarningUrgency.ValueType  # 2
+"""Within half an hour."""
+WARNING_URGENCY_IMMEDIATE: WarningUrgency.ValueType  # 3
+"""Within five minutes."""
+Global___WarningUrgency: _TypeAlias = WarningUrgency  # noqa: Y015
+
+class _AgeBand:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgeBandEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgeBand.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGE_BAND_UNSPECIFIED: _AgeBand.ValueType  # 0
+    """Never sent, always refused."""
+    AGE_BAND_GENERAL: _AgeBand.ValueType  # 1
+    """No such sign."""
+    AGE_BAND_VULNERABLE: _AgeBand.ValueType  # 2
+    """Old, young or dependent."""
+
+class AgeBand(_AgeBand, metaclass=_AgeBandEnumTypeWrapper):
+    """Whether a person is easily misled by age or situation; nothing more is told."""
+
+AGE_BAND_UNSPECIFIED: AgeBand.ValueType  # 0
+"""Never sent, always refused."""
+AGE_BAND_GENERAL: AgeBand.ValueType  # 1
+"""No such sign."""
+AGE_BAND_VULNERABLE: AgeBand.ValueType  # 2
+"""Old, young or dependent."""
+Global___AgeBand: _TypeAlias = AgeBand  # noqa: Y015
+
+class _WarningAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WarningActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WARNING_ACTION_UNSPECIFIED: _WarningAction.ValueType  # 0
+    """Never sent, always refused."""
+    WARNING_ACTION_SENT: _WarningAction.ValueType  # 1
+    """The carrier sent it."""
+    WARNING_ACTION_ACKNOWLEDGED: _WarningAction.ValueType  # 2
+    """The person answered."""
+    WARNING_ACTION_ESCALATED: _WarningAction.ValueType  # 3
+    """Nobody answered in time; it was sent another way."""
+    WARNING_ACTION_OUTCOME: _WarningAction.ValueType  # 4
+    """It ended."""
+
+class WarningAction(_WarningAction, metaclass=_WarningActionEnumTypeWrapper):
+    """What was done with a warning."""
+
+WARNING_ACTION_UNSPECIFIED: WarningAction.ValueType  # 0
+"""Never sent, always refused."""
+WARNING_ACTION_SENT: WarningAction.ValueType  # 1
+"""The carrier sent it."""
+WARNING_ACTION_ACKNOWLEDGED: WarningAction.ValueType  # 2
+"""The person answered."""
+WARNING_ACTION_ESCALATED: WarningAction.ValueType  # 3
+"""Nobody answered in time; it was sent another way."""
+WARNING_ACTION_OUTCOME: WarningAction.ValueType  # 4
+"""It ended."""
+Global___WarningAction: _TypeAlias = WarningAction  # noqa: Y015
+
+class _WarningOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WarningOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WARNING_OUTCOME_UNSPECIFIED: _WarningOutcome.ValueType  # 0
+    """Never sent, always refused."""
+    WARNING_OUTCOME_DISSUADED: _WarningOutcome.ValueType  # 1
+    """The person did not pay."""
+    WARNING_OUTCOME_LOST: _WarningOutcome.ValueType  # 2
+    """The person paid."""
+    WARNING_OUTCOME_FALSE_ALARM: _WarningOutcome.ValueType  # 3
+    """There was no fraud."""
+    WARNING_OUTCOME_UNREACHED: _WarningOutcome.ValueType  # 4
+    """Nobody could be reached."""
+
+class WarningOutcome(_WarningOutcome, metaclass=_WarningOutcomeEnumTypeWrapper):
+    """How a warning ended."""
+
+WARNING_OUTCOME_UNSPECIFIED: WarningOutcome.ValueType  # 0
+"""Never sent, always refused."""
+WARNING_OUTCOME_DISSUADED: WarningOutcome.ValueType  # 1
+"""The person did not pay."""
+WARNING_OUTCOME_LOST: WarningOutcome.ValueType  # 2
+"""The person paid."""
+WARNING_OUTCOME_FALSE_ALARM: WarningOutcome.ValueType  # 3
+"""There was no fraud."""
+WARNING_OUTCOME_UNREACHED: WarningOutcome.ValueType  # 4
+"""Nobody could be reached."""
+Global___WarningOutcome: _TypeAlias = WarningOutcome  # noqa: Y015
+
+class _CallContext:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CallContextEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallContext.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALL_CONTEXT_UNSPECIFIED: _CallContext.ValueType  # 0
+    """Never sent."""
+    CALL_CONTEXT_ACTIVE_RISKY: _CallContext.ValueType  # 1
+    """In a risky call now."""
+    CALL_CONTEXT_RECENT_RISKY: _CallContext.ValueType  # 2
+    """Was in a risky call in the last hours."""
+    CALL_CONTEXT_NONE: _CallContext.ValueType  # 3
+    """No such call is known, or the number is no customer's."""
+    CALL_CONTEXT_UNKNOWN: _CallContext.ValueType  # 4
+    """The carrier sees no calls now."""
+
+class CallContext(_CallContext, metaclass=_CallContextEnumTypeWrapper):
+    """What a carrier says about the calls of a number before a payment (R38)."""
+
+CALL_CONTEXT_UNSPECIFIED: CallContext.ValueType  # 0
+"""Never sent."""
+CALL_CONTEXT_ACTIVE_RISKY: CallContext.ValueType  # 1
+"""In a risky call now."""
+CALL_CONTEXT_RECENT_RISKY: CallContext.ValueType  # 2
+"""Was in a risky call in the last hours."""
+CALL_CONTEXT_NONE: CallContext.ValueType  # 3
+"""No such call is known, or the number is no customer's."""
+CALL_CONTEXT_UNKNOWN: CallContext.ValueType  # 4
+"""The carrier sees no calls now."""
+Global___CallContext: _TypeAlias = CallContext  # noqa: Y015
