@@ -36,6 +36,7 @@ from node.assembly import (
 )
 from node.config import Config
 from node.desk.learning import LearningService
+from node.desk.matters import MatterService
 from node.desk.operation import LogParts, OperationService
 from node.desk.score import ScoreDesk
 from node.desk.service import DeskService
@@ -62,6 +63,7 @@ from node.training.training_service import TrainingService
 from tocsin.desk.v1 import (
     desk_service_pb2_grpc,
     learning_service_pb2_grpc,
+    matter_service_pb2_grpc,
     operation_service_pb2,
     operation_service_pb2_grpc,
     sum_service_pb2_grpc,
@@ -87,6 +89,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.TrainService",
     "tocsin.desk.v1.SumService",
     "tocsin.desk.v1.LearningService",
+    "tocsin.desk.v1.MatterService",
 )
 
 
@@ -304,6 +307,12 @@ class RunningNode:
             (
                 learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
                 LearningService(self._learning, wall_clock),
+            ),
+            (
+                matter_service_pb2_grpc.add_MatterServiceServicer_to_server,
+                MatterService(
+                    self._core.me, self._log.matters if self._log is not None else None, wall_clock
+                ),
             ),
         ]
 

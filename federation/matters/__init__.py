@@ -5,6 +5,7 @@ from federation.matters.fold import (
     AnyMatter,
     FoldedMatter,
     Refused,
+    Step,
     advance,
     fold_matter,
     name_matter,
@@ -18,8 +19,9 @@ from federation.matters.procedure import (
     Rule,
     State,
     Transition,
+    Turn,
 )
-from federation.matters.table import PROCEDURE_OF, PROCEDURES, TABLE
+from federation.matters.table import PROCEDURE_OF, PROCEDURES, TABLE, choice_of
 from federation.matters.training import TrainingMatter, models_in_force
 from federation.matters.training_facts import TrainingFacts, release_digest
 
@@ -37,10 +39,13 @@ __all__ = [
     "Refused",
     "Rule",
     "State",
+    "Step",
     "TrainingFacts",
     "TrainingMatter",
     "Transition",
+    "Turn",
     "advance",
+    "choice_of",
     "draw_states",
     "fold_matter",
     "list_steps",

@@ -88,25 +88,32 @@ def _find_row(
     rows = STEPS.get((matter.kind, matter.state, type(body), choice_of(body)), ())
     if not rows:
         raise MatterError("TRANSITION_NOT_ALLOWED", f"not in the state {matter.state}", waits=True)
+    wrong_speaker: MatterError | None = None
     broken: Rule | None = None
     for row in rows:
-        _check_speaker(row, matter, member, roles)
+        wrong = _wrong_speaker(row, matter, member, roles)
+        if wrong is not None:  # another row for the same words may be for this speaker
+            wrong_speaker = wrong_speaker or wrong
+            continue
         broken = _broken_rule(row, matter, member, statement)
         if broken is None:
             return row
-    assert broken is not None  # noqa: S101  # there was a row, and it did not hold
-    raise MatterError(broken.name, f"it must hold that {broken.sentence}", waits=broken.waits)
+    if broken is not None:
+        raise MatterError(broken.name, f"it must hold that {broken.sentence}", waits=broken.waits)
+    assert wrong_speaker is not None  # noqa: S101  # there was a row, and it did not hold
+    raise wrong_speaker
 
 
-def _check_speaker(
+def _wrong_speaker(
     row: Transition, matter: AnyMatter, member: MemberId, roles: frozenset[Role]
-) -> None:
+) -> MatterError | None:
     if not roles & row.roles:
-        raise MatterError("ROLE_NOT_ALLOWED", "the member's roles do not allow it")
+        return MatterError("ROLE_NOT_ALLOWED", "the member's roles do not allow it")
     if row.part is Part.OPENER and member != matter.opener:
-        raise MatterError("NOT_THE_OPENER", "only who opened the matter may say this")
+        return MatterError("NOT_THE_OPENER", "only who opened the matter may say this")
     if row.part is Part.PARTY and member not in matter.procedure.parties(matter.facts):
-        raise MatterError("NOT_A_PARTY", "only who is a party to the matter may say this")
+        return MatterError("NOT_A_PARTY", "only who is a party to the matter may say this")
+    return None
 
 
 def _broken_rule(
@@ -124,12 +131,30 @@ class Refused(NamedTuple):
     error: MatterError
 
 
+class Step(NamedTuple):
+    """A statement in its turn, the state that it left, and why it did not count, if so."""
+
+    member: MemberId
+    statement: Statement
+    state: State
+    error: MatterError | None
+
+
 @dataclass(frozen=True, slots=True)
 class FoldedMatter:
     """A matter as all statements about it leave it; None where nobody opened it."""
 
     matter: AnyMatter | None
-    refused: tuple[Refused, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """Return the statements that do not count."""
+        return tuple(
+            Refused(one.member, one.statement, one.error)
+            for one in self.steps
+            if one.error is not None
+        )
 
 
 def fold_matter(
@@ -146,7 +171,7 @@ def fold_matter(
     for member, statement in said:
         waiting.setdefault(member, deque()).append(statement)
     matter: AnyMatter | None = None
-    refused: list[Refused] = []
+    steps: list[Step] = []
     while waiting:
         heads = sorted((queue[0].issued_time, member) for member, queue in waiting.items())
         stuck: list[Refused] = []
@@ -156,12 +181,15 @@ def fold_matter(
             except MatterError as error:
                 stuck.append(Refused(member, waiting[member][0], error))
             else:
+                steps.append(Step(member, waiting[member][0], matter.state, None))
                 _drop_head(waiting, member)
                 break
         else:
-            refused.append(stuck[0])
-            _drop_head(waiting, stuck[0].member)
-    return FoldedMatter(matter, tuple(refused))
+            state = State.ABSENT if matter is None else matter.state
+            first = stuck[0]
+            steps.append(Step(first.member, first.statement, state, first.error))
+            _drop_head(waiting, first.member)
+    return FoldedMatter(matter, tuple(steps))
 
 
 def _drop_head(waiting: dict[MemberId, deque[Statement]], member: MemberId) -> None:

@@ -4,8 +4,9 @@ A procedure is data. ``federation.matters.fold`` walks it; it knows none of them
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from federation.errors import PolicyError
@@ -165,7 +166,26 @@ def _no_members(_facts: Any) -> frozenset[MemberId]:
     return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+class Turn(NamedTuple):
+    """Who may take the next step.
+
+    Attributes:
+        members: These very members.
+        roles: Any member with one of these roles.
+    """
+
+    members: frozenset[MemberId]
+    roles: frozenset[Role]
+
+    def includes(self, member: MemberId, roles: frozenset[Role]) -> bool:
+        """Whether it is a member's turn, given its roles."""
+        return member in self.members or bool(roles & self.roles)
+
+
+_NOBODY: Final = Turn(frozenset(), frozenset())
+
+
+@dataclass(frozen=True)  # without slots: what follows from the table is reckoned once
 class Procedure(Generic[Facts]):
     """Everything about one kind of matter.
 
@@ -179,6 +199,8 @@ class Procedure(Generic[Facts]):
         parties: Whom ``Part.PARTY`` means.
         subject: Token that it is about; empty: none.
         ends: Second from which the matter is over by itself; None: it is not.
+        awaits: Members whose step is due by the deadline, and who are named where it is late;
+            None: the table alone says whose turn it is, and a deadline missed is nobody's fault.
     """
 
     kind: Kind
@@ -191,12 +213,23 @@ class Procedure(Generic[Facts]):
     parties: Callable[[Facts], frozenset[MemberId]] = _no_members
     subject: Callable[[Facts], bytes] = lambda _facts: b""
     ends: Callable[[Facts], int | None] = lambda _facts: None
+    awaits: Callable[[Facts], frozenset[MemberId]] | None = None
 
-    @property
+    @cached_property
     def final(self) -> frozenset[State]:
         """States that nothing leaves."""
         reached = {row.next for row in self.table} | {State.EXPIRED}
         return frozenset(reached - {row.state for row in self.table})
+
+    @cached_property
+    def speakers(self) -> Mapping[State, tuple[frozenset[Part], frozenset[Role]]]:
+        """For every state the parts that may say something, and the roles in which anyone may."""
+        found: dict[State, tuple[frozenset[Part], frozenset[Role]]] = {}
+        for row in self.table:
+            parts, roles = found.get(row.state, (frozenset(), frozenset()))
+            anyone = row.roles if row.part is Part.ANYONE else frozenset()
+            found[row.state] = parts | {row.part}, roles | anyone
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +268,30 @@ class Matter(Generic[Facts]):
         """Return the token that it is about, or nothing."""
         return self.procedure.subject(self.facts)
 
+    @property
+    def turn(self) -> Turn:
+        """Say whose step is next."""
+        procedure = self.procedure
+        if self.is_over:
+            return _NOBODY
+        if procedure.awaits is not None:
+            return Turn(procedure.awaits(self.facts), frozenset())
+        parts, roles = procedure.speakers[self.state]
+        opener = frozenset({self.opener} if Part.OPENER in parts else ())
+        parties = procedure.parties(self.facts) if Part.PARTY in parts else frozenset()
+        return Turn(opener | parties, roles)
+
     def state_at(self, now: int) -> State:
         """Return the state at a second: EXPIRED once its term is over."""
-        ended = self.ends is not None and self.ends <= now and not self.is_over
-        return State.EXPIRED if ended else self.state
+        return State.EXPIRED if not self.is_over and self._has_ended(now) else self.state
+
+    def is_over_at(self, now: int) -> bool:
+        """Whether no statement can change it any more at a second."""
+        return self.is_over or self._has_ended(now)
+
+    def is_overdue_at(self, now: int) -> bool:
+        """Whether the next step has been missed at a second."""
+        return self.due is not None and self.due < now and not self.is_over_at(now)
+
+    def _has_ended(self, now: int) -> bool:
+        return self.ends is not None and self.ends <= now

@@ -36,6 +36,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("node.cli.watch", "Keep a private watchlist of own customers."),
     "hits": ("node.cli.watch", "List own customers that the federation speaks about."),
     "train": ("node.cli.train", "Train a model together: plan, approve, follow, release."),
+    "matter": ("node.cli.matter", "List what goes on between the members, and what is due."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "log": ("node.cli.log", "Show, prove and verify logs."),
     "conformance": ("node.cli.conformance", "Test vectors and running nodes against the contract."),

@@ -21,6 +21,7 @@ from node.home import Home
 from node.socket_path import short_path
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
+from tocsin.desk.v1.matter_service_pb2_grpc import MatterServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
@@ -77,6 +78,7 @@ class InsideDoor:
         self.train = TrainServiceStub(channel)
         self.sum = SumServiceStub(channel)
         self.learning = LearningServiceStub(channel)
+        self.matter = MatterServiceStub(channel)
         return self
 
     def __exit__(

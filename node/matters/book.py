@@ -1,38 +1,75 @@
-"""Keep every matter of the logs folded, and fold again only those that something was said about."""
+"""Keep every matter of the logs folded, and fold again only those that something was said about.
+
+The store tells which matters changed, so that a look costs nothing where nothing was said. The
+queue is kept in order: what is due first comes first.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from federation.charter import Charter
-from federation.matters import AnyMatter, Kind, Refused, fold_matter
+from federation.matters import (
+    AnyMatter,
+    FoldedMatter,
+    Kind,
+    Refused,
+    State,
+    Turn,
+    fold_matter,
+)
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import decode_statement
+from federation.statements.shape import MAX_TIME
 from node.errors import RequestError
 from node.store.catalogue import Catalogue, MatterName
 
 LEAST_PREFIX_BYTES: Final = 4
 """Bytes of an id that name a matter: less is a slip of the hand, not a choice."""
 
+_NEVER: Final = MAX_TIME + 1  # after whatever is due
+
 
 @dataclass(frozen=True, slots=True)
 class BookedMatter:
-    """A matter and what does not count in it."""
+    """A matter, what does not count in it, how much was said, and whose step is next."""
 
     matter: AnyMatter
     refused: tuple[Refused, ...]
+    statements: int
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What a matter came to from so many statements; None where nobody opened it yet."""
+class Wanted:
+    """Which matters to list; what is None is not asked for.
 
-    statements: int
-    booked: BookedMatter | None
+    Attributes:
+        over: Whether nothing can change them any more.
+        overdue: Whether their next step has been missed.
+        turn: A member whose step is next.
+    """
+
+    kind: Kind | None = None
+    state: State | None = None
+    over: bool | None = None
+    overdue: bool | None = None
+    turn: MemberId | None = None
+
+
+class _Place(NamedTuple):
+    """Where a matter stands in the queue."""
+
+    due: int
+    opened: int
+    name: MatterName
 
 
 class MatterBook:
@@ -43,27 +80,39 @@ class MatterBook:
         self._charter = charter
         self._lock = threading.Lock()
         self._charter_version = -1
-        self._entries: dict[MatterName, _Entry] = {}
+        self._ticks = 0
+        self._touched: deque[set[MatterName] | None] = deque()
+        self._entries: dict[MatterName, BookedMatter] = {}
+        self._queue: list[_Place] = []
+        catalogue.follow_matters(self._touch)
 
     def version(self) -> tuple[int, int]:
         """Return what changes when a matter may have changed."""
-        return sum(self._catalogue.matter_counts().values()), self._charter().version
+        return self._ticks, self._charter().version
 
     def all(self, kind: Kind | None = None) -> list[BookedMatter]:
         """Return every matter, or those of one kind; newest first."""
-        with self._lock:
-            self._refresh()
-            found = [one.booked for one in self._entries.values() if one.booked is not None]
-        found = [one for one in found if kind is None or one.matter.kind == kind]
+        found = [one for one in self._snapshot() if kind is None or one.matter.kind == kind]
         found.sort(key=lambda one: (-one.matter.opened, one.matter.id, one.matter.opener))
         return found
+
+    def queue(self, wanted: Wanted, now: int, limit: int | None = None) -> list[BookedMatter]:
+        """Return matters, the one due first in front, then by when they were opened.
+
+        Args:
+            wanted: Which ones.
+            now: Second at which they are looked at.
+            limit: At most so many; None: all.
+        """
+        with self._lock:
+            self._refresh()
+            return list(islice(self._matching(wanted, now), limit))
 
     def get(self, kind: Kind, matter_id: bytes, opener: MemberId) -> BookedMatter | None:
         """Return one matter; None where nobody opened it."""
         with self._lock:
             self._refresh()
-            entry = self._entries.get(MatterName(kind, matter_id, opener))
-        return entry.booked if entry else None
+            return self._entries.get(MatterName(kind, matter_id, opener))
 
     def find(self, prefix: bytes, kind: Kind | None = None) -> BookedMatter:
         """Return the matter whose id begins so.
@@ -73,12 +122,20 @@ class MatterBook:
         """
         if len(prefix) < LEAST_PREFIX_BYTES:
             raise _bad_id("MATTER_ID_INVALID", "give at least 8 hexadecimal digits of its id")
-        found = [one for one in self.all(kind) if one.matter.id.startswith(prefix)]
+        found = [
+            one
+            for one in self._snapshot()
+            if one.matter.id.startswith(prefix) and (kind is None or one.matter.kind == kind)
+        ]
         if not found:
             raise _bad_id("MATTER_UNKNOWN", "no matter has this id")
         if len(found) > 1:
             raise _bad_id("MATTER_AMBIGUOUS", "several matters fit: give more digits of the id")
         return found[0]
+
+    def history(self, matter: AnyMatter) -> FoldedMatter:
+        """Return a matter with everything that was said in it, each in its turn."""
+        return self._fold(MatterName(matter.kind, matter.id, matter.opener))
 
     def roles(self, member: MemberId, time: int) -> frozenset[Role]:
         """Return what a member was at a second, by the charter in force."""
@@ -87,25 +144,76 @@ class MatterBook:
             return frozenset()
         return known.roles
 
+    def _snapshot(self) -> list[BookedMatter]:
+        with self._lock:
+            self._refresh()
+            return list(self._entries.values())
+
+    def _matching(self, wanted: Wanted, now: int) -> Iterator[BookedMatter]:
+        roles = frozenset[Role]() if wanted.turn is None else self.roles(wanted.turn, now)
+        for place in self._queue:
+            if wanted.overdue and place.due >= now:
+                return  # nothing behind it is due before
+            one = self._entries[place.name]
+            if _is_wanted(one, wanted, roles, now):
+                yield one
+
+    def _touch(self, names: set[MatterName] | None) -> None:
+        self._touched.append(names)
+        self._ticks += 1  # writers take turns
+
     def _refresh(self) -> None:
         version = self._charter().version
-        if version != self._charter_version:  # roles may have changed
-            self._entries, self._charter_version = {}, version
-        counts = self._catalogue.matter_counts()
-        for name in self._entries.keys() - counts.keys():
-            del self._entries[name]
-        for name, count in counts.items():
-            known = self._entries.get(name)
-            if known is None or known.statements != count:
-                self._entries[name] = _Entry(count, self._fold(name))
+        anew = version != self._charter_version  # the first look, or roles may have changed
+        names = set[MatterName]()
+        while self._touched:
+            touched = self._touched.popleft()
+            if touched is None:
+                anew = True
+            else:
+                names |= touched
+        if anew:
+            self._entries, self._queue = {}, []
+            self._charter_version = version
+            names = set(self._catalogue.matter_counts())
+        for name in names:
+            self._book(name)
 
-    def _fold(self, name: MatterName) -> BookedMatter | None:
+    def _book(self, name: MatterName) -> None:
+        known = self._entries.pop(name, None)
+        if known is not None:
+            del self._queue[bisect_left(self._queue, _place(name, known.matter))]
+        folded = self._fold(name)
+        if folded.matter is not None:  # else what opens it has not arrived yet, or never counted
+            matter = folded.matter
+            count = len(folded.steps)
+            self._entries[name] = BookedMatter(matter, folded.refused, count, matter.turn)
+            insort(self._queue, _place(name, matter))
+
+    def _fold(self, name: MatterName) -> FoldedMatter:
         rows = self._catalogue.matter_rows(name)
         said = [(MemberId(row.member), decode_statement(row.body)) for row in rows]
-        folded = fold_matter(said, self.roles)
-        if folded.matter is None:
-            return None  # what opens it has not arrived yet, or never counted
-        return BookedMatter(folded.matter, folded.refused)
+        return fold_matter(said, self.roles)
+
+
+def _place(name: MatterName, matter: AnyMatter) -> _Place:
+    # What is over waits for nothing.
+    due = _NEVER if matter.due is None or matter.is_over else matter.due
+    return _Place(due, matter.opened, name)
+
+
+def _is_wanted(one: BookedMatter, wanted: Wanted, roles: frozenset[Role], now: int) -> bool:
+    matter = one.matter
+    return (
+        (wanted.kind is None or matter.kind is wanted.kind)
+        and (wanted.state is None or matter.state_at(now) is wanted.state)
+        and (wanted.over is None or matter.is_over_at(now) is wanted.over)
+        and (wanted.overdue is None or matter.is_overdue_at(now) is wanted.overdue)
+        and (
+            wanted.turn is None
+            or (not matter.is_over_at(now) and one.turn.includes(wanted.turn, roles))
+        )
+    )
 
 
 def _bad_id(reason: str, message: str) -> RequestError:

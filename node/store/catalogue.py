@@ -1,7 +1,7 @@
 """Read what the federation knows: the view tables, by token, by prefix, as a whole."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
@@ -19,7 +19,9 @@ from federation.views import (
     PROTECTION,
     RETRACTION,
     SUM,
+    Drop,
     Outcome,
+    Put,
     Table,
     catalogue_root,
 )
@@ -220,6 +222,18 @@ class Catalogue:
         equal = {"kind": name.kind, "matter": name.id, "opener": name.opener}
         with self._store.read() as reader:
             return [MatterRow(*itemgetter(*places)(row)) for row in reader.find(MATTER, equal)]
+
+    def follow_matters(self, follower: Callable[[set[MatterName] | None], None]) -> None:
+        """Tell a follower which matters change from now on; None: any may have.
+
+        It is called on the writer's thread and must only take note.
+        """
+
+        def tell(changes: Sequence[Put | Drop] | None) -> None:
+            # Item 1 is a Put's row and a Drop's key; both begin with the matter's name.
+            follower(None if changes is None else {MatterName(*one[1][:3]) for one in changes})
+
+        self._store.follow(MATTER, tell)
 
     def sum_counts(self) -> dict[bytes, int]:
         """Return every private sum with the number of statements about it."""

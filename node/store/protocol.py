@@ -13,7 +13,7 @@
 Every method of a store raises ``StoreError`` when the database fails.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +23,10 @@ from federation.views import Drop, Put, Table
 
 Row = tuple[Any, ...]
 """One row of a view table: bytes, text and integers, in the order of the table's columns."""
+
+
+Follower = Callable[[Sequence[Put | Drop] | None], None]
+"""Takes the changes of one view table, or None where any of its rows may be another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,13 @@ class PublicStore(Protocol):
 
     def write(self) -> AbstractContextManager[PublicWriter]:
         """Open the one write transaction; commits when the block ends without an error."""
+        ...
+
+    def follow(self, table: Table, follower: Follower) -> None:
+        """Tell a follower what each transaction changed in a view, once that is durable.
+
+        It is called on the writer's thread and must only take note.
+        """
         ...
 
     def tidy(self) -> None:
