@@ -164,6 +164,8 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
 
 _NOMINATING: Final = INDUSTRY | {Role.REGULATOR, Role.POLICE}
 _TRAINING: Final = INDUSTRY | {Role.COORDINATOR}
+# A number's own carrier, or who decides about a complaint.
+_CLEARING: Final = frozenset({Role.CARRIER, Role.COORDINATOR, Role.REGULATOR})
 
 STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     dict.fromkeys(
@@ -199,6 +201,9 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     )
     # Only who has rows of its own can give them.
     | {"training_approval": INDUSTRY}
+    # Whose step it is, the matter itself asks; who has customers can say how they mark a number.
+    | dict.fromkeys(("report", "report_count", "report_step"), SPEAKING)
+    | {"number_mark": INDUSTRY, "mark_correction": _CLEARING}
     # Likely victims are seen by those with customers, and by the police.
     | dict.fromkeys(("warning_task", "warning_step"), INDUSTRY | {Role.POLICE})
 )

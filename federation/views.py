@@ -32,7 +32,9 @@ from federation.statements import (
     KeyDeal,
     KeyJoin,
     KeyOpen,
+    MarkCorrection,
     Nomination,
+    NumberMark,
     Opinion,
     ProtectedObject,
     QuotaGrant,
@@ -170,6 +172,17 @@ SUM: Final = Table(
     _columns("sum_id:B member:T body:I statement:B issued:I position:I"),
     key=("sum_id", "member", "position"),
 )
+# What customers together mark a number as, and up to when such marks do not count.
+MARK: Final = Table(
+    "mark",
+    _columns("token:B member:T statement:B kind:I label:I band:I counted:I expires:I sum_id:B"),
+    key=("token", "member", "statement"),
+)
+CORRECTION: Final = Table(
+    "correction",
+    _columns("token:B member:T statement:B kind:I effective:I expires:I"),
+    key=("token", "member", "statement"),
+)
 TABLES: Final = (
     EVIDENCE,
     CUTOFF,
@@ -182,6 +195,8 @@ TABLES: Final = (
     ALARM,
     MATTER,
     SUM,
+    MARK,
+    CORRECTION,
 )
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
@@ -295,6 +310,8 @@ def _fold_retraction(member: str, _position: int, _bytes: bytes, statement: Stat
         Drop("evidence", key),
         Drop("cutoff", key),
         Drop("protection", key),
+        Drop("mark", key),
+        Drop("correction", key),
         Put("retraction", taken_back),
         Put("outcome", outcome),
         lift,
@@ -354,6 +371,29 @@ def _fold_sum(member: str, position: int, _entry: bytes, statement: Statement) -
     return [Put("sum", row)]
 
 
+def _fold_mark(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    row = (
+        body.token,
+        member,
+        statement.id,
+        int(body.kind),
+        int(body.label),
+        int(body.reporters),
+        body.counted_time,
+        statement.expires_time or 0,
+        body.sum_id,
+    )
+    return [Put("mark", row)]
+
+
+def _fold_correction(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    expires = statement.expires_time or 0
+    row = (body.token, member, statement.id, int(body.kind), body.effective_time, expires)
+    return [Put("correction", row)]
+
+
 _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]]] = {
     Nomination: _fold_nomination,
     Sighting: _fold_sighting,
@@ -375,6 +415,8 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     SumEcho: _fold_sum,
     SumPartial: _fold_sum,
     SumLabels: _fold_sum,
+    NumberMark: _fold_mark,
+    MarkCorrection: _fold_correction,
     **dict.fromkeys(PROCEDURE_OF, _fold_matter),
 }
 

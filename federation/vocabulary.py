@@ -344,3 +344,72 @@ class CallContext(enum.IntEnum):
     RECENT_RISKY = 2
     NONE = 3
     UNKNOWN = 4
+
+
+class ReportChannel(enum.IntEnum):
+    """Say how a citizen's report came in."""
+
+    COUNTER = 1
+    HOTLINE = 2
+    SMS = 3
+    APPLICATION = 4
+    WEB = 5
+    REFERRED = 6
+
+
+class CountBand(enum.IntEnum):
+    """Say how many without saying how many, fewest first, so that they compare."""
+
+    ONE = 1
+    FEW = 2
+    SOME = 3
+    MANY = 4
+    MASS = 5
+
+
+class ReportAction(enum.IntEnum):
+    """Name a step of a report's loop."""
+
+    ACCEPT = 1
+    REJECT = 2
+    VERIFY = 3
+    DISPOSE = 4
+    UNSUBSTANTIATE = 5
+    RECTIFY = 6
+    ACCOUNT = 7
+    FEED_BACK = 8
+    CLOSE = 9
+    WITHDRAW = 10
+
+
+class ReportReason(enum.IntEnum):
+    """Say why a report is turned down; zero is no reason."""
+
+    UNSPECIFIED = 0
+    NOT_OURS = 1
+    NOT_FRAUD = 2
+    DUPLICATE = 3
+    INCOMPLETE = 4
+    MASS_REPORTING = 5
+    TAKEN_BACK = 6
+    NO_EVIDENCE = 7
+
+
+class MarkLabel(enum.IntEnum):
+    """Say what customers mark a number as."""
+
+    FRAUD = 1
+    HARASSMENT = 2
+    ADVERTISING = 3
+    DEBT_COLLECTION = 4
+    FINANCE_OFFER = 5
+    ESTATE_AGENT = 6
+    DELIVERY = 7
+    CUSTOMER_SERVICE = 8
+
+
+class CorrectionReason(enum.IntEnum):
+    """Say why marks of a number are taken back."""
+
+    MISTAKEN = 1
+    OVER = 2

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from federation.matters.procedure import Kind, Procedure, State, Transition
+from federation.matters.report import REPORT
 from federation.matters.training import TRAINING
 from federation.matters.warning import WARNING
 
-PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {one.kind: one for one in (TRAINING, WARNING)}
+PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
+    one.kind: one for one in (TRAINING, WARNING, REPORT)
+}
 """The procedure of every kind."""
 
 PROCEDURE_OF: Final[Mapping[type, Procedure[Any]]] = {

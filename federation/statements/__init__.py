@@ -32,6 +32,8 @@ from federation.statements.evidence import (
     Retraction,
     Sighting,
 )
+from federation.statements.marks import MarkCorrection, NumberMark
+from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.statement import (
     WHOLE_COUNTRY,
     Body,
@@ -73,13 +75,18 @@ __all__ = [
     "KeyDeal",
     "KeyJoin",
     "KeyOpen",
+    "MarkCorrection",
     "MemberOutcome",
     "MetricValue",
     "Nomination",
+    "NumberMark",
     "Opinion",
     "ProtectedObject",
     "QuotaGrant",
     "Reassigned",
+    "Report",
+    "ReportCount",
+    "ReportStep",
     "Retraction",
     "Sighting",
     "Statement",

@@ -22,6 +22,8 @@ from federation.statements.evidence import (
     Retraction,
     Sighting,
 )
+from federation.statements.marks import MarkCorrection, NumberMark
+from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_SKEW_SECONDS,
@@ -97,6 +99,11 @@ Body = (
     | SumEcho
     | SumPartial
     | SumLabels
+    | Report
+    | ReportCount
+    | ReportStep
+    | NumberMark
+    | MarkCorrection
     | WarningTask
     | WarningStep
 )

@@ -14,13 +14,18 @@ from federation.statements import (
     KeyDeal,
     KeyJoin,
     KeyOpen,
+    MarkCorrection,
     MemberOutcome,
     MetricValue,
     Nomination,
+    NumberMark,
     Opinion,
     ProtectedObject,
     QuotaGrant,
     Reassigned,
+    Report,
+    ReportCount,
+    ReportStep,
     Retraction,
     Sighting,
     Statement,
@@ -43,16 +48,22 @@ from federation.vocabulary import (
     AgeBand,
     AlarmKind,
     Band,
+    CorrectionReason,
+    CountBand,
     FraudStage,
     FraudType,
     KeyAction,
     LegalBasis,
+    MarkLabel,
     ModelStage,
     OpinionBasis,
     OpinionValue,
     PermissibleAction,
     ProtectionGround,
     Purpose,
+    ReportAction,
+    ReportChannel,
+    ReportReason,
     RetractionReason,
     SightingKind,
     SubjectRole,
@@ -224,6 +235,22 @@ def warning(**fields):
     return WarningTask(**defaults | fields)
 
 
+REPORT_ID = opaque("report")
+
+
+def report(**fields):
+    defaults = {
+        "token": TOKEN,
+        "kind": Kind.PHONE,
+        "epoch": 1,
+        "fraud_type": FraudType.LOAN,
+        "channel": ReportChannel.HOTLINE,
+        "reporters": CountBand.ONE,
+        "actors": (MemberId("carrier-b"), MemberId("carrier-c")),
+    }
+    return Report(**defaults | fields)
+
+
 CEREMONY = opaque("ceremony")
 DEALS = tuple(
     ClassDeal(
@@ -307,6 +334,17 @@ EXAMPLES = [
     SumEcho(SUM, opaque("close", 32)),
     SumPartial(SUM, opaque("close", 32), bytes(24), opaque("signature", 64)),
     SumLabels(SUM, "CATALOGUE_KINDS", opaque("labels", 48), opaque("subject", 32)),
+    report(sealed_text=opaque("told", 80)),
+    ReportCount(REPORT_ID, CountBand.MANY),
+    ReportStep(REPORT_ID, MemberId("carrier-b"), ReportAction.ACCEPT),
+    ReportStep(
+        REPORT_ID, MemberId("carrier-b"), ReportAction.UNSUBSTANTIATE, ReportReason.NO_EVIDENCE
+    ),
+    ReportStep(
+        REPORT_ID, MemberId("carrier-b"), ReportAction.DISPOSE, basis_id=opaque("verification")
+    ),
+    NumberMark(TOKEN, Kind.PHONE, 1, MarkLabel.HARASSMENT, CountBand.SOME, SUM, NOW - DAY),
+    MarkCorrection(TOKEN, Kind.PHONE, 1, CorrectionReason.MISTAKEN, NOW - 60),
     warning(),
     WarningStep(
         opaque("warning"), MemberId("bank-a"), WarningAction.SENT, channel=WarningChannel.FLASH

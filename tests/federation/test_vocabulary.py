@@ -4,9 +4,14 @@ import pytest
 
 from federation import vocabulary
 from federation.indicators.kind import Kind, KindClass
-from tocsin.v1 import statement_pb2, training_pb2, vocabulary_pb2
+from tocsin.v1 import reports_pb2, statement_pb2, training_pb2, vocabulary_pb2
 
-FILES = [vocabulary_pb2.DESCRIPTOR, statement_pb2.DESCRIPTOR, training_pb2.DESCRIPTOR]
+FILES = [
+    vocabulary_pb2.DESCRIPTOR,
+    statement_pb2.DESCRIPTOR,
+    training_pb2.DESCRIPTOR,
+    reports_pb2.DESCRIPTOR,
+]
 WIRE = {name: enum for file in FILES for name, enum in file.enum_types_by_name.items()}
 MIRRORS = {
     "IndicatorKind": Kind,
@@ -14,7 +19,7 @@ MIRRORS = {
     **{name: getattr(vocabulary, name) for name in WIRE if hasattr(vocabulary, name)},
 }
 # Here a zero is an answer, "not known"; everywhere else it is a field left out.
-ZERO_IS_AN_ANSWER = {"FraudStage", "SubjectRole", "TrainingReason"}
+ZERO_IS_AN_ANSWER = {"FraudStage", "SubjectRole", "TrainingReason", "ReportReason"}
 
 
 def test_every_enumeration_of_the_contract_has_a_mirror():

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tocsin.v1 import reports_pb2 as _reports_pb2
 from tocsin.v1 import sums_pb2 as _sums_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
 from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
@@ -289,6 +290,11 @@ class Statement(_message.Message):
     SUM_ECHO_FIELD_NUMBER: _builtins.int
     SUM_PARTIAL_FIELD_NUMBER: _builtins.int
     SUM_LABELS_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    REPORT_COUNT_FIELD_NUMBER: _builtins.int
+    REPORT_STEP_FIELD_NUMBER: _builtins.int
+    NUMBER_MARK_FIELD_NUMBER: _builtins.int
+    MARK_CORRECTION_FIELD_NUMBER: _builtins.int
     WARNING_TASK_FIELD_NUMBER: _builtins.int
     WARNING_STEP_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
@@ -412,6 +418,26 @@ class Statement(_message.Message):
         """What the entries of a sum's vectors are."""
 
     @_builtins.property
+    def report(self) -> _reports_pb2.Report:
+        """A citizen's report; opens a matter. Reports and marks have 90 to 95."""
+
+    @_builtins.property
+    def report_count(self) -> _reports_pb2.ReportCount:
+        """More citizens reported the same."""
+
+    @_builtins.property
+    def report_step(self) -> _reports_pb2.ReportStep:
+        """A report goes one step on."""
+
+    @_builtins.property
+    def number_mark(self) -> _reports_pb2.NumberMark:
+        """Customers of several members marked a number."""
+
+    @_builtins.property
+    def mark_correction(self) -> _reports_pb2.MarkCorrection:
+        """Marks of a number are taken back."""
+
+    @_builtins.property
     def warning_task(self) -> _warning_pb2.WarningTask:
         """A likely victim is to be warned. Warnings have 96 to 99."""
 
@@ -455,14 +481,19 @@ class Statement(_message.Message):
         sum_echo: _sums_pb2.SumEcho | None = ...,
         sum_partial: _sums_pb2.SumPartial | None = ...,
         sum_labels: _sums_pb2.SumLabels | None = ...,
+        report: _reports_pb2.Report | None = ...,
+        report_count: _reports_pb2.ReportCount | None = ...,
+        report_step: _reports_pb2.ReportStep | None = ...,
+        number_mark: _reports_pb2.NumberMark | None = ...,
+        mark_correction: _reports_pb2.MarkCorrection | None = ...,
         warning_task: _warning_pb2.WarningTask | None = ...,
         warning_step: _warning_pb2.WarningStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "nomination", b"nomination", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "nomination", b"nomination", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "warning_task", "warning_step"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -1,0 +1,124 @@
+"""Read the marks of a number: what is shown of them, at a time, after corrections and reassignment.
+
+A mark stands for at least ``least_of(band)`` customers when it was counted. That number fades with
+``decay``, is shown as a band again, and a mark that stands for less than GONE_REPORTERS is gone.
+Marks that were counted up to a correction, or before the number had a new owner, do not count
+(R68).
+
+Source: DOMAIN R55.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from federation.decay import decay
+from federation.packing import pack
+from federation.reporting import count_band, least_of
+from federation.statements.shape import DIGEST_BYTES, IDENTIFIER_BYTES
+from federation.sums import label_of
+from federation.views import Row
+from federation.vocabulary import CountBand, MarkLabel
+from federation.weighing import Standing, has_say
+
+LEAST_BAND: Final = CountBand.SOME
+LEAST_REPORTERS: Final = least_of(LEAST_BAND)
+"""Reporters below whom nothing is shown: with fewer, neighbours could guess who complained."""
+GONE_REPORTERS: Final = LEAST_REPORTERS / 2
+"""What a faded mark must still stand for: of the least band it is shown until half is gone."""
+DAY_SECONDS: Final = 86_400
+"""Seconds in which a number's marks are summed once: more often nothing has changed."""
+
+SOURCE_NAME: Final = "MARKS"
+LABELS: Final = {label_of(b"mark", one.name.encode()): one for one in MarkLabel}
+"""The entries of a sum of marks, in their order."""
+
+_SUBJECT_LABEL: Final = b"tocsin/marks/subject/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMark:
+    """What is shown of one label of a number.
+
+    Attributes:
+        reporters: How many customers by now, after fading.
+        freshness: What is left of it, 1 down to 0.
+        counted_time: When it was counted.
+        member: Who published it.
+    """
+
+    label: MarkLabel
+    reporters: CountBand
+    freshness: float
+    counted_time: int
+    member: str
+
+
+def subject_of(token: bytes, day: int) -> bytes:
+    """Return what a sum of one number's marks is about, 32 bytes: new each day.
+
+    A sum about the same subject with other contributors is refused, so that one a day and number
+    is all that can be asked.
+    """
+    digest = hashlib.sha256(pack(_SUBJECT_LABEL, token, day.to_bytes(4))).digest()
+    return token + digest[: DIGEST_BYTES - IDENTIFIER_BYTES]
+
+
+def token_of(subject: bytes, now: int) -> bytes | None:
+    """Return the token of a subject of today or yesterday; None for another."""
+    token, today = subject[:IDENTIFIER_BYTES], now // DAY_SECONDS
+    if len(subject) == DIGEST_BYTES and subject in (
+        subject_of(token, today),
+        subject_of(token, today - 1),
+    ):
+        return token
+    return None
+
+
+def start_of(
+    corrections: Iterable[Row], cutoffs: Iterable[Row], standing: Standing, now: int
+) -> int:
+    """Return the second up to which marks of a number do not count; 0: all count.
+
+    Args:
+        corrections: Rows of the view ``correction`` about its token.
+        cutoffs: Rows of the view ``cutoff``.
+        standing: Of the members.
+        now: Seconds since 1970.
+    """
+    times = [
+        effective
+        for rows, body in ((corrections, "mark_correction"), (cutoffs, "reassigned"))
+        for _token, member, _statement, _kind, effective, expires in rows
+        if effective <= now and not 0 < expires <= now and has_say(member, body, standing)
+    ]
+    return max(times, default=0)
+
+
+def shown_marks(
+    marks: Iterable[Row], since: int, standing: Standing, now: int
+) -> Sequence[ShownMark]:
+    """Return what is shown of a number, most reporters first; of one label the strongest.
+
+    Args:
+        marks: Rows of the view ``mark`` about its token.
+        since: As ``start_of`` gives it.
+        standing: Of the members.
+        now: Seconds since 1970.
+    """
+    strongest: dict[MarkLabel, tuple[float, ShownMark]] = {}
+    for _token, member, _statement, kind, label, band, counted, expires, _sum in marks:
+        expired = 0 < expires <= now
+        if counted <= since or expired or not has_say(member, "number_mark", standing):
+            continue
+        left = decay(kind, now - counted)
+        count = least_of(CountBand(band)) * left
+        if count < GONE_REPORTERS:
+            continue
+        faded = max(LEAST_BAND, count_band(int(count)))
+        mark = ShownMark(MarkLabel(label), faded, left, counted, member)
+        if count > strongest.get(mark.label, (0.0, mark))[0]:
+            strongest[mark.label] = (count, mark)
+    found = sorted(strongest.values(), key=lambda one: (-one[0], one[1].label))
+    return [mark for _count, mark in found]
