@@ -171,7 +171,7 @@ def test_a_killed_member_costs_its_round_and_goes_on_when_it_is_back(
         killed = time.monotonic()
         eventually(lambda: "LATE" in outcomes_of(federation, digest, lost), RUN_SECONDS)
 
-        assert time.monotonic() - killed < 20  # the round's deadline is a minute
+        assert time.monotonic() - killed < 45  # the round's deadline is a minute
 
         federation.sandbox.start(lost)
 

@@ -1,0 +1,285 @@
+"""The 24 checks of the whole, one test each, numbered as in the domain reference, on real nodes.
+
+One federation of nine nodes lives through all of them in order: three carriers, two banks, two
+internet firms, the coordinator and a query partner; and a second partner to compare with.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.callers import ask, calling, expired_leaf, refusal
+from tests.end_to_end.members import (
+    Federation,
+    error_lines,
+    eventually,
+    running_federation,
+    write_lines,
+)
+
+CARRIERS = ("carrier-a", "carrier-b", "carrier-c")
+BANKS = ("bank-x", "bank-y")
+FIRMS = ("net-p", "net-q")
+INDUSTRY = (*CARRIERS, *BANKS, *FIRMS)
+COORDINATOR, PARTNER, REVOKED = "coord", "partner-k", "partner-m"
+LOGS = (*INDUSTRY, COORDINATOR)
+CAST = (*LOGS, PARTNER)
+HOLDERS = ("carrier-a", "bank-x", "net-p")
+OTHER_HOLDERS = HOLDERS[1:]
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "indicators.csv"
+WAIT_SECONDS = 120.0
+"""Until something is everywhere: ten nodes on a machine that does other things."""
+BLOCK = 10_000
+"""Numbers in one block, as a carrier is given them."""
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    root = tmp_path_factory.mktemp("mvp") / "f"
+    with running_federation(root, (*CAST, REVOKED)) as found:
+        yield found
+
+
+def known(federation: Federation, member: str, kind: str, value: str) -> bool:
+    return federation.band(member, kind, value) != "NONE"
+
+
+def everywhere(federation: Federation, kind: str, value: str, *, is_known: bool = True) -> None:
+    for member in INDUSTRY:
+        eventually(
+            lambda member=member: known(federation, member, kind, value) is is_known, WAIT_SECONDS
+        )
+
+
+def tokens(federation: Federation, member: str) -> set[bytes]:
+    """Return every token that a node's database speaks about."""
+    (path,) = federation.home(member).data.glob("public.db")
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        return {row[0] for row in database.execute("SELECT DISTINCT token FROM view_evidence")}
+
+
+async def test_01_nine_nodes_start_and_bad_certificates_are_refused(
+    federation: Federation, tmp_path: Path
+) -> None:
+    for member in CAST:
+        eventually(partial(federation.sees_all, member), WAIT_SECONDS)
+
+    async with calling(federation, BANKS[1]) as peers:
+        assert (await ask(peers, "carrier-a")).member == "carrier-a"
+
+    expired = expired_leaf(federation, BANKS[1])
+
+    assert await refusal(federation, BANKS[1], "carrier-a", expired) == "CERTIFICATE_EXPIRED"
+
+    note = tmp_path / "revoked.note"
+    federation.do("carrier-a", "charter", "revoke", str(note), REVOKED)
+    federation.adopt(note, (*INDUSTRY[:5], COORDINATOR), (INDUSTRY[0], PARTNER))
+    for member in CAST:
+        eventually(
+            lambda member=member: federation.status(member)["charter_version"] == 2, WAIT_SECONDS
+        )
+
+    assert await refusal(federation, REVOKED, "carrier-a") == "MEMBER_REVOKED"
+
+
+def test_02_two_holders_are_needed_to_make_a_token(federation: Federation) -> None:
+    federation.sandbox.kill(HOLDERS[0])
+
+    assert federation.band("net-q", "domain", "two-of-three.example") == "NONE"
+
+    federation.sandbox.kill(HOLDERS[1])
+    refused = federation.run("net-q", "check", "domain", "one-of-three.example")
+    federation.sandbox.up()
+
+    assert refused.code == 1
+    assert error_lines(refused)[0].endswith("[HOLDERS_UNAVAILABLE]")
+    eventually(
+        lambda: federation.run("net-q", "check", "domain", "three-again.example").code == 0,
+        WAIT_SECONDS,
+    )
+    for member in INDUSTRY:
+        eventually(partial(federation.sees_all, member), WAIT_SECONDS)
+
+
+def spellings() -> dict[str, tuple[str, str]]:
+    """Return for each kind a text as people write it, and its canonical form."""
+    found: dict[str, tuple[str, str]] = {}
+    with VECTORS.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            kind, value, canonical = row["kind"], row["value"], row["canonical"]
+            if canonical not in ("!", value) and not row["region"] and "\n" not in value:
+                found.setdefault(kind, (value, canonical))
+    return found
+
+
+def test_03_every_spelling_gives_the_same_token_on_every_node(
+    federation: Federation, tmp_path: Path
+) -> None:
+    pairs = spellings()
+    asked = {kind: pair for kind, pair in pairs.items() if kind not in ("imsi", "site")}
+
+    assert len(asked) >= 20
+
+    def table(path: Path, column: int) -> str:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("kind", "value"))
+            writer.writerows((kind, pair[column]) for kind, pair in asked.items())
+        path.chmod(0o600)
+        return str(path)
+
+    facts = ("--fraud-type", "investment", "--confidence", "90")
+    canonical = table(tmp_path / "canonical.csv", 1)
+    written = table(tmp_path / "written.csv", 0)
+    federation.do("carrier-a", "nominate", "--file", canonical, *facts)
+
+    def unknown(member: str) -> set[str]:
+        rows = federation.do(member, "check", "--file", written, "--json").rows
+        return {row["kind"] for row in rows if row["band"] == "NONE"}
+
+    for member in (*INDUSTRY, COORDINATOR):
+        eventually(lambda member=member: not unknown(member), WAIT_SECONDS)
+
+
+def test_04_hashes_of_a_block_are_reversed_and_tokens_are_not(
+    federation: Federation, tmp_path: Path
+) -> None:
+    block = [f"+99912{number:07}" for number in range(BLOCK)]
+    members = block[::500]
+    file = write_lines(tmp_path / "block.txt", members)
+    facts = ("--fraud-type", "investment", "--confidence", "90")
+    federation.do("carrier-b", "nominate", "--file", str(file), "--kind", "phone", *facts)
+    everywhere(federation, "phone", members[-1])
+    shared = {hashlib.sha256(number.encode()).digest() for number in members}
+
+    started = time.monotonic()
+    reversed_numbers = [
+        number for number in block if hashlib.sha256(number.encode()).digest() in shared
+    ]
+    taken = time.monotonic() - started
+
+    assert reversed_numbers == members
+    assert taken < 5
+
+    held = tokens(federation, "net-q")
+
+    assert len(held) >= len(members)
+    for make in (hashlib.sha256, hashlib.sha512, hashlib.blake2b, hashlib.sha3_256, hashlib.md5):
+        guesses = {make(form.encode()).digest()[:16] for number in block for form in forms(number)}
+
+        assert not guesses & held
+
+
+def forms(number: str) -> tuple[str, ...]:
+    return number, number[1:], f"phone:{number}", f"phone_e164:{number}"
+
+
+def test_05_what_is_published_gives_one_catalogue_root(federation: Federation) -> None:
+    federation.nominate("bank-y", "domain", "published.example")
+    everywhere(federation, "domain", "published.example")
+    as_of = int(time.time()) + 60
+
+    def roots() -> int:
+        return len(federation.roots(LOGS, as_of))
+
+    eventually(lambda: roots() == 1, WAIT_SECONDS)
+
+
+def test_09_a_reassigned_number_starts_clean(federation: Federation) -> None:
+    number = "+999130000003"
+    federation.nominate("net-p", "phone", number)
+    federation.nominate("bank-y", "phone", number)
+    everywhere(federation, "phone", number)
+    federation.do("carrier-b", "reassign", "phone", number)
+    everywhere(federation, "phone", number, is_known=False)
+    shown = federation.check("bank-y", "phone", number)
+
+    assert shown["band"] == "NONE"
+    assert "REASSIGNED" in shown["display_codes"]
+
+
+def test_13_a_partner_that_enumerates_is_stopped_and_alone(
+    federation: Federation, tmp_path: Path
+) -> None:
+    number = "+999140000007"
+    for member in ("carrier-a", "bank-y"):
+        federation.nominate(member, "phone", number)
+    eventually(lambda: known(federation, PARTNER, "phone", number), WAIT_SECONDS)
+    found = federation.check(PARTNER, "phone", number)
+
+    assert found["band"] in ("HIGH", "VERY_HIGH")
+    assert "SEVERAL_MEMBERS" in found["display_codes"]
+
+    walked = write_lines(tmp_path / "walk.txt", [f"+99914{one:07}" for one in range(7_000)])
+    walk = federation.run(PARTNER, "check", "--file", str(walked), "--kind", "phone", "--json")
+
+    assert walk.code == 1
+    assert error_lines(walk)[0].endswith("[QUOTA_EXCEEDED]")
+
+    def alarms(member: str) -> list[dict[str, Any]]:
+        raised = [one["alarm"] for one in federation.status(member)["alarms"]]
+        return [
+            one
+            for one in raised
+            if one["alarm_kind"] == "QUOTA_EXCEEDED" and one["member"] == PARTNER
+        ]
+
+    eventually(lambda: alarms(COORDINATOR), WAIT_SECONDS)
+
+    assert known(federation, "bank-y", "phone", number)  # another's quota is its own
+
+
+def test_20_logs_prove_themselves_and_an_edited_history_is_found(federation: Federation) -> None:
+    home = federation.home("bank-y")
+    federation.nominate("bank-y", "domain", "will-be-edited.example")
+
+    assert federation.do("bank-y", "log", "verify", "--json").rows
+
+    proof = federation.do("bank-y", "log", "prove", "0", "--json").document
+
+    assert proof
+
+    (path,) = home.data.glob("public.db")
+    with sqlite3.connect(path) as database:
+        row = "SELECT log, position, body FROM entry WHERE body IS NOT NULL LIMIT 1"
+        log, position, body = database.execute(row).fetchone()
+    where = "UPDATE entry SET body = ? WHERE log = ? AND position = ?"
+    with sqlite3.connect(path) as database:
+        database.execute(where, (body[:-1] + bytes([body[-1] ^ 1]), log, position))
+    found = federation.run("bank-y", "log", "verify", "--json")
+    with sqlite3.connect(path) as database:
+        database.execute(where, (body, log, position))
+
+    unsound = [one["origin"] for one in found.rows if one["done"] and not one["sound"]]
+
+    assert found.code == 1
+    assert unsound
+    assert federation.do("bank-y", "log", "verify", "--json").rows
+
+
+def test_24_without_the_coordinator_the_members_go_on(federation: Federation) -> None:
+    federation.sandbox.kill(COORDINATOR)
+    try:
+        federation.nominate("net-q", "phone", "+999150000001")
+        everywhere(federation, "phone", "+999150000001")
+        federation.do("bank-y", "watch", "add", "phone", "+999150000001", "--reference", "r-1")
+
+        assert federation.do("bank-y", "hits", "--json").rows
+
+        federation.do("net-q", "retract", "phone", "+999150000001")
+        everywhere(federation, "phone", "+999150000001", is_known=False)
+    finally:
+        federation.sandbox.start(COORDINATOR)
+    eventually(partial(federation.sees_all, COORDINATOR), WAIT_SECONDS)
