@@ -12,6 +12,7 @@ real round; only the network is left out.
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -138,11 +139,13 @@ def plans(case: Case) -> dict[str, TrainingPlan]:
     return found | {"robust trees": as_trees(plan, len(case.tables))}
 
 
-def measure_plan(name: str, plan: TrainingPlan, case: Case) -> Iterator[Row]:
-    """Run a plan without an attack, then with each."""
+def measure_plan(name: str, plan: TrainingPlan, case: Case, chosen: Sequence[str]) -> Iterator[Row]:
+    """Run a plan without an attack, then with each of those chosen; with all where none is."""
     poisoner = sorted(case.tables)[0]
     clean = 0.0
     for attack in (HONEST, *tampering(plan), LABEL_FLIP, BACKDOOR):
+        if chosen and attack not in (HONEST, *chosen):
+            continue
         row = _measure(name, plan, case, attack, poisoner, clean)
         clean = clean or row.ap
         yield replace(row, ratio=row.ap / clean)
@@ -225,13 +228,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     parser.add_argument("--members", type=int, nargs="*", default=[5, 7])
     parser.add_argument("--protection", default="", help="only plans whose name begins so")
+    parser.add_argument("--attack", nargs="*", default=[], help="only these, and none")
     options = parser.parse_args()
     rows: list[Row] = []
     for count in options.members:
         case = find_case(count)
         for name, plan in plans(case).items():
             if name.startswith(options.protection):
-                rows += measure_plan(name, plan, case)
+                for row in measure_plan(name, plan, case, options.attack):
+                    print(asdict(row), file=sys.stderr, flush=True)
+                    rows.append(row)
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     else:
