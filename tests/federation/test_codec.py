@@ -27,19 +27,14 @@ from federation.statements import (
 )
 from federation.statements import error as error_module
 from tests.federation.said import EXAMPLES, NOW, nomination, opaque, said, sighting, statements
-from tocsin.v1 import statement_pb2, sums_pb2, training_pb2, warning_pb2
+from tocsin.v1 import statement_pb2
 
 REASONS = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", error_module.StatementError.__doc__)) | {"ACCEPTED"}
 PARTS = (ClassDeal, MemberOutcome, MetricValue, Statement)
 PAIRS = {kind.__name__: kind for kind in (*typing.get_args(Body), *PARTS)}
 MESSAGES = {
     name: message
-    for file in (
-        statement_pb2.DESCRIPTOR,
-        sums_pb2.DESCRIPTOR,
-        training_pb2.DESCRIPTOR,
-        warning_pb2.DESCRIPTOR,
-    )
+    for file in (statement_pb2.DESCRIPTOR, *statement_pb2.DESCRIPTOR.dependencies)
     for name, message in file.message_types_by_name.items()
 }
 
