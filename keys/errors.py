@@ -7,6 +7,7 @@ KeysError
 ├── ProofError            a proof of equal logarithms does not hold
 ├── CheckError            the holders' answers do not fit together
 ├── CeremonyError         a deal or a share of a key ceremony is wrong
+├── MatchError            a message of a match is not what its step takes
 ├── SealError             sealed bytes do not open
 ├── SignatureError        a signature does not hold
 ├── KeyStoreError         the key store cannot be opened or written
@@ -109,6 +110,16 @@ class CeremonyError(KeysError):
     def __init__(self, message: str | None = None, *, dealer: int | None = None) -> None:
         super().__init__(message)
         self.dealer = dealer
+
+
+class MatchError(KeysError):
+    """A message of a private match is not what its step takes.
+
+    Reasons: MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE.
+    """
+
+    reason = "MATCH_INVALID"
+    public = "A message of a match is not valid."
 
 
 class SealError(KeysError):

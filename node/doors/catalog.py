@@ -52,6 +52,7 @@ CODE_BY_CLASS: Final = MappingProxyType(
         keys_errors.ProofError: _ARGUMENT,
         keys_errors.CheckError: _STATE,
         keys_errors.CeremonyError: _ARGUMENT,
+        keys_errors.MatchError: _ARGUMENT,
         keys_errors.SealError: _ARGUMENT,
         keys_errors.SignatureError: _ARGUMENT,
         keys_errors.KeyStoreError: _STATE,
