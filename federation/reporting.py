@@ -21,6 +21,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from federation.indicators.kind import Kind, KindClass, kind_class
+from federation.roles import INDUSTRY, Role
 from federation.vocabulary import CountBand
 
 # A new reporter is believed like one of whose four reports one was right.
@@ -54,6 +56,27 @@ _LOWER_BOUNDS: Final = {
     CountBand.FEW: 2,
     CountBand.ONE: 1,
 }
+
+_CARRIER: Final = frozenset({Role.CARRIER})
+_BANK: Final = frozenset({Role.BANK})
+_INTERNET: Final = frozenset({Role.INTERNET})
+_ABLE: Final = {
+    **dict.fromkeys((Kind.IM_ACCOUNT, Kind.EMAIL), _INTERNET),
+    **dict.fromkeys((Kind.IP, Kind.LEASED_LINE), _CARRIER | _INTERNET),
+    Kind.ORGANISATION: INDUSTRY,
+}
+_ABLE_OF_CLASS: Final = {
+    KindClass.PHONE: _CARRIER,
+    KindClass.ACCOUNT: _BANK,
+    KindClass.DEVICE: _CARRIER,
+    KindClass.IDENTITY: _CARRIER,
+    KindClass.NETWORK: _INTERNET,
+}
+
+
+def roles_able(kind: Kind) -> frozenset[Role]:
+    """Return the roles whose members can act on a kind of indicator: it is with them."""
+    return _ABLE.get(kind) or _ABLE_OF_CLASS[kind_class(kind)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from federation.statements import BODY_NUMBERS, Nomination, SumBody
 from federation.views import (
     ALARM,
     CEREMONY,
+    CORRECTION,
     CUTOFF,
     EVIDENCE,
     GRANT,
     LIFT,
+    MARK,
     MATTER,
     OUTCOME,
     PROTECTION,
@@ -57,6 +59,14 @@ class TokenRows(NamedTuple):
     evidence: tuple[Row, ...]
     cutoffs: tuple[Row, ...]
     protections: tuple[Row, ...]
+
+
+class MarkRows(NamedTuple):
+    """How one number is marked, each table sorted by its key."""
+
+    marks: tuple[Row, ...]
+    corrections: tuple[Row, ...]
+    cutoffs: tuple[Row, ...]
 
 
 class AlarmRow(NamedTuple):
@@ -125,6 +135,18 @@ class Catalogue:
         """Return what protects these tokens; one that nobody protects is left out."""
         with self._store.read() as reader:
             return _by_token(reader, PROTECTION, tokens)
+
+    def marks(self, tokens: Sequence[bytes]) -> dict[bytes, MarkRows]:
+        """Return how these numbers are marked, and what ends it; one without either is left out."""
+        with self._store.read() as reader:
+            tables = [_by_token(reader, table, tokens) for table in (MARK, CORRECTION, CUTOFF)]
+        marks, corrections, cutoffs = tables
+        return {
+            token: MarkRows(
+                marks.get(token, ()), corrections.get(token, ()), cutoffs.get(token, ())
+            )
+            for token in sorted(marks.keys() | corrections.keys() | cutoffs.keys())
+        }
 
     def bucket(self, prefix: int, bits: int) -> list[bytes]:
         """Return the tokens with evidence whose first ``bits`` bits are ``prefix``, sorted.

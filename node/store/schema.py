@@ -88,6 +88,26 @@ def m003_sums(database: Database) -> None:
     )
 
 
+@PRIVATE_MIGRATIONS()
+def m010_reports(database: Database) -> None:
+    """Keep who reported what and who marked which number: reporters' names never leave."""
+    for statement in (
+        "CREATE TABLE reporter (pseudonym BLOB PRIMARY KEY, contact TEXT NOT NULL,"
+        " upheld INTEGER NOT NULL DEFAULT 0, unfounded INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+        "CREATE TABLE filed_matter (matter BLOB PRIMARY KEY, token BLOB NOT NULL,"
+        " opened INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+        "CREATE INDEX filed_matter_by_token ON filed_matter (token)",
+        "CREATE TABLE filing (matter BLOB NOT NULL, pseudonym BLOB NOT NULL, time INTEGER NOT NULL,"
+        " text_digest BLOB NOT NULL, PRIMARY KEY (matter, pseudonym)) WITHOUT ROWID",
+        "CREATE TABLE own_mark (token BLOB NOT NULL, pseudonym BLOB NOT NULL,"
+        " label INTEGER NOT NULL, time INTEGER NOT NULL,"
+        " PRIMARY KEY (token, pseudonym)) WITHOUT ROWID",
+        "CREATE TABLE mark_sum (sum_id BLOB PRIMARY KEY, token BLOB NOT NULL,"
+        " opened INTEGER NOT NULL, said INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    ):
+        database.execute(statement)
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()
