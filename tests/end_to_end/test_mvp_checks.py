@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -20,6 +21,7 @@ import pytest
 from tests.end_to_end.callers import ask, calling, expired_leaf, refusal
 from tests.end_to_end.members import (
     Federation,
+    command,
     error_lines,
     eventually,
     running_federation,
@@ -239,6 +241,178 @@ def test_13_a_partner_that_enumerates_is_stopped_and_alone(
     eventually(lambda: alarms(COORDINATOR), WAIT_SECONDS)
 
     assert known(federation, "bank-y", "phone", number)  # another's quota is its own
+
+
+TRAINERS = (*CARRIERS, "bank-x")
+PLAN = """
+task = "carrier_subscribers"
+schema = "rows.schema"
+label = {{ definition = "confirmed", maturity_days = 30 }}
+data_use = {{ purpose = "score_own_subjects", legal_basis = "atnfl_32" }}
+expiry_time = 2099-01-31T00:00:00Z
+rounds = {rounds}
+protection = "secret"
+minimum_members = 3
+deadline_seconds = 60
+model = {{ width = 16, networks = 2, bins = 8, seed = {seed} }}
+optimiser = {{ least_steps = {steps}, most_steps = {steps}, batch_rows = 64 }}
+"""
+POLICY = """
+[approval]
+automatic = true
+coordinators = ["coord"]
+tasks = ["carrier_subscribers"]
+uses = ["score_own_subjects"]
+legal_bases = ["atnfl_32"]
+protections = ["secret"]
+codes = ["installed"]
+without_privacy = true
+[[data]]
+name = "rows"
+schema = "rows.schema"
+table = "rows.csv"
+"""
+
+
+def train(federation: Federation, *arguments: str) -> dict[str, Any]:
+    return federation.do(COORDINATOR, "train", *arguments, "--json").document
+
+
+def refused(federation: Federation, *arguments: str) -> str:
+    """Return the reason of a command of the coordinator that must fail."""
+    outcome = federation.run(COORDINATOR, "train", *arguments)
+
+    assert outcome.code == 1, outcome.out
+
+    return error_lines(outcome)[0].rpartition("[")[2].rstrip("]")
+
+
+def plan(federation: Federation, directory: Path, **how: int) -> str:
+    """Propose a plan, and wait until every trainer's policy has approved it."""
+    file = directory / "plan.toml"
+    file.write_text(PLAN.format(**how), encoding="utf-8")
+    digest = str(train(federation, "plan", str(file))["plan_digest"])
+    eventually(
+        lambda: set(train(federation, "status", digest)["approved"]) == set(TRAINERS), WAIT_SECONDS
+    )
+    return digest
+
+
+@pytest.fixture(scope="module")
+def schema_file(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the schema of the rows that the trainers hold from here on."""
+    pytest.importorskip("flwr", reason="the extra 'train' is not installed")
+    from federation.training.table import infer_schema
+    from tests.end_to_end.test_training_run import write_table
+    from tests.training.planted import planted_rows
+
+    schema = infer_schema(planted_rows(200, 1), "label")
+    for place, member in enumerate(TRAINERS):
+        home = federation.home(member)
+        write_table(home.root / "rows.csv", planted_rows(400, 7 + place, place * 0.3))
+        (home.root / "rows.schema").write_bytes(schema.encode())
+        home.training.write_text(POLICY, encoding="utf-8")
+    file = tmp_path_factory.mktemp("plans") / "rows.schema"
+    file.write_bytes(schema.encode())
+    return file
+
+
+@pytest.fixture(scope="module")
+def trained(federation: Federation, schema_file: Path) -> str:
+    """Give a plan whose run lost a member on the way."""
+    digest = plan(federation, schema_file.parent, rounds=6, seed=1, steps=100)
+    launch = command(federation.home(COORDINATOR), "train", "run", digest)
+    launch += ["--schema", str(schema_file)]
+    with subprocess.Popen(launch, stdout=subprocess.DEVNULL) as run:
+        eventually(lambda: train(federation, "status", digest)["round"] >= 1, WAIT_SECONDS)
+        federation.sandbox.kill(TRAINERS[2])
+
+        assert run.wait(300) == 0
+
+    federation.sandbox.start(TRAINERS[2])
+    return digest
+
+
+def outcomes(federation: Federation, digest: str, member: str) -> list[tuple[str, str]]:
+    """Return outcome and reason of a member in each round."""
+    return [
+        (one["outcome"], one["reason"])
+        for each in train(federation, "show", digest)["rounds"]
+        for one in each["outcomes"]
+        if one["member"] == member
+    ]
+
+
+def test_17_carriers_train_together_and_gain_whoever_drops_out_or_cheats(
+    federation: Federation, trained: str, schema_file: Path
+) -> None:
+    found = train(federation, "show", trained)
+    values = {
+        (one["metric"], one["candidate"]): one["millionths"]
+        for one in found["evaluation"]["metrics"]
+    }
+
+    assert values["ROC_AUC", "FEDERATED"] >= values["ROC_AUC", "LOCAL"]
+    assert found["status"]["round"] == 6
+    assert outcomes(federation, trained, TRAINERS[2])[-1][0] == "LATE"
+    assert {one[0] for one in outcomes(federation, trained, TRAINERS[0])} == {"OK"}
+
+    from tests.end_to_end.test_training_secret import poisoned
+
+    cheat = TRAINERS[1]
+    with poisoned(federation, cheat):
+        digest = plan(federation, schema_file.parent, rounds=2, seed=2, steps=10)
+        federation.run(COORDINATOR, "train", "run", digest, "--schema", str(schema_file))
+
+    assert set(outcomes(federation, digest, cheat)) == {("REJECTED", "UPDATE_NORM")}
+
+
+def assess(federation: Federation, directory: Path, digest: str) -> None:
+    """Fill in the template as a person would, and record it."""
+    template = federation.do(COORDINATOR, "train", "assess", digest, "--template").out
+    text = template.replace('reviewer = ""', 'reviewer = "risk office"')
+    file = directory / "assessment.toml"
+    file.write_text(text.replace('decision = "refused"', 'decision = "approved"'))
+    federation.do(COORDINATOR, "train", "assess", digest, "--file", str(file))
+
+
+def release(federation: Federation, directory: Path, digest: str) -> None:
+    """Take a model from its evaluation to its release, and be refused on the way."""
+    assert refused(federation, "release", digest, "--stage", "shadow") == "ASSESSMENT_MISSING"
+
+    assess(federation, directory, digest)
+    federation.do(COORDINATOR, "train", "release", digest, "--stage", "shadow")
+
+    assert refused(federation, "release", digest) == "RELEASE_NOT_APPROVED"
+
+    for member in TRAINERS:
+        federation.do(member, "train", "status", digest, "--until", "shadow", "--wait", "60")
+        federation.do(member, "train", "approve", digest, "--release")
+    eventually(
+        lambda: federation.run(COORDINATOR, "train", "release", digest).code == 0, WAIT_SECONDS
+    )
+
+
+def test_19_no_model_is_released_without_its_papers_and_an_older_one_comes_back(
+    federation: Federation, trained: str, schema_file: Path, tmp_path: Path
+) -> None:
+    release(federation, tmp_path, trained)
+    second = plan(federation, schema_file.parent, rounds=2, seed=3, steps=10)
+    federation.do(COORDINATOR, "train", "run", second, "--schema", str(schema_file))
+    release(federation, tmp_path, second)
+
+    assert train(federation, "show", second)["status"]["in_force"]
+
+    federation.do(COORDINATOR, "train", "rollback", trained)
+    states = [train(federation, "show", one)["status"]["state"] for one in (trained, second)]
+
+    assert states == ["RELEASED", "RETIRED"]
+    eventually(
+        lambda: federation.do(TRAINERS[3], "train", "show", trained, "--json").document["status"][
+            "in_force"
+        ],
+        WAIT_SECONDS,
+    )
 
 
 def test_20_logs_prove_themselves_and_an_edited_history_is_found(federation: Federation) -> None:
