@@ -108,6 +108,26 @@ def m010_reports(database: Database) -> None:
         database.execute(statement)
 
 
+@PRIVATE_MIGRATIONS()
+def m020_figures(database: Database) -> None:
+    """Keep suspect SIMs by site, what is offered for matching, and own figures for the sheet."""
+    for statement in (
+        "CREATE TABLE farm_sim (window INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+        " token BLOB NOT NULL, number TEXT NOT NULL, bucket TEXT NOT NULL,"
+        " PRIMARY KEY (window, epoch, token, number)) WITHOUT ROWID",
+        "CREATE TABLE match_offer (member TEXT NOT NULL, kind INTEGER NOT NULL,"
+        " value TEXT NOT NULL, expires INTEGER NOT NULL,"
+        " PRIMARY KEY (member, kind, value)) WITHOUT ROWID",
+        "CREATE TABLE match_past (session BLOB PRIMARY KEY, member TEXT NOT NULL,"
+        " is_offered INTEGER NOT NULL, time INTEGER NOT NULL, own INTEGER NOT NULL,"
+        " other INTEGER NOT NULL, found INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE sheet_figure (code TEXT NOT NULL, counted INTEGER NOT NULL,"
+        " numerator INTEGER NOT NULL, denominator INTEGER NOT NULL, durations TEXT NOT NULL,"
+        " PRIMARY KEY (code, counted)) WITHOUT ROWID",
+    ):
+        database.execute(statement)
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()
