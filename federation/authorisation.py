@@ -191,10 +191,20 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
             "sum_close",
             "sum_echo",
             "sum_partial",
+            # Who is asked and who decides, the matter itself asks (federation/matters).
+            "verification_open",
+            "verification_tally",
+            "verification_examination",
         ),
         SPEAKING,
     )
     | {"nomination": _NOMINATING, "reassigned": frozenset({Role.CARRIER})}
+    # Who may order what, lift it and decide an appeal, the matter itself asks.
+    | dict.fromkeys(
+        ("disposition_order", "disposition_decision", "appeal", "appeal_decision"), SPEAKING
+    )
+    # Only who has customers carries measures out.
+    | dict.fromkeys(("disposition_receipt", "disposition_reverify"), INDUSTRY)
     # Who proposed the plan, the matter itself asks (federation/matters.py).
     | dict.fromkeys(
         ("training_plan", "training_round", "training_evaluation", "training_stage"), _TRAINING

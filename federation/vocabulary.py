@@ -413,3 +413,184 @@ class CorrectionReason(enum.IntEnum):
 
     MISTAKEN = 1
     OVER = 2
+
+
+class VerificationAnswer(enum.IntEnum):
+    """Say what a member's own data say about an indicator. Source: DOMAIN R03."""
+
+    HIT_SUSPECT = 1
+    HIT_BENIGN = 2
+    NO_RECORD = 3
+    DECLINE = 4
+
+
+class VerificationDecision(enum.IntEnum):
+    """Say how a person decides a conflict of answers."""
+
+    CONFIRM = 1
+    REFUTE = 2
+
+
+class Measure(enum.IntEnum):
+    """Name what may be done about a subject; the prefix says by whom. Source: DOMAIN §6.5."""
+
+    T_CHECK = 1
+    T_REFUSE = 2
+    T_REVERIFY = 3
+    T_LIMIT = 4
+    T_SUSPEND = 5
+    T_IOT_SUSPEND = 6
+    T_IOT_REVERIFY = 7
+    T_BLOCK_CALL = 8
+    T_TRACE = 9
+    T_DEVICE_BLOCK = 10
+    T_SHUTDOWN = 11
+    F_VERIFY = 21
+    F_REVERIFY = 22
+    F_DELAY = 23
+    F_LIMIT = 24
+    F_STOP = 25
+    F_URGENT_STOP = 26
+    F_FREEZE = 27
+    F_UNFREEZE = 28
+    F_RETURN = 29
+    I_RECTIFY = 41
+    I_LIMIT = 42
+    I_SUSPEND = 43
+    I_CLOSE = 44
+    I_NOREREG = 45
+    I_TAKEDOWN_APP = 46
+    I_TAKEDOWN_DOMAIN = 47
+    N_BLOCK = 48
+    W_WARN = 61
+    W_DISSUADE = 62
+    X_HANDOVER = 71
+    R_LIFT = 81
+    R_CLEAR = 82
+
+
+class DispositionReason(enum.IntEnum):
+    """Say to the person concerned why a measure was taken."""
+
+    CONFIRMED_FRAUD = 1
+    DESIGNATED_CASE = 2
+    SIM_FARM = 3
+    MULE_PATTERN = 4
+    LINKED_TO_RISK = 5
+    ABNORMAL_USE = 6
+    IDENTITY_UNPROVEN = 7
+    IMPERSONATION = 8
+    HARMFUL_SOFTWARE = 9
+    REPORT_SUBSTANTIATED = 10
+
+
+class Remedy(enum.IntEnum):
+    """Say what the person concerned can do about a measure."""
+
+    REVERIFY_IDENTITY = 1
+    EXPLAIN_USE = 2
+    RECTIFY = 3
+    APPEAL = 4
+    APPLY_TO_POLICE = 5
+
+
+class DocumentsNeeded(enum.IntEnum):
+    """Say what the remedy needs."""
+
+    NONE = 1
+    PROOF_OF_IDENTITY = 2
+    PROOF_OF_PURCHASE = 3
+    PROOF_OF_TRANSACTION = 4
+    BUSINESS_LICENCE = 5
+    FILING_RECORD = 6
+
+
+class DispositionBasis(enum.IntEnum):
+    """Say what an order rests on."""
+
+    VERIFICATION = 1
+    DESIGNATION = 2
+    CLUE = 3
+    REPORT = 4
+    CHARTER = 5
+
+
+class Authority(enum.IntEnum):
+    """Say in whose power an order is given."""
+
+    FEDERATION = 1
+    POLICE = 2
+
+
+class NoticeDuty(enum.IntEnum):
+    """Say whether the person concerned is told in the notice window."""
+
+    IN_TIME = 1
+    DEFERRED = 2
+
+
+class ReceiptStep(enum.IntEnum):
+    """Say what a member did about an order."""
+
+    EXECUTED = 1
+    NOT_MINE = 2
+    EXEMPT = 3
+    NOTIFIED = 4
+    RESTORED = 5
+
+
+class Exemption(enum.IntEnum):
+    """Say why a member does not execute an order."""
+
+    PROTECTED_OBJECT = 1
+    SHARED_INFRASTRUCTURE = 2
+    LIFTED = 3
+    KNOWN_BENIGN = 4
+    REASSIGNED = 5
+    TERM_OVER = 6
+
+
+class DispositionOutcome(enum.IntEnum):
+    """Say how a measure ended. Source: DOMAIN §6.5."""
+
+    PASS = 1
+    FAIL = 2
+    NO_RESPONSE = 3
+    EXPIRED = 4
+    LIFTED_APPEAL = 5
+    LIFTED_REFUTED = 6
+    LIFTED_TERM = 7
+    LIFTED_DECISION = 8
+
+
+class OrderDecision(enum.IntEnum):
+    """Say what is decided about an order."""
+
+    AUTHORISE = 1
+    REJECT = 2
+    LIFT = 3
+
+
+class ReverifyResult(enum.IntEnum):
+    """Say how the person concerned came out of a new verification of identity."""
+
+    PASS = 1
+    FAIL = 2
+    NO_RESPONSE = 3
+
+
+class AppealGround(enum.IntEnum):
+    """Say what an appeal rests on."""
+
+    NOT_THE_OFFENDER = 1
+    NEW_OWNER = 2
+    HARMLESS_USE = 3
+    IDENTITY_PROVEN = 4
+    DISPROPORTIONATE = 5
+
+
+class AppealResult(enum.IntEnum):
+    """Say how an appeal was decided."""
+
+    UPHELD = 1
+    LIFTED = 2

@@ -1,5 +1,7 @@
 """Matters: processes with states, moved on by statements; README.md has their diagrams."""
 
+from federation.matters.disposition import IN_FORCE, DispositionMatter
+from federation.matters.disposition_facts import Answer, DispositionFacts
 from federation.matters.drawing import draw_states, list_steps
 from federation.matters.fold import (
     AnyMatter,
@@ -26,10 +28,14 @@ from federation.matters.training import TrainingMatter, models_in_force
 from federation.matters.training_facts import TrainingFacts, release_digest
 
 __all__ = [
+    "IN_FORCE",
     "PROCEDURES",
     "PROCEDURE_OF",
     "TABLE",
+    "Answer",
     "AnyMatter",
+    "DispositionFacts",
+    "DispositionMatter",
     "FoldedMatter",
     "Kind",
     "Matter",

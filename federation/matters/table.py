@@ -5,13 +5,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
+from federation.matters.disposition import DISPOSITION
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.report import REPORT
 from federation.matters.training import TRAINING
+from federation.matters.verification import VERIFICATION
 from federation.matters.warning import WARNING
+from federation.vocabulary import FraudStage
 
 PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
-    one.kind: one for one in (TRAINING, WARNING, REPORT)
+    one.kind: one for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION)
 }
 """The procedure of every kind."""
 
@@ -32,7 +35,8 @@ def choice_of(body: Any) -> enum.IntEnum | None:
     """Return the stage, decision or step that a body names, if its kind has one."""
     for name in ("stage", "decision", "step"):
         found = getattr(body, name, None)
-        if isinstance(found, enum.IntEnum) and found:
+        # The stage of a fraud is a fact like others: it decides no step.
+        if isinstance(found, enum.IntEnum) and found and not isinstance(found, FraudStage):
             return found
     return None
 

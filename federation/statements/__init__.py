@@ -23,6 +23,14 @@ from federation.statements.codec import (
     encode_body,
     encode_statement,
 )
+from federation.statements.disposition import (
+    Appeal,
+    AppealDecision,
+    DispositionDecision,
+    DispositionOrder,
+    DispositionReceipt,
+    DispositionReverify,
+)
 from federation.statements.error import StatementError
 from federation.statements.evidence import (
     Nomination,
@@ -60,6 +68,11 @@ from federation.statements.training import (
     TrainingRound,
     TrainingStage,
 )
+from federation.statements.verification import (
+    VerificationExamination,
+    VerificationOpen,
+    VerificationTally,
+)
 from federation.statements.warning import WarningStep, WarningTask
 
 __all__ = [
@@ -68,8 +81,14 @@ __all__ = [
     "MAX_STATEMENT_BYTES",
     "WHOLE_COUNTRY",
     "Alarm",
+    "Appeal",
+    "AppealDecision",
     "Body",
     "ClassDeal",
+    "DispositionDecision",
+    "DispositionOrder",
+    "DispositionReceipt",
+    "DispositionReverify",
     "KeyComplaint",
     "KeyConfirm",
     "KeyDeal",
@@ -105,6 +124,9 @@ __all__ = [
     "TrainingRound",
     "TrainingStage",
     "UnknownBody",
+    "VerificationExamination",
+    "VerificationOpen",
+    "VerificationTally",
     "WarningStep",
     "WarningTask",
     "decode_body",

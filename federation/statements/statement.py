@@ -14,6 +14,14 @@ from federation.statements.ceremony import (
     KeyOpen,
     QuotaGrant,
 )
+from federation.statements.disposition import (
+    Appeal,
+    AppealDecision,
+    DispositionDecision,
+    DispositionOrder,
+    DispositionReceipt,
+    DispositionReverify,
+)
 from federation.statements.evidence import (
     Nomination,
     Opinion,
@@ -47,6 +55,11 @@ from federation.statements.training import (
     TrainingPlan,
     TrainingRound,
     TrainingStage,
+)
+from federation.statements.verification import (
+    VerificationExamination,
+    VerificationOpen,
+    VerificationTally,
 )
 from federation.statements.warning import WarningStep, WarningTask
 from federation.vocabulary import (
@@ -99,6 +112,9 @@ Body = (
     | SumEcho
     | SumPartial
     | SumLabels
+    | VerificationOpen
+    | VerificationTally
+    | VerificationExamination
     | Report
     | ReportCount
     | ReportStep
@@ -106,6 +122,12 @@ Body = (
     | MarkCorrection
     | WarningTask
     | WarningStep
+    | DispositionOrder
+    | DispositionReceipt
+    | DispositionReverify
+    | Appeal
+    | AppealDecision
+    | DispositionDecision
 )
 
 

@@ -8,7 +8,13 @@ from federation.indicators.kind import Kind, KindClass
 from federation.names import MemberId
 from federation.statements import (
     Alarm,
+    Appeal,
+    AppealDecision,
     ClassDeal,
+    DispositionDecision,
+    DispositionOrder,
+    DispositionReceipt,
+    DispositionReverify,
     KeyComplaint,
     KeyConfirm,
     KeyDeal,
@@ -41,30 +47,47 @@ from federation.statements import (
     TrainingPlan,
     TrainingRound,
     TrainingStage,
+    VerificationExamination,
+    VerificationOpen,
+    VerificationTally,
     WarningStep,
     WarningTask,
 )
 from federation.vocabulary import (
     AgeBand,
     AlarmKind,
+    AppealGround,
+    AppealResult,
+    Authority,
     Band,
     CorrectionReason,
     CountBand,
+    DispositionBasis,
+    DispositionOutcome,
+    DispositionReason,
+    DocumentsNeeded,
+    Exemption,
     FraudStage,
     FraudType,
     KeyAction,
     LegalBasis,
     MarkLabel,
+    Measure,
     ModelStage,
+    NoticeDuty,
     OpinionBasis,
     OpinionValue,
+    OrderDecision,
     PermissibleAction,
     ProtectionGround,
     Purpose,
+    ReceiptStep,
+    Remedy,
     ReportAction,
     ReportChannel,
     ReportReason,
     RetractionReason,
+    ReverifyResult,
     SightingKind,
     SubjectRole,
     TrafficLight,
@@ -80,6 +103,7 @@ from federation.vocabulary import (
     TrainingStrategy,
     TrainingTask,
     TrainingUse,
+    VerificationDecision,
     WarningAction,
     WarningChannel,
     WarningOutcome,
@@ -251,6 +275,41 @@ def report(**fields):
     return Report(**defaults | fields)
 
 
+def verification_open(**fields):
+    defaults = {
+        "token": TOKEN,
+        "kind": Kind.PHONE,
+        "epoch": 1,
+        "sum_id": opaque("sum"),
+        "members": tuple(MemberId(name) for name in ("bank-a", "carrier-b", "net-c", "net-d")),
+        "quorum": 3,
+        "due_time": NOW + 600,
+    }
+    return VerificationOpen(**defaults | fields)
+
+
+def order(**fields):
+    defaults = {
+        "token": TOKEN,
+        "kind": Kind.PHONE,
+        "epoch": 1,
+        "subject_role": SubjectRole.OFFENDER_RESOURCE,
+        "measure": Measure.T_LIMIT,
+        "reason": DispositionReason.CONFIRMED_FRAUD,
+        "remedy": Remedy.REVERIFY_IDENTITY,
+        "documents": DocumentsNeeded.PROOF_OF_IDENTITY,
+        "authority": Authority.FEDERATION,
+        "basis": DispositionBasis.VERIFICATION,
+        "basis_id": opaque("verification"),
+        "members": (MemberId("carrier-b"), MemberId("carrier-c")),
+        "term_end_time": NOW + 30 * DAY,
+        "notice_duty": NoticeDuty.IN_TIME,
+        "notice_seconds": DAY,
+    }
+    return DispositionOrder(**defaults | fields)
+
+
+ORDER, COORDINATOR = opaque("order"), MemberId("coord")
 CEREMONY = opaque("ceremony")
 DEALS = tuple(
     ClassDeal(
@@ -355,6 +414,20 @@ EXAMPLES = [
         WarningAction.OUTCOME,
         outcome=WarningOutcome.DISSUADED,
     ),
+    verification_open(),
+    VerificationTally(opaque("round"), MemberId("bank-a"), 3, 0, 2, 1),
+    VerificationExamination(opaque("round"), MemberId("bank-a"), VerificationDecision.REFUTE),
+    order(),
+    order(basis=DispositionBasis.CHARTER, basis_id=b"", subject_role=SubjectRole.UNSPECIFIED),
+    DispositionReceipt(ORDER, COORDINATOR, ReceiptStep.EXECUTED),
+    DispositionReceipt(ORDER, COORDINATOR, ReceiptStep.EXEMPT, Exemption.PROTECTED_OBJECT),
+    DispositionReceipt(
+        ORDER, COORDINATOR, ReceiptStep.RESTORED, outcome=DispositionOutcome.LIFTED_APPEAL
+    ),
+    DispositionReverify(ORDER, COORDINATOR, ReverifyResult.PASS),
+    Appeal(ORDER, COORDINATOR, AppealGround.NEW_OWNER),
+    AppealDecision(ORDER, COORDINATOR, AppealResult.LIFTED),
+    DispositionDecision(ORDER, COORDINATOR, OrderDecision.LIFT),
 ]
 """At least one of every body."""
 

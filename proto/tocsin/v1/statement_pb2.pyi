@@ -9,9 +9,11 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tocsin.v1 import disposition_pb2 as _disposition_pb2
 from tocsin.v1 import reports_pb2 as _reports_pb2
 from tocsin.v1 import sums_pb2 as _sums_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
+from tocsin.v1 import verification_pb2 as _verification_pb2
 from tocsin.v1 import vocabulary_pb2 as _vocabulary_pb2
 from tocsin.v1 import warning_pb2 as _warning_pb2
 import builtins as _builtins
@@ -290,6 +292,15 @@ class Statement(_message.Message):
     SUM_ECHO_FIELD_NUMBER: _builtins.int
     SUM_PARTIAL_FIELD_NUMBER: _builtins.int
     SUM_LABELS_FIELD_NUMBER: _builtins.int
+    VERIFICATION_OPEN_FIELD_NUMBER: _builtins.int
+    VERIFICATION_TALLY_FIELD_NUMBER: _builtins.int
+    VERIFICATION_EXAMINATION_FIELD_NUMBER: _builtins.int
+    DISPOSITION_ORDER_FIELD_NUMBER: _builtins.int
+    DISPOSITION_RECEIPT_FIELD_NUMBER: _builtins.int
+    DISPOSITION_REVERIFY_FIELD_NUMBER: _builtins.int
+    APPEAL_FIELD_NUMBER: _builtins.int
+    APPEAL_DECISION_FIELD_NUMBER: _builtins.int
+    DISPOSITION_DECISION_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
     REPORT_COUNT_FIELD_NUMBER: _builtins.int
     REPORT_STEP_FIELD_NUMBER: _builtins.int
@@ -418,6 +429,42 @@ class Statement(_message.Message):
         """What the entries of a sum's vectors are."""
 
     @_builtins.property
+    def verification_open(self) -> _verification_pb2.VerificationOpen:
+        """Asks all members about an indicator. Verification has 80 to 83."""
+
+    @_builtins.property
+    def verification_tally(self) -> _verification_pb2.VerificationTally:
+        """What a member read from the sum of the answers."""
+
+    @_builtins.property
+    def verification_examination(self) -> _verification_pb2.VerificationExamination:
+        """A conflict is decided."""
+
+    @_builtins.property
+    def disposition_order(self) -> _disposition_pb2.DispositionOrder:
+        """An order to act on a subject. Measures and appeals have 84 to 89."""
+
+    @_builtins.property
+    def disposition_receipt(self) -> _disposition_pb2.DispositionReceipt:
+        """What an addressed member did about it."""
+
+    @_builtins.property
+    def disposition_reverify(self) -> _disposition_pb2.DispositionReverify:
+        """How a new verification of identity came out."""
+
+    @_builtins.property
+    def appeal(self) -> _disposition_pb2.Appeal:
+        """Somebody contests a measure."""
+
+    @_builtins.property
+    def appeal_decision(self) -> _disposition_pb2.AppealDecision:
+        """How an appeal was decided."""
+
+    @_builtins.property
+    def disposition_decision(self) -> _disposition_pb2.DispositionDecision:
+        """An order is authorised or rejected, or its measure lifted."""
+
+    @_builtins.property
     def report(self) -> _reports_pb2.Report:
         """A citizen's report; opens a matter. Reports and marks have 90 to 95."""
 
@@ -481,6 +528,15 @@ class Statement(_message.Message):
         sum_echo: _sums_pb2.SumEcho | None = ...,
         sum_partial: _sums_pb2.SumPartial | None = ...,
         sum_labels: _sums_pb2.SumLabels | None = ...,
+        verification_open: _verification_pb2.VerificationOpen | None = ...,
+        verification_tally: _verification_pb2.VerificationTally | None = ...,
+        verification_examination: _verification_pb2.VerificationExamination | None = ...,
+        disposition_order: _disposition_pb2.DispositionOrder | None = ...,
+        disposition_receipt: _disposition_pb2.DispositionReceipt | None = ...,
+        disposition_reverify: _disposition_pb2.DispositionReverify | None = ...,
+        appeal: _disposition_pb2.Appeal | None = ...,
+        appeal_decision: _disposition_pb2.AppealDecision | None = ...,
+        disposition_decision: _disposition_pb2.DispositionDecision | None = ...,
         report: _reports_pb2.Report | None = ...,
         report_count: _reports_pb2.ReportCount | None = ...,
         report_step: _reports_pb2.ReportStep | None = ...,
@@ -489,11 +545,11 @@ class Statement(_message.Message):
         warning_task: _warning_pb2.WarningTask | None = ...,
         warning_step: _warning_pb2.WarningStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "body", b"body", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -1,0 +1,323 @@
+"""Say what the matter of an order remembers, and which rules its statements must keep.
+
+``federation.matters.disposition`` has the table that names the rules.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from federation.indicators.kind import Kind
+from federation.matters.procedure import Rule
+from federation.measures import MEASURES, RESTRICTABLE, can_act, fits, restricts
+from federation.names import MemberId
+from federation.roles import Role
+from federation.statements import (
+    Appeal,
+    AppealDecision,
+    DispositionDecision,
+    DispositionOrder,
+    DispositionReceipt,
+    DispositionReverify,
+    Statement,
+)
+from federation.vocabulary import (
+    AppealResult,
+    Authority,
+    DispositionOutcome,
+    Exemption,
+    NoticeDuty,
+    OrderDecision,
+    ReceiptStep,
+    ReverifyResult,
+)
+
+# Seconds [P]: an hour to answer an order, and as long to take a lifted measure back.
+EXECUTE_SECONDS: Final = 3_600
+RESTORE_SECONDS: Final = 3_600
+# Seconds [P]: a day to authorise what a member proposes to others, and to decide an appeal.
+AUTHORISE_SECONDS: Final = 86_400
+APPEAL_SECONDS: Final = 86_400
+# Seconds [P]: a measure of half a year is ordered again, or it is over.
+MAX_TERM_SECONDS: Final = 183 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one addressed member has come to. Times are seconds since 1970; 0: not so.
+
+    Attributes:
+        step: The last of EXECUTED, NOT_MINE and EXEMPT.
+    """
+
+    step: ReceiptStep
+    answered_time: int
+    executed_time: int = 0
+    notified_time: int = 0
+    restored_time: int = 0
+    exemption: Exemption | None = None
+    outcome: DispositionOutcome | None = None
+    reverified: ReverifyResult | None = None
+
+    @property
+    def is_restricting(self) -> bool:
+        """Whether the measure is in place at this member."""
+        return bool(self.executed_time) and not self.restored_time
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionFacts:
+    """What the statements about one order have come to. Times are seconds; 0: not so.
+
+    Attributes:
+        authorised_time: Since when the order is in force.
+        answers: Of those members that have answered.
+        appealed_time: Of the first appeal that has not been decided.
+        appeals: Who took appeals in, and when.
+        lifted_time: When it was lifted.
+        lifted_by: Who lifted it.
+        lift: How.
+    """
+
+    order: DispositionOrder
+    opener: MemberId | None = None
+    order_time: int = 0
+    authorised_time: int = 0
+    answers: Mapping[MemberId, Answer] = field(default_factory=lambda: MappingProxyType({}))
+    appealed_time: int = 0
+    appeals: tuple[tuple[MemberId, int], ...] = ()
+    lifted_time: int = 0
+    lifted_by: MemberId | None = None
+    lift: DispositionOutcome | None = None
+
+    @property
+    def executed(self) -> frozenset[MemberId]:
+        """Members that have carried it out, whether they took it back or not."""
+        return frozenset(one for one, answer in self.answers.items() if answer.executed_time)
+
+    @property
+    def restricting(self) -> frozenset[MemberId]:
+        """Members at which the measure is in place."""
+        return frozenset(one for one, answer in self.answers.items() if answer.is_restricting)
+
+    @property
+    def unnotified(self) -> frozenset[MemberId]:
+        """Members that acted and owe the person concerned a notice."""
+        if self.order.notice_duty is NoticeDuty.DEFERRED:
+            return frozenset()
+        return frozenset(one for one in self.restricting if not self.answers[one].notified_time)
+
+    def owed(self) -> Iterator[tuple[int, MemberId]]:
+        """Yield by when each member owes its next step."""
+        if self.lifted_time:
+            yield from ((self.lifted_time + RESTORE_SECONDS, one) for one in self.restricting)
+            return
+        if not self.authorised_time:
+            return
+        for one in self.order.members:
+            if one not in self.answers:
+                yield self.authorised_time + EXECUTE_SECONDS, one
+        for one in self.unnotified:
+            yield self.answers[one].executed_time + self.order.notice_seconds, one
+        if self.appealed_time and self.opener is not None:
+            yield self.appealed_time + APPEAL_SECONDS, self.opener
+
+
+def due(facts: DispositionFacts, issued: int) -> int | None:
+    """Return by when the first step is owed; an order that only waits is decided in time."""
+    if not facts.authorised_time and not facts.lifted_time:
+        return issued + AUTHORISE_SECONDS
+    return min((time for time, _ in facts.owed()), default=None)
+
+
+def awaited(facts: DispositionFacts) -> frozenset[MemberId]:
+    """Return the members whose step is the one that is due."""
+    owed = list(facts.owed())
+    first = min((time for time, _ in owed), default=0)
+    return frozenset(one for time, one in owed if time == first)
+
+
+def _body(statement: Statement) -> Any:
+    return statement.body
+
+
+def _measure_fits(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    order = facts.order
+    return order.kind is not Kind.ORGANISATION and fits(order.measure, order.kind)
+
+
+def _subject_may(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    return not restricts(facts.order.measure) or facts.order.subject_role in RESTRICTABLE
+
+
+def _term_fits(facts: DispositionFacts, _member: MemberId, said: Statement) -> bool:
+    return 0 < facts.order.term_end_time - said.issued_time <= MAX_TERM_SECONDS
+
+
+def _is_police_order(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    return facts.order.authority is Authority.POLICE
+
+
+def _is_common(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    return (
+        facts.order.authority is Authority.FEDERATION
+        and facts.order.notice_duty is NoticeDuty.IN_TIME
+        and not MEASURES[facts.order.measure].by_police
+    )
+
+
+def _is_civil(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    return facts.order.authority is Authority.FEDERATION
+
+
+def _is_for_itself(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return facts.order.members == (member,)
+
+
+def _can_act(role: Role) -> Rule:
+    def holds(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+        return can_act(frozenset({role}), facts.order.measure)
+
+    return Rule("MEASURE_NOT_ITS_OWN", f"the measure is one for a {role}", holds)
+
+
+def _is_in_term(facts: DispositionFacts, _member: MemberId, said: Statement) -> bool:
+    return said.issued_time < facts.order.term_end_time
+
+
+def _is_after_term(facts: DispositionFacts, _member: MemberId, said: Statement) -> bool:
+    if _body(said).outcome is not DispositionOutcome.LIFTED_TERM:
+        return False
+    return said.issued_time >= facts.order.term_end_time
+
+
+def _is_lifted_elsewhere(_facts: DispositionFacts, _member: MemberId, said: Statement) -> bool:
+    return _body(said).outcome in LIFTS - {DispositionOutcome.LIFTED_TERM}
+
+
+def _is_last(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    answered = facts.answers.keys() >= set(facts.order.members)
+    return answered and facts.restricting <= {member}
+
+
+def _is_free(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return member not in facts.restricting
+
+
+def _has_acted(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return member in facts.restricting
+
+
+def _owes_notice(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return member in facts.unnotified
+
+
+def _notices_last(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return facts.unnotified <= {member}
+
+
+LIFTS: Final = frozenset(
+    {
+        DispositionOutcome.PASS,
+        DispositionOutcome.LIFTED_APPEAL,
+        DispositionOutcome.LIFTED_REFUTED,
+        DispositionOutcome.LIFTED_TERM,
+        DispositionOutcome.LIFTED_DECISION,
+    }
+)
+"""Outcomes with which a measure is taken back."""
+
+MEASURE_FITS: Final = Rule(
+    "MEASURE_UNFIT", "the measure is one for this kind of indicator", _measure_fits
+)
+SUBJECT_MAY: Final = Rule(
+    "SUBJECT_NOT_RESTRICTED",
+    "who is restricted is an offender's resource or a mule",
+    _subject_may,
+)
+TERM_FITS: Final = Rule(
+    "TERM_INVALID", "the term ends after the order and within half a year", _term_fits
+)
+COMMON: Final = Rule(
+    "POLICE_ONLY", "neither measure nor secrecy nor authority is the police's alone", _is_common
+)
+BY_POLICE: Final = Rule("AUTHORITY_INVALID", "police order in their own power", _is_police_order)
+CIVIL: Final = Rule("POLICE_ORDER", "the order was not given in the police's power", _is_civil)
+FOR_ITSELF: Final = Rule("ADDRESSED_TO_OTHERS", "the member orders itself alone", _is_for_itself)
+ABLE: Final = {role: _can_act(role) for role in (Role.CARRIER, Role.BANK, Role.INTERNET)}
+IN_TERM: Final = Rule("TERM_OVER", "it is said before the term is over", _is_in_term)
+AFTER_TERM: Final = Rule(
+    "TERM_NOT_OVER", "it is said when the term is over, and says so", _is_after_term
+)
+LIFTED_ELSEWHERE: Final = Rule(
+    "NOT_LIFTED", "it says that another lift covers the subject", _is_lifted_elsewhere
+)
+LAST: Final = Rule(
+    "OTHERS_REMAIN", "all have answered, and the measure is in place nowhere else", _is_last
+)
+FREE: Final = Rule("ALREADY_EXECUTED", "the measure is not in place at the member", _is_free)
+ACTED: Final = Rule("NOT_EXECUTED", "the measure is in place at the member", _has_acted)
+OWES_NOTICE: Final = Rule(
+    "NOTICE_NOT_OWED", "the member acted and has not told the person concerned", _owes_notice
+)
+NOTICES_LAST: Final = Rule(
+    "NOTICES_MISSING", "with it, all who acted have told the person concerned", _notices_last
+)
+
+
+def absorb(facts: DispositionFacts, member: MemberId, said: Statement) -> DispositionFacts:
+    """Add what an accepted statement says."""
+    body, time = said.body, said.issued_time
+    if isinstance(body, DispositionOrder):
+        return replace(facts, opener=member, order_time=time)
+    if isinstance(body, DispositionReceipt):
+        return _with_answer(facts, member, _answered(facts.answers.get(member), body, time))
+    if isinstance(body, DispositionReverify):
+        return _reverified(facts, member, body, time)
+    if isinstance(body, Appeal):
+        first = facts.appealed_time or (0 if facts.lifted_time else time)
+        return replace(facts, appealed_time=first, appeals=(*facts.appeals, (member, time)))
+    if isinstance(body, AppealDecision):
+        facts = replace(facts, appealed_time=0)
+        if body.decision is AppealResult.LIFTED:
+            return lifted(facts, member, time, DispositionOutcome.LIFTED_APPEAL)
+    if isinstance(body, DispositionDecision):
+        if body.decision is OrderDecision.AUTHORISE:
+            return replace(facts, authorised_time=time)
+        if body.decision is OrderDecision.LIFT:
+            return lifted(facts, member, time, DispositionOutcome.LIFTED_DECISION)
+    return facts
+
+
+def lifted(
+    facts: DispositionFacts, member: MemberId, time: int, how: DispositionOutcome
+) -> DispositionFacts:
+    """Record a lift; the first one stands."""
+    if facts.lifted_time:
+        return facts
+    return replace(facts, lifted_time=time, lifted_by=member, lift=how, appealed_time=0)
+
+
+def _with_answer(facts: DispositionFacts, member: MemberId, answer: Answer) -> DispositionFacts:
+    return replace(facts, answers=MappingProxyType({**facts.answers, member: answer}))
+
+
+def _answered(before: Answer | None, body: DispositionReceipt, time: int) -> Answer:
+    if body.step is ReceiptStep.EXECUTED:
+        return Answer(body.step, time, executed_time=time)
+    if before is not None and body.step is ReceiptStep.NOTIFIED:
+        return replace(before, notified_time=time)
+    if before is not None and body.step is ReceiptStep.RESTORED:
+        return replace(before, restored_time=time, outcome=body.outcome)
+    return Answer(body.step, time, exemption=body.exemption)
+
+
+def _reverified(
+    facts: DispositionFacts, member: MemberId, body: DispositionReverify, time: int
+) -> DispositionFacts:
+    answer = facts.answers[member]
+    facts = _with_answer(facts, member, replace(answer, reverified=body.decision))
+    if body.decision is ReverifyResult.PASS:
+        return lifted(facts, member, time, DispositionOutcome.PASS)
+    return facts
