@@ -27,7 +27,7 @@ from federation.statements import (
 )
 from federation.statements import error as error_module
 from tests.federation.said import EXAMPLES, NOW, nomination, opaque, said, sighting, statements
-from tocsin.v1 import disposition_pb2, statement_pb2
+from tocsin.v1 import statement_pb2
 
 REASONS = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", error_module.StatementError.__doc__)) | {"ACCEPTED"}
 PARTS = (ClassDeal, MemberOutcome, MetricValue, Statement)
@@ -35,7 +35,6 @@ PAIRS = {kind.__name__: kind for kind in (*typing.get_args(Body), *PARTS)}
 MESSAGES = {
     name: message
     for file in (
-        disposition_pb2.DESCRIPTOR,
         statement_pb2.DESCRIPTOR,
         *statement_pb2.DESCRIPTOR.dependencies,
     )

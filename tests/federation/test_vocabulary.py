@@ -4,11 +4,11 @@ import pytest
 
 from federation import vocabulary
 from federation.indicators.kind import Kind, KindClass
-from tocsin.v1 import disposition_pb2, statement_pb2
+from tocsin.v1 import statement_pb2
 
 PACKAGE = statement_pb2.DESCRIPTOR.package
 IMPORTED = [file for file in statement_pb2.DESCRIPTOR.dependencies if file.package == PACKAGE]
-FILES = [disposition_pb2.DESCRIPTOR, statement_pb2.DESCRIPTOR, *IMPORTED]
+FILES = [statement_pb2.DESCRIPTOR, *IMPORTED]
 WIRE = {name: enum for file in FILES for name, enum in file.enum_types_by_name.items()}
 MIRRORS = {
     "IndicatorKind": Kind,
