@@ -691,3 +691,59 @@ CALL_CONTEXT_NONE: CallContext.ValueType  # 3
 CALL_CONTEXT_UNKNOWN: CallContext.ValueType  # 4
 """The carrier sees no calls now."""
 Global___CallContext: _TypeAlias = CallContext  # noqa: Y015
+
+class _VerificationAnswer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerificationAnswerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VerificationAnswer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERIFICATION_ANSWER_UNSPECIFIED: _VerificationAnswer.ValueType  # 0
+    """No answer yet."""
+    VERIFICATION_ANSWER_HIT_SUSPECT: _VerificationAnswer.ValueType  # 1
+    """It is part of a fraud."""
+    VERIFICATION_ANSWER_HIT_BENIGN: _VerificationAnswer.ValueType  # 2
+    """It is known and no fraud."""
+    VERIFICATION_ANSWER_NO_RECORD: _VerificationAnswer.ValueType  # 3
+    """Nothing is known of it; agrees with nobody."""
+    VERIFICATION_ANSWER_DECLINE: _VerificationAnswer.ValueType  # 4
+    """The member does not say."""
+
+class VerificationAnswer(_VerificationAnswer, metaclass=_VerificationAnswerEnumTypeWrapper):
+    """What a member's own data say about an indicator (R03); travels in a private sum alone."""
+
+VERIFICATION_ANSWER_UNSPECIFIED: VerificationAnswer.ValueType  # 0
+"""No answer yet."""
+VERIFICATION_ANSWER_HIT_SUSPECT: VerificationAnswer.ValueType  # 1
+"""It is part of a fraud."""
+VERIFICATION_ANSWER_HIT_BENIGN: VerificationAnswer.ValueType  # 2
+"""It is known and no fraud."""
+VERIFICATION_ANSWER_NO_RECORD: VerificationAnswer.ValueType  # 3
+"""Nothing is known of it; agrees with nobody."""
+VERIFICATION_ANSWER_DECLINE: VerificationAnswer.ValueType  # 4
+"""The member does not say."""
+Global___VerificationAnswer: _TypeAlias = VerificationAnswer  # noqa: Y015
+
+class _VerificationDecision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerificationDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VerificationDecision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERIFICATION_DECISION_UNSPECIFIED: _VerificationDecision.ValueType  # 0
+    """Never sent, always refused."""
+    VERIFICATION_DECISION_CONFIRM: _VerificationDecision.ValueType  # 1
+    """It is part of a fraud."""
+    VERIFICATION_DECISION_REFUTE: _VerificationDecision.ValueType  # 2
+    """It is none."""
+
+class VerificationDecision(_VerificationDecision, metaclass=_VerificationDecisionEnumTypeWrapper):
+    """How a person decides a conflict of answers."""
+
+VERIFICATION_DECISION_UNSPECIFIED: VerificationDecision.ValueType  # 0
+"""Never sent, always refused."""
+VERIFICATION_DECISION_CONFIRM: VerificationDecision.ValueType  # 1
+"""It is part of a fraud."""
+VERIFICATION_DECISION_REFUTE: VerificationDecision.ValueType  # 2
+"""It is none."""
+Global___VerificationDecision: _TypeAlias = VerificationDecision  # noqa: Y015
