@@ -134,6 +134,11 @@ _MEMBERS: Final = _open_to(SPEAKING)
 # Proving an answer gives the answer again, so it counts like asking for it.
 _EVALUATION: Final = Rule(_VALUE_PURPOSES, Meter.EVALUATE)
 _LOOKUP: Final = Rule(_VALUE_PURPOSES, Meter.LOOKUP)
+# A match tells as much as looking up each of its elements, all of which are counted at the start.
+_MATCH: Final = Rule(
+    MappingProxyType({Role.INTERNET: frozenset({Purpose.VERIFICATION})}), Meter.LOOKUP
+)
+_MATCHING: Final = _open_to(frozenset({Role.INTERNET}))
 # Only who holds the payment back, and only for that (DOMAIN R38).
 _CALL_CONTEXT: Final = Rule(
     MappingProxyType({Role.BANK: frozenset({Purpose.PAYMENT_HOLD})}), Meter.LOOKUP
@@ -149,6 +154,10 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "LookupService.Explain": _MEMBERS,
         "LookupService.GetQuota": _EVERYONE,
         "CallContextService.GetCallContext": _CALL_CONTEXT,
+        "MatchService.OpenMatch": _MATCH,
+        # Whether the caller has opened the session, the session itself asks.
+        "MatchService.EvaluateMatch": _MATCHING,
+        "MatchService.CloseMatch": _MATCHING,
         "LogService.Read": _READERS,
         "LogService.Watch": _READERS,
         "LogService.Gossip": _READERS,
@@ -211,6 +220,8 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     )
     # Only who has rows of its own can give them.
     | {"training_approval": INDUSTRY}
+    # What the carriers saw together, whoever of them or for them opened the sum.
+    | {"farm_alert": frozenset({Role.CARRIER, Role.COORDINATOR})}
     # Whose step it is, the matter itself asks; who has customers can say how they mark a number.
     | dict.fromkeys(("report", "report_count", "report_step"), SPEAKING)
     | {"number_mark": INDUSTRY, "mark_correction": _CLEARING}

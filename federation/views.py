@@ -27,6 +27,7 @@ from federation.names import MemberId
 from federation.statements import (
     BODY_NUMBERS,
     Alarm,
+    FarmAlert,
     KeyComplaint,
     KeyConfirm,
     KeyDeal,
@@ -183,6 +184,12 @@ CORRECTION: Final = Table(
     _columns("token:B member:T statement:B kind:I effective:I expires:I"),
     key=("token", "member", "statement"),
 )
+FARM: Final = Table(
+    "farm",
+    _columns("token:B member:T statement:B window:I total:I issued:I"),
+    key=("token", "member", "statement"),
+    indexes=(("issued",),),
+)
 TABLES: Final = (
     EVIDENCE,
     CUTOFF,
@@ -197,6 +204,7 @@ TABLES: Final = (
     SUM,
     MARK,
     CORRECTION,
+    FARM,
 )
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
@@ -355,6 +363,13 @@ def _fold_alarm(member: str, _position: int, entry: bytes, statement: Statement)
     return [Put("alarm", (member, statement.id, statement.issued_time, entry))]
 
 
+def _fold_farm(member: str, _position: int, _entry: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    issued = statement.issued_time
+    row = (body.token, member, statement.id, body.window_time, body.total, issued)
+    return [Put("farm", row)]
+
+
 def _fold_matter(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
     body: Any = statement.body
     named, kind = name_matter(MemberId(member), statement), PROCEDURE_OF[type(body)].kind
@@ -408,6 +423,7 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     KeyComplaint: _fold_ceremony,
     QuotaGrant: _fold_grant,
     Alarm: _fold_alarm,
+    FarmAlert: _fold_farm,
     SumOpen: _fold_sum,
     SumShares: _fold_sum,
     SumCheck: _fold_sum,

@@ -40,6 +40,7 @@ from federation.statements.evidence import (
     Retraction,
     Sighting,
 )
+from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
 from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.statement import (
@@ -89,6 +90,7 @@ __all__ = [
     "DispositionOrder",
     "DispositionReceipt",
     "DispositionReverify",
+    "FarmAlert",
     "KeyComplaint",
     "KeyConfirm",
     "KeyDeal",

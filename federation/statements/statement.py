@@ -30,6 +30,7 @@ from federation.statements.evidence import (
     Retraction,
     Sighting,
 )
+from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
 from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.shape import (
@@ -128,6 +129,7 @@ Body = (
     | Appeal
     | AppealDecision
     | DispositionDecision
+    | FarmAlert
 )
 
 

@@ -15,6 +15,7 @@ from federation.statements import (
     DispositionOrder,
     DispositionReceipt,
     DispositionReverify,
+    FarmAlert,
     KeyComplaint,
     KeyConfirm,
     KeyDeal,
@@ -322,6 +323,9 @@ DEALS = tuple(
 )
 
 EXAMPLES = [
+    FarmAlert(
+        token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
+    ),
     nomination(last_seen_time=NOW - 40 * DAY, sealed_details=opaque("details", 80)),
     nomination(stage=FraudStage.UNSPECIFIED, subject_role=SubjectRole.UNSPECIFIED),
     sighting(seen_time=NOW - 40 * DAY),
