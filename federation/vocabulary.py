@@ -162,6 +162,7 @@ class AlarmKind(enum.IntEnum):
     EVALUATION_WRONG = 3
     STATEMENT_REFUSED = 4
     MODEL_DRIFTED = 5
+    MATTER_OVERDUE = 6
 
 
 class TrainingTask(enum.IntEnum):
@@ -520,6 +521,7 @@ class Authority(enum.IntEnum):
 
     FEDERATION = 1
     POLICE = 2
+    MEMBER = 3
 
 
 class NoticeDuty(enum.IntEnum):
@@ -594,3 +596,22 @@ class AppealResult(enum.IntEnum):
 
     UPHELD = 1
     LIFTED = 2
+
+
+class Sector(enum.IntEnum):
+    """Say whose members a duty is for. Source: DOMAIN R45."""
+
+    CARRIER = 1
+    BANK = 2
+    INTERNET = 3
+
+
+class DutyEvidence(enum.IntEnum):
+    """Say what an attestation of a duty rests on. Source: DOMAIN R39."""
+
+    SELF_CHECK = 1
+    AUDIT = 2
+    SYSTEM_RECORDS = 3
+    METRICS = 4
+    TRAINING_RECORDS = 5
+    RULES = 6

@@ -13,7 +13,6 @@ from federation.matters.disposition_facts import (
     ABLE,
     ACTED,
     AFTER_TERM,
-    BY_POLICE,
     CIVIL,
     COMMON,
     FOR_ITSELF,
@@ -24,6 +23,7 @@ from federation.matters.disposition_facts import (
     MEASURE_FITS,
     NOTICES_LAST,
     OWES_NOTICE,
+    POWER,
     SUBJECT_MAY,
     TERM_FITS,
     DispositionFacts,
@@ -52,7 +52,13 @@ from federation.statements import (
     DispositionReverify,
     Statement,
 )
-from federation.vocabulary import AppealResult, OrderDecision, ReceiptStep, ReverifyResult
+from federation.vocabulary import (
+    AppealResult,
+    Authority,
+    OrderDecision,
+    ReceiptStep,
+    ReverifyResult,
+)
 
 DispositionMatter = Matter[DispositionFacts]
 
@@ -82,16 +88,34 @@ _SOUND: Final = (MEASURE_FITS, SUBJECT_MAY, TERM_FITS)
 _ADDRESSED: Final = (INDUSTRY, Part.PARTY)
 
 _ORDERS: Final = (
-    _step(State.ABSENT, _ORDER, (_POLICE, Part.ANYONE), (BY_POLICE, *_SOUND), State.AUTHORISED),
-    _step(State.ABSENT, _ORDER, (_DECIDING, Part.ANYONE), (COMMON, *_SOUND), State.AUTHORISED),
+    _step(
+        State.ABSENT,
+        _ORDER,
+        (_POLICE, Part.ANYONE),
+        (POWER[Authority.POLICE], *_SOUND),
+        State.AUTHORISED,
+    ),
+    _step(
+        State.ABSENT,
+        _ORDER,
+        (_DECIDING, Part.ANYONE),
+        (POWER[Authority.FEDERATION], COMMON, *_SOUND),
+        State.AUTHORISED,
+    ),
     _step(
         State.ABSENT,
         _ORDER,
         (INDUSTRY, Part.ANYONE),
-        (COMMON, *_SOUND, FOR_ITSELF),
+        (POWER[Authority.MEMBER], COMMON, *_SOUND, FOR_ITSELF),
         State.AUTHORISED,
     ),
-    _step(State.ABSENT, _ORDER, (INDUSTRY, Part.ANYONE), (COMMON, *_SOUND), State.PROPOSED),
+    _step(
+        State.ABSENT,
+        _ORDER,
+        (INDUSTRY, Part.ANYONE),
+        (POWER[Authority.MEMBER], COMMON, *_SOUND),
+        State.PROPOSED,
+    ),
     _step(
         State.PROPOSED,
         (DispositionDecision, OrderDecision.AUTHORISE),

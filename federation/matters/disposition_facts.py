@@ -155,20 +155,21 @@ def _term_fits(facts: DispositionFacts, _member: MemberId, said: Statement) -> b
     return 0 < facts.order.term_end_time - said.issued_time <= MAX_TERM_SECONDS
 
 
-def _is_police_order(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
-    return facts.order.authority is Authority.POLICE
-
-
 def _is_common(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
-    return (
-        facts.order.authority is Authority.FEDERATION
-        and facts.order.notice_duty is NoticeDuty.IN_TIME
-        and not MEASURES[facts.order.measure].by_police
-    )
+    order = facts.order
+    return order.notice_duty is NoticeDuty.IN_TIME and not MEASURES[order.measure].by_police
+
+
+def _has_power(authority: Authority) -> Rule:
+    def holds(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+        return facts.order.authority is authority
+
+    sentence = f"the order is given in the power of {authority.name.lower()}"
+    return Rule("AUTHORITY_INVALID", sentence, holds)
 
 
 def _is_civil(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
-    return facts.order.authority is Authority.FEDERATION
+    return facts.order.authority is not Authority.POLICE
 
 
 def _is_for_itself(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
@@ -239,10 +240,8 @@ SUBJECT_MAY: Final = Rule(
 TERM_FITS: Final = Rule(
     "TERM_INVALID", "the term ends after the order and within half a year", _term_fits
 )
-COMMON: Final = Rule(
-    "POLICE_ONLY", "neither measure nor secrecy nor authority is the police's alone", _is_common
-)
-BY_POLICE: Final = Rule("AUTHORITY_INVALID", "police order in their own power", _is_police_order)
+COMMON: Final = Rule("POLICE_ONLY", "neither measure nor secrecy is the police's alone", _is_common)
+POWER: Final = {authority: _has_power(authority) for authority in Authority}
 CIVIL: Final = Rule("POLICE_ORDER", "the order was not given in the police's power", _is_civil)
 FOR_ITSELF: Final = Rule("ADDRESSED_TO_OTHERS", "the member orders itself alone", _is_for_itself)
 ABLE: Final = {role: _can_act(role) for role in (Role.CARRIER, Role.BANK, Role.INTERNET)}
@@ -270,7 +269,9 @@ def absorb(facts: DispositionFacts, member: MemberId, said: Statement) -> Dispos
     """Add what an accepted statement says."""
     body, time = said.body, said.issued_time
     if isinstance(body, DispositionOrder):
-        return replace(facts, opener=member, order_time=time)
+        waits = body.authority is Authority.MEMBER and body.members != (member,)
+        since = 0 if waits else time
+        return replace(facts, opener=member, order_time=time, authorised_time=since)
     if isinstance(body, DispositionReceipt):
         return _with_answer(facts, member, _answered(facts.answers.get(member), body, time))
     if isinstance(body, DispositionReverify):

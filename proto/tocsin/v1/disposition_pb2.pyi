@@ -353,6 +353,8 @@ class _AuthorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Authority.V
     """The federation's."""
     AUTHORITY_POLICE: _Authority.ValueType  # 2
     """The police's; nobody else lifts it."""
+    AUTHORITY_MEMBER: _Authority.ValueType  # 3
+    """A member's own: about itself at once, about others when the federation authorises it."""
 
 class Authority(_Authority, metaclass=_AuthorityEnumTypeWrapper):
     """In whose power an order is given."""
@@ -363,6 +365,8 @@ AUTHORITY_FEDERATION: Authority.ValueType  # 1
 """The federation's."""
 AUTHORITY_POLICE: Authority.ValueType  # 2
 """The police's; nobody else lifts it."""
+AUTHORITY_MEMBER: Authority.ValueType  # 3
+"""A member's own: about itself at once, about others when the federation authorises it."""
 Global___Authority: _TypeAlias = Authority  # noqa: Y015
 
 class _NoticeDuty:

@@ -1,0 +1,140 @@
+"""Say which orders about a subject hold now, of all matters together.
+
+A lift covers every order about its subject that is not younger than it, and every order that rests
+on the same basis, whenever that was given: what was wrong is not ordered again under another name.
+So a lift wins over an older restriction in whatever order the two arrive. Only a lift of a police
+order covers police orders.
+
+    lifts = find_lifts(matters)
+    if covering(matter, lifts) is not None: ...
+
+Source: R63; ATNFL article 32.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from federation.matters.disposition import IN_FORCE, DispositionMatter
+from federation.matters.fold import AnyMatter
+from federation.matters.procedure import Kind, State
+from federation.measures import restricts
+from federation.names import MemberId
+from federation.vocabulary import Authority, DispositionOutcome
+
+_ENDED: Final = frozenset({State.REJECTED, State.EXPIRED, State.LIFTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """Something that frees a subject.
+
+    Attributes:
+        time: Orders up to this second end, seconds since 1970.
+        by_police: Whether it covers police orders too.
+        member: Who decided it.
+        matter_id: Where it stands, 16 bytes.
+        basis_id: On what the lifted order rested; empty: on nothing that could be ordered again.
+    """
+
+    token: bytes
+    time: int
+    by_police: bool
+    outcome: DispositionOutcome
+    member: MemberId
+    matter_id: bytes
+    basis_id: bytes = b""
+
+    def covers(self, matter: DispositionMatter) -> bool:
+        """Say whether an order ends with it."""
+        order = matter.facts.order
+        if order.token != self.token or (_is_police(matter) and not self.by_police):
+            return False
+        return matter.opened <= self.time or bool(self.basis_id and order.basis_id == self.basis_id)
+
+
+Lifts = Mapping[bytes, Sequence[Lift]]
+
+
+def find_lifts(matters: Iterable[AnyMatter]) -> Lifts:
+    """Return by token what frees it: lifted orders, and verifications that refuted the suspicion.
+
+    Args:
+        matters: Of any kind; the others are passed over.
+    """
+    found: dict[bytes, list[Lift]] = {}
+    for matter in matters:
+        lift = _of_order(matter) if matter.kind is Kind.DISPOSITION else _of_refutation(matter)
+        if lift is not None:
+            found.setdefault(lift.token, []).append(lift)
+    ordered = {
+        token: tuple(sorted(lifts, key=lambda one: (one.time, one.matter_id)))
+        for token, lifts in found.items()
+    }
+    return MappingProxyType(ordered)
+
+
+def covering(matter: DispositionMatter, lifts: Lifts) -> Lift | None:
+    """Return the first lift under which an order falls, its own included; None: it stands."""
+    found = lifts.get(matter.facts.order.token, ())
+    return next((lift for lift in found if lift.covers(matter)), None)
+
+
+def state_of(matter: DispositionMatter, lifts: Lifts, now: int) -> State:
+    """Return an order's state at a second, with the lifts of all matters."""
+    state = matter.state_at(now)
+    if state in _ENDED or covering(matter, lifts) is None:
+        return state
+    return State.LIFTED
+
+
+def is_in_force(matter: DispositionMatter, lifts: Lifts, now: int) -> bool:
+    """Say whether an order holds at a second."""
+    return state_of(matter, lifts, now) in IN_FORCE
+
+
+def restrictions(
+    matters: Iterable[DispositionMatter], lifts: Lifts, now: int
+) -> tuple[DispositionMatter, ...]:
+    """Return the orders that restrict somebody at a second, in the order given."""
+    return tuple(
+        one
+        for one in matters
+        if restricts(one.facts.order.measure) and is_in_force(one, lifts, now)
+    )
+
+
+def _is_police(matter: DispositionMatter) -> bool:
+    return matter.facts.order.authority is Authority.POLICE
+
+
+def _of_order(matter: DispositionMatter) -> Lift | None:
+    facts = matter.facts
+    if facts.lift is None or facts.lifted_by is None:
+        return None
+    order = facts.order
+    return Lift(
+        order.token,
+        facts.lifted_time,
+        _is_police(matter),
+        facts.lift,
+        facts.lifted_by,
+        matter.id,
+        order.basis_id,
+    )
+
+
+def _of_refutation(matter: AnyMatter) -> Lift | None:
+    """A verification frees what was ordered before it began, and what rests on it."""
+    if matter.kind is not Kind.VERIFICATION or matter.state is not State.REFUTED:
+        return None
+    return Lift(
+        matter.subject,
+        matter.opened,
+        by_police=False,
+        outcome=DispositionOutcome.LIFTED_REFUTED,
+        member=matter.opener,
+        matter_id=matter.id,
+        basis_id=matter.id,
+    )

@@ -1,0 +1,167 @@
+"""What holds about a subject, of all orders together: a lift frees it everywhere."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.matters import State
+from federation.matters.restrictions import (
+    covering,
+    find_lifts,
+    is_in_force,
+    restrictions,
+    state_of,
+)
+from federation.vocabulary import (
+    AppealResult,
+    Authority,
+    DispositionBasis,
+    DispositionOutcome,
+    Measure,
+    OrderDecision,
+)
+from tests.federation.disposition_world import (
+    BANK,
+    COORD,
+    EXECUTED,
+    NET,
+    POLICE,
+    A,
+    after,
+    appeal,
+    decide,
+    decided,
+    ordered,
+    receipt,
+)
+from tests.federation.said import DAY, NOW, opaque
+
+PARTS = {
+    Measure.T_LIMIT: A,
+    Measure.F_LIMIT: BANK,
+    Measure.I_LIMIT: NET,
+}
+
+
+def acted(measure, start=0, opener=COORD, **fields):
+    """Return an order by its measure's own kind of member, carried out."""
+    name, member = opaque(f"{measure} {start} {opener}"), PARTS[measure]
+    body = ordered(measure=measure, members=(member,), **fields)
+    said = (opener, body), (member, receipt(EXECUTED, name=name, opener=opener))
+    return after(*said, name=name, start=start)
+
+
+def lifted(measure, start=0, opener=COORD, **fields):
+    """Return the same order, lifted three seconds after it was given."""
+    name, member = opaque(f"{measure} {start} {opener}"), PARTS[measure]
+    by = {"name": name, "opener": opener}
+    body = ordered(measure=measure, members=(member,), **fields)
+    return after(
+        (opener, body),
+        (member, receipt(EXECUTED, **by)),
+        (NET, appeal(**by)),
+        (opener, decided(AppealResult.LIFTED, **by)),
+        name=name,
+        start=start,
+    )
+
+
+BARE = {"basis": DispositionBasis.CHARTER, "basis_id": b""}
+
+
+def test_one_lift_frees_the_subject_of_all_measures_at_all_members():
+    orders = [lifted(Measure.I_LIMIT), acted(Measure.T_LIMIT), acted(Measure.F_LIMIT, 2)]
+    lifts = find_lifts(orders)
+
+    assert [state_of(one, lifts, NOW + 10) for one in orders] == [State.LIFTED] * 3
+    assert not restrictions(orders, lifts, NOW + 10)
+    assert len(restrictions(orders[1:], find_lifts(orders[1:]), NOW + 10)) == 2
+    assert covering(orders[1], lifts).outcome is DispositionOutcome.LIFTED_APPEAL
+
+
+def test_a_lift_does_not_free_another_subject():
+    other = acted(Measure.T_LIMIT, token=opaque("another"))
+    lifts = find_lifts([lifted(Measure.I_LIMIT), other])
+
+    assert is_in_force(other, lifts, NOW + 10)
+
+
+def test_a_younger_order_stands_unless_it_rests_on_what_was_lifted():
+    lift = lifted(Measure.I_LIMIT)
+    same, new = acted(Measure.T_LIMIT, 100), acted(Measure.F_LIMIT, 100, basis_id=opaque("new"))
+    lifts = find_lifts([lift, same, new])
+
+    assert state_of(same, lifts, NOW + 200) is State.LIFTED
+    assert is_in_force(new, lifts, NOW + 200)
+
+
+def test_an_order_without_a_basis_is_not_tied_to_a_lift_before_it():
+    lifts = find_lifts([lifted(Measure.I_LIMIT, **BARE)])
+
+    assert is_in_force(acted(Measure.T_LIMIT, 100, **BARE), lifts, NOW + 200)
+
+
+@pytest.mark.parametrize("authority", [Authority.FEDERATION, Authority.POLICE])
+def test_only_a_lift_of_the_police_frees_from_the_police(authority):
+    mine = acted(Measure.F_LIMIT, opener=POLICE, authority=Authority.POLICE)
+    by_police = authority is Authority.POLICE
+    lift = lifted(Measure.I_LIMIT, opener=POLICE if by_police else COORD, authority=authority)
+    lifts = find_lifts([lift, mine])
+
+    assert is_in_force(mine, lifts, NOW + 10) is not by_police
+
+
+def test_a_term_that_is_over_restricts_nobody():
+    order = acted(Measure.T_LIMIT, term_end_time=NOW + DAY)
+
+    assert restrictions([order], {}, NOW + DAY - 1) == (order,)
+    assert restrictions([order], {}, NOW + DAY) == ()
+    assert state_of(order, {}, NOW + DAY) is State.EXPIRED
+
+
+def test_a_rejected_order_never_held():
+    name = opaque("proposed")
+    by = {"name": name, "opener": A}
+    order = after(
+        (A, ordered(authority=Authority.MEMBER)),
+        (COORD, decide(OrderDecision.REJECT, **by)),
+        name=name,
+    )
+
+    assert not is_in_force(order, {}, NOW + 10)
+
+
+_orders = st.builds(
+    acted,
+    st.sampled_from(sorted(PARTS)),
+    st.integers(0, 40),
+    basis_id=st.sampled_from([opaque("verification"), opaque("new")]),
+)
+
+
+@given(st.lists(_orders, max_size=4), st.integers(0, 40))
+def test_no_older_restriction_outlives_a_lift_in_whatever_order_they_arrive(orders, start):
+    lift = lifted(Measure.I_LIMIT, start)
+    time = lift.facts.lifted_time
+    expected = None
+    for arrived in permutations([lift, *orders]):
+        lifts = find_lifts(arrived)
+        held = {one.id for one in restrictions(arrived, lifts, NOW + 100)}
+        expected = held if expected is None else expected
+
+        assert held == expected
+    for order in orders:
+        if order.opened <= time:
+            assert order.id not in expected
+        elif order.facts.order.basis_id != lift.facts.order.basis_id:
+            assert order.id in expected
+
+
+def test_a_lift_counts_also_where_its_own_order_was_answered_late():
+    late = lifted(Measure.I_LIMIT)
+    again = replace(late, facts=replace(late.facts, answers={}))
+
+    assert find_lifts([again])[late.facts.order.token][0].time == late.facts.lifted_time
