@@ -45,6 +45,8 @@ from node.desk.train import TrainService
 from node.doors.inside import InsideDoor
 from node.doors.member_service import MemberService
 from node.doors.outside import OutsideDoor, Registration
+from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
+from node.duties.counting_side import build_counting_side
 from node.errors import NodeError
 from node.home import Home
 from node.lookup.quota import quota_states
@@ -89,6 +91,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.TrainService",
     "tocsin.desk.v1.SumService",
     "tocsin.desk.v1.LearningService",
+    *COUNTING_NAMES,
     "tocsin.desk.v1.MatterService",
 )
 
@@ -133,6 +136,7 @@ class RunningNode:
         self._training = build_training_side(core, self._log) if self._log else None
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
+        self._counting = build_counting_side(core, self._log, self._tokeniser)
         self._learning = build_learning(core, self._log, self._tokeniser) if self._log else None
         self._scores: ScoreDesk | None = None
         if self._log is not None and self._desk.nominator is not None:
@@ -273,6 +277,7 @@ class RunningNode:
             services.append((add, TrainingService(self._training.hub, files, self._training.runs)))
         return [
             *services,
+            *self._counting.outside,
             (log_service_pb2_grpc.add_LogServiceServicer_to_server, self._replication.service),
             (lookup_service_pb2_grpc.add_LookupServiceServicer_to_server, lookup),
             (token_service_pb2_grpc.add_TokenServiceServicer_to_server, token),
@@ -297,6 +302,7 @@ class RunningNode:
             self._log.bundles if self._log is not None else None,
         )
         return [
+            *self._counting.inside,
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
             (train_service_pb2_grpc.add_TrainServiceServicer_to_server, train),

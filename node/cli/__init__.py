@@ -38,6 +38,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("node.cli.train", "Train a model together: plan, approve, follow, release."),
     "matter": ("node.cli.matter", "List what goes on between the members, and what is due."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
+    "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
+    "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),
     "log": ("node.cli.log", "Show, prove and verify logs."),
     "conformance": ("node.cli.conformance", "Test vectors and running nodes against the contract."),
     "config": ("node.cli.config", "Show the settings and where each comes from."),

@@ -20,7 +20,9 @@ from node.errors import NodeError, PolicyError, RequestError, UnavailableError
 from node.home import Home
 from node.socket_path import short_path
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
+from tocsin.desk.v1.farm_service_pb2_grpc import FarmServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
+from tocsin.desk.v1.match_service_pb2_grpc import MatchServiceStub
 from tocsin.desk.v1.matter_service_pb2_grpc import MatterServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
@@ -78,6 +80,8 @@ class InsideDoor:
         self.train = TrainServiceStub(channel)
         self.sum = SumServiceStub(channel)
         self.learning = LearningServiceStub(channel)
+        self.farm = FarmServiceStub(channel)
+        self.match = MatchServiceStub(channel)
         self.matter = MatterServiceStub(channel)
         return self
 

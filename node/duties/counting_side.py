@@ -1,0 +1,71 @@
+"""Put together what counts with other members: SIM farms and matches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+
+from node.assembly import Core, LogSide, meter_lookup, wall_clock
+from node.desk.farm import FarmService
+from node.desk.intake import Intake
+from node.desk.match import MatchDesk
+from node.desk.match import MatchService as MatchDeskService
+from node.doors.outside import Registration
+from node.duties.farm import Farms
+from node.duties.farm_alerts import FarmAlerts
+from node.duties.farm_table import FarmTable
+from node.duties.match_asking import Asking
+from node.duties.match_offering import Offering
+from node.duties.match_service import MatchService
+from node.duties.match_table import MatchTable
+from node.tokens.tokeniser import Tokeniser
+from tocsin.desk.v1 import farm_service_pb2_grpc
+from tocsin.desk.v1 import match_service_pb2_grpc as match_desk_grpc
+from tocsin.v1 import match_service_pb2_grpc
+
+INSIDE_NAMES = ("tocsin.desk.v1.FarmService", "tocsin.desk.v1.MatchService")
+
+
+@dataclass(frozen=True, slots=True)
+class CountingSide:
+    """Services of both doors; a query partner's inside services refuse everything."""
+
+    inside: tuple[Registration, ...]
+    outside: tuple[Registration, ...]
+
+
+def build_counting_side(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> CountingSide:
+    """Make what counts with other members."""
+
+    def recall(values: Collection[tuple[int, str]]) -> dict[tuple[int, str], bytes]:
+        return core.private.known_tokens(values, core.epoch())
+
+    intake = Intake(tokeniser, core.config.country, recall)
+    farms = build_farms(core, log) if log is not None else None
+    table = MatchTable(core.private)
+    farm_desk = FarmService(farms, intake, core.pad, core.epoch)
+    match_desk = MatchDeskService(build_match_desk(core, table, intake) if log else None)
+    inside: tuple[Registration, ...] = (
+        (farm_service_pb2_grpc.add_FarmServiceServicer_to_server, farm_desk),
+        (match_desk_grpc.add_MatchServiceServicer_to_server, match_desk),
+    )
+    if log is None:
+        return CountingSide(inside, ())
+    offering = Offering(core.now_charter().federation, table, core.workers, wall_clock)
+    service = MatchService(offering, partial(meter_lookup, log.metering))
+    add = match_service_pb2_grpc.add_MatchServiceServicer_to_server
+    return CountingSide(inside, ((add, service),))
+
+
+def build_farms(core: Core, log: LogSide) -> Farms:
+    """Make what looks for sites of SIM farms."""
+    alerts, table = FarmAlerts(log.store), FarmTable(core.private)
+    return Farms(table, alerts, log.sums, log.speaker, core.now_charter, core.epoch)
+
+
+def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk:
+    """Make what offers own values and looks for own hits."""
+    federation = core.now_charter().federation
+    asking = Asking(federation, core.peers, table, core.workers, wall_clock)
+    return MatchDesk(core.me, table, asking, intake, core.now_charter, wall_clock)

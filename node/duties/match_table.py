@@ -1,0 +1,91 @@
+"""Keep what own values are offered to whom for matching, and which matches there were."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from federation.indicators.kind import Kind
+from federation.names import MemberId
+from node.store.private import PrivateStore
+
+MAX_MATCHES: Final = 1_000
+"""Matches in one look: more than a person reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastMatch:
+    """One match that came to its end.
+
+    Attributes:
+        session: 16 bytes.
+        member: The other side.
+        is_offered: Whether the values were offered here; else own ones were looked for.
+        time: Seconds since 1970.
+        own: Own values.
+        other: Elements of the other side, padding among them.
+        found: How many are the same.
+    """
+
+    session: bytes
+    member: MemberId
+    is_offered: bool
+    time: int
+    own: int
+    other: int
+    found: int
+
+
+class MatchTable:
+    """Offers and matches of one member; every method blocks on the database."""
+
+    def __init__(self, private: PrivateStore) -> None:
+        self._file = private.file
+
+    def offer(
+        self, members: Collection[MemberId], kind: Kind, values: Collection[str], expires: int
+    ) -> None:
+        """Offer values of a kind to members until a second, instead of what was offered before."""
+        rows = [(name, int(kind), value, expires) for name in members for value in values]
+        with self._file.write() as connection:
+            connection.executemany(
+                "DELETE FROM match_offer WHERE member = ?", [(name,) for name in members]
+            )
+            connection.executemany("INSERT OR IGNORE INTO match_offer VALUES (?, ?, ?, ?)", rows)
+
+    def offered(self, member: MemberId, kind: Kind, now: int) -> list[str]:
+        """Return the values of a kind that are offered to a member now."""
+        query = (
+            "SELECT value FROM match_offer WHERE member = ? AND kind = ? AND expires > ?"
+            " ORDER BY value"
+        )
+        with self._file.read() as connection:
+            rows = connection.execute(query, (member, int(kind), now)).fetchall()
+        return [row[0] for row in rows]
+
+    def remember(self, match: PastMatch) -> None:
+        """Store a match that came to its end."""
+        row = (
+            match.session,
+            match.member,
+            int(match.is_offered),
+            match.time,
+            match.own,
+            match.other,
+            match.found,
+        )
+        with self._file.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO match_past VALUES (?, ?, ?, ?, ?, ?, ?)", row
+            )
+
+    def past(self) -> list[PastMatch]:
+        """Return the matches, newest first."""
+        query = (
+            "SELECT session, member, is_offered, time, own, other, found FROM match_past"
+            " ORDER BY time DESC, session LIMIT ?"
+        )
+        with self._file.read() as connection:
+            rows = connection.execute(query, (MAX_MATCHES,)).fetchall()
+        return [PastMatch(row[0], MemberId(row[1]), bool(row[2]), *row[3:]) for row in rows]
