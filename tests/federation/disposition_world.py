@@ -1,7 +1,5 @@
 """Members who order measures, act and appeal, and what they say, for tests of matters."""
 
-from dataclasses import replace
-
 from federation.matters import DispositionMatter, MatterError, advance, fold_matter
 from federation.names import MemberId
 from federation.roles import Role
@@ -126,6 +124,8 @@ OPENS = [
     ordered(members=(MemberId("carrier-e"),)),
     ordered(members=(MemberId("net-f"),), measure=Measure.I_LIMIT),
     ordered(members=(MemberId("bank-a"),), measure=Measure.F_LIMIT, authority=Authority.POLICE),
-    replace(ordered(), term_end_time=NOW + DAY),
+    ordered(members=(MemberId("carrier-b"),), authority=Authority.MEMBER),
+    ordered(members=(MemberId("carrier-b"), MemberId("bank-a")), authority=Authority.MEMBER),
+    ordered(members=(MemberId("carrier-b"),), term_end_time=NOW + DAY),
 ]
 """Orders by several members about one subject."""
