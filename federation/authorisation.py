@@ -227,6 +227,10 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     | {"number_mark": INDUSTRY, "mark_correction": _CLEARING}
     # Likely victims are seen by those with customers, and by the police.
     | dict.fromkeys(("warning_task", "warning_step"), INDUSTRY | {Role.POLICE})
+    # Only the police put an object into a case, and say what came of a clue: no vote does.
+    | dict.fromkeys(("designation", "designation_lifted", "clue_outcome"), frozenset({Role.POLICE}))
+    # Who found a clue and whom it was handed to, the matter itself asks.
+    | dict.fromkeys(("clue", "clue_step", "clue_hand_over", "case_brief"), SPEAKING)
 )
 """Every body of ``Statement``, by the name of its field, and the roles that may say it."""
 

@@ -6,7 +6,10 @@ A member learns from outcomes of its own subjects, found by their tokens (DOMAIN
    by the rules of ``federation.weighing`` (age aside: an old fraud was one) and is as old as the
    plan's maturity asks. Nominations that rest on a model's score alone stay below
    LEAST_CONFIDENCE, so that no model learns from itself.
-2. *Designated*: the police nominated it. *Confirmed*: that, or two members support it.
+2. *Designated*: the police designated it, found it to be fraud as the outcome of a clue, or
+   nominated it. *Confirmed*: that, or two members support it.
+   No dispute of a member unmakes a designation. What the police found to be no fraud is cleared,
+   whoever supports it, unless it is designated.
 3. *Cleared*: nobody supports it any more, and a member took its word back as mistaken or disputes
    it, or the object is protected. A lift counts at once: it needs no maturity.
 4. *Left out*: whatever is neither, such as too young, said by one alone, disputed, reassigned,
@@ -24,7 +27,16 @@ from typing import Final
 from federation.roles import Role
 from federation.views import Row
 from federation.vocabulary import RetractionReason, TrainingLabel
-from federation.weighing import NOMINATION, SIGHTING, Standing, Weighed, is_protected, weigh
+from federation.weighing import (
+    CLUE_OUTCOME,
+    DESIGNATION,
+    NOMINATION,
+    SIGHTING,
+    Standing,
+    Weighed,
+    is_protected,
+    weigh,
+)
 
 DAY_SECONDS: Final = 86_400
 LEAST_CONFIDENCE: Final = 30
@@ -82,7 +94,14 @@ def label_subject(
     counted = [one for one in weighed if one.excluded in _COUNTED and one.row[4] != SIGHTING]
     supports = [one for one in counted if one.amplitude > 0]
     disputed = any(one.amplitude < 0 for one in weighed if one.excluded in _COUNTED)
-    if disputed or is_protected(rows.protections, standing, now):
+    protected = is_protected(rows.protections, standing, now)
+    if not protected and (designated := [one for one in supports if one.row[4] == DESIGNATION]):
+        mature = _is_positive(designated, rule, standing, now)
+        return SubjectLabel.POSITIVE if mature else SubjectLabel.LEFT_OUT
+    if any(one.amplitude < 0 and one.row[4] == CLUE_OUTCOME for one in counted):
+        found = any(one.row[4] == CLUE_OUTCOME for one in supports)  # by other police
+        return SubjectLabel.LEFT_OUT if found else SubjectLabel.CLEARED
+    if disputed or protected:
         return SubjectLabel.LEFT_OUT if supports else SubjectLabel.CLEARED
     if _is_positive(supports, rule, standing, now):
         return SubjectLabel.POSITIVE
@@ -107,5 +126,7 @@ def _is_positive(
 
 
 def _is_designation(one: Weighed, standing: Standing) -> bool:
+    if one.row[4] in (DESIGNATION, CLUE_OUTCOME):
+        return True
     by_police = Role.POLICE in standing.roles.get(one.row[1], frozenset())
     return by_police and one.row[4] == NOMINATION and one.row[5] >= LEAST_CONFIDENCE

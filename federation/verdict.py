@@ -15,7 +15,9 @@
    against the new owner (R68). Disputes stay.
 7. Victims, spoofed numbers, impersonated brands and shared infrastructure are no offenders: a
    nomination that says so does not raise the band.
-8. Whatever has expired, was said by a revoked member or by one whose roles have no say is out.
+8. What the police *designate* (涉案) scores 1 until they lift it: it does not fade, and no vote
+   makes or unmakes it. Protection and a change of hands still go before it (R59).
+9. Whatever has expired, was said by a revoked member or by one whose roles have no say is out.
 
 Score = (1 - Π(1 - term)) · Π(1 - dispute), to six places so that nodes agree in spite of their
 arithmetic. Nothing here reads a clock. Source: DESIGN §7; DOMAIN §6.4, R15, R65.
@@ -33,6 +35,8 @@ from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
 from federation.vocabulary import Band, SubjectRole
 from federation.weighing import (
+    CLUE_OUTCOME,
+    DESIGNATION,
     NEWCOMER,
     NOMINATION,
     NOT_OFFENDERS,
@@ -95,7 +99,16 @@ DISPLAY_CODES: Final = (
 _DROP_RESOLUTION: Final = 60
 _SCORE_PLACES: Final = 6
 
-_BODY_NAMES: Final = {NOMINATION: "NOMINATION", SIGHTING: "SIGHTING", OPINION: "OPINION"}
+# Seconds after which to ask again about a designation whose review is overdue.
+_OVERDUE_SECONDS: Final = 86_400
+
+_BODY_NAMES: Final = {
+    NOMINATION: "NOMINATION",
+    SIGHTING: "SIGHTING",
+    OPINION: "OPINION",
+    DESIGNATION: "DESIGNATION",
+    CLUE_OUTCOME: "CLUE_OUTCOME",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ class Term:
 
     Attributes:
         statement: Its id, 16 bytes.
-        body: NOMINATION, SIGHTING or OPINION.
+        body: NOMINATION, SIGHTING, OPINION, DESIGNATION or CLUE_OUTCOME.
         confidence: As it counts, 0 to 1.
         weight: What the term adds: the product; below zero for a dispute, zero if excluded.
         excluded: Why it does not count, or empty: PROTECTED, MEMBER_REVOKED, ROLE_NOT_ALLOWED,
@@ -231,7 +244,13 @@ def code_bits(codes: Iterable[str]) -> int:
     return sum(1 << DISPLAY_CODES.index(code) for code in set(codes))
 
 
+def _designations(weighed: Iterable[Weighed]) -> list[Weighed]:
+    return [one for one in weighed if one.row[4] == DESIGNATION and one.weight > 0]
+
+
 def _score(weighed: Sequence[Weighed]) -> float:
+    if _designations(weighed):
+        return 1.0
     unsupported = math.prod(1 - item.weight for item in weighed if item.weight > 0)
     undisputed = math.prod(1 + item.weight for item in weighed if item.weight < 0)
     return round((1 - unsupported) * undisputed, _SCORE_PLACES)
@@ -284,6 +303,9 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
     """
     if band is Band.NONE:
         return 0
+    if designations := _designations(weighed):
+        reviews = [one.row[6] for one in designations if one.row[6] > now]
+        return max(reviews, default=now + _OVERDUE_SECONDS)
     alive = [item for item in weighed if item.excluded in ("", "WEAKER_TERM")]
     supports = [item for item in alive if item.amplitude > 0]
     lasting = [item for item in alive if item.amplitude < 0 and not item.row[13]]

@@ -27,6 +27,10 @@ from federation.names import MemberId
 from federation.statements import (
     BODY_NUMBERS,
     Alarm,
+    CaseBrief,
+    ClueOutcome,
+    Designation,
+    DesignationLifted,
     FarmAlert,
     KeyComplaint,
     KeyConfirm,
@@ -101,8 +105,9 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, types[letter]) for name, letter in pairs)
 
 
-# ``body`` is the field number of the body in ``Statement``; ``detail`` the value of an opinion or
-# the kind of a sighting; a time of 0 in ``expires`` is none. Enumerations are their numbers.
+# ``body`` is the field number of the body in ``Statement``; ``detail`` the value of an opinion, the
+# kind of a sighting, the second of a designation's review or the result of a clue; a time of 0 in
+# ``expires`` is none. Enumerations are their numbers.
 EVIDENCE: Final = Table(
     "evidence",
     _columns(
@@ -190,6 +195,13 @@ FARM: Final = Table(
     key=("token", "member", "statement"),
     indexes=(("issued",),),
 )
+# Whole: a brief is read seldom, and nothing is found by what is in it.
+BRIEF: Final = Table(
+    "brief",
+    _columns("member:T statement:B issued:I bytes:B"),
+    key=("member", "statement"),
+    indexes=(("issued",),),
+)
 TABLES: Final = (
     EVIDENCE,
     CUTOFF,
@@ -205,11 +217,14 @@ TABLES: Final = (
     MARK,
     CORRECTION,
     FARM,
+    BRIEF,
 )
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
 _SIGHTING: Final = BODY_NUMBERS[Sighting]
 _OPINION: Final = BODY_NUMBERS[Opinion]
+_DESIGNATION: Final = BODY_NUMBERS[Designation]
+_CLUE_OUTCOME: Final = BODY_NUMBERS[ClueOutcome]
 
 _OUTCOME_OF: Final = {
     RetractionReason.MISTAKEN: Outcome.OVERTURNED,
@@ -308,6 +323,60 @@ def _fold_opinion(member: str, position: int, _bytes: bytes, statement: Statemen
     return [Put("evidence", row)]
 
 
+def _fold_designation(member: str, position: int, _bytes: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    issued = statement.issued_time
+    row = (
+        body.token,
+        member,
+        statement.id,
+        int(body.kind),
+        _DESIGNATION,
+        100,
+        body.review_time,
+        int(body.fraud_type),
+        0,
+        0,
+        1,
+        issued,
+        issued,
+        statement.expires_time or 0,
+        body.epoch,
+        position,
+    )
+    return [Put("evidence", row)]
+
+
+def _fold_clue_outcome(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
+    body: Any = statement.body
+    issued, expires = statement.issued_time, statement.expires_time or 0
+    found = [
+        Put(
+            "evidence",
+            (
+                one.token,
+                member,
+                statement.id,
+                int(one.kind),
+                _CLUE_OUTCOME,
+                0,
+                int(body.result),
+                0,
+                0,
+                0,
+                1,
+                issued,
+                issued,
+                expires,
+                one.epoch,
+                position,
+            ),
+        )
+        for one in body.subjects
+    ]
+    return [*found, *_fold_matter(member, position, entry, statement)]
+
+
 def _fold_retraction(member: str, _position: int, _bytes: bytes, statement: Statement) -> _Changes:
     body: Any = statement.body
     key = (body.token, member, body.target_id)
@@ -368,6 +437,10 @@ def _fold_farm(member: str, _position: int, _entry: bytes, statement: Statement)
     issued = statement.issued_time
     row = (body.token, member, statement.id, body.window_time, body.total, issued)
     return [Put("farm", row)]
+
+
+def _fold_brief(member: str, _position: int, entry: bytes, statement: Statement) -> _Changes:
+    return [Put("brief", (member, statement.id, statement.issued_time, entry))]
 
 
 def _fold_matter(member: str, position: int, entry: bytes, statement: Statement) -> _Changes:
@@ -433,7 +506,11 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     SumLabels: _fold_sum,
     NumberMark: _fold_mark,
     MarkCorrection: _fold_correction,
+    Designation: _fold_designation,
+    CaseBrief: _fold_brief,
+    DesignationLifted: _fold_retraction,
     **dict.fromkeys(PROCEDURE_OF, _fold_matter),
+    ClueOutcome: _fold_clue_outcome,
 }
 
 _ROOT_LABEL: Final = b"tocsin catalogue root v1\n"

@@ -615,3 +615,92 @@ class DutyEvidence(enum.IntEnum):
     METRICS = 4
     TRAINING_RECORDS = 5
     RULES = 6
+
+
+class DesignationEnd(enum.IntEnum):
+    """Say why the police take a designation back."""
+
+    MISTAKEN = 1
+    OVER = 2
+
+
+class ClueSource(enum.IntEnum):
+    """Say what found a clue; what the law keeps secret has no value (R67)."""
+
+    PERSON = 1
+    RULE = 2
+    MODEL = 3
+    MATCH = 4
+    REPORT = 5
+
+
+class ClueRelation(enum.IntEnum):
+    """Say how two objects belong together."""
+
+    SAME_EQUIPMENT = 1
+    SAME_SITE = 2
+    SAME_HOLDER = 3
+    CALLED = 4
+    REGISTERED_WITH = 5
+    PAID = 6
+    LEADS_TO = 7
+    HOSTED_BY = 8
+
+
+class ClueReason(enum.IntEnum):
+    """Say why something is a clue."""
+
+    FARM_PATTERN = 1
+    MASS_CALLING = 2
+    FAST_IN_FAST_OUT = 3
+    IMPERSONATION = 4
+    FRAUD_APP = 5
+    FRAUD_PAGE = 6
+    COMPLAINT = 7
+    MODEL_SCORE = 8
+    SEVERAL_MEMBERS = 9
+
+
+class ClueMove(enum.IntEnum):
+    """Say where a clue goes."""
+
+    TRIAGED = 1
+    TRACED = 2
+    ACCEPTED = 3
+    RETURNED = 4
+    CLOSED = 5
+
+
+class ClueReturn(enum.IntEnum):
+    """Say why the police give a clue back; zero for other steps."""
+
+    UNSPECIFIED = 0
+    EVIDENCE_MISSING = 1
+    NOT_COMPETENT = 2
+    DUPLICATE = 3
+    UNREADABLE = 4
+
+
+class ClueResult(enum.IntEnum):
+    """Say what came of a clue."""
+
+    FRAUD = 1
+    NOT_FRAUD = 2
+    INSUFFICIENT = 3
+
+
+class LureClass(enum.IntEnum):
+    """Say how victims are drawn in. Source: DOMAIN §6.1, R30."""
+
+    PROFIT = 1
+    THREAT = 2
+    CARE = 3
+
+
+class SupplyRole(enum.IntEnum):
+    """Say what the supply chain of fraud gives. Source: DOMAIN §6.1, R30."""
+
+    MATERIAL = 1
+    TECH = 2
+    TRAFFIC = 3
+    SETTLEMENT = 4

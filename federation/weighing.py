@@ -10,10 +10,17 @@ from typing import Final, NamedTuple
 from federation.authorisation import PROTECTION_QUORUM, STATEMENTS, protects_alone
 from federation.decay import decay
 from federation.roles import Role
-from federation.statements import BODY_NUMBERS, Nomination, Opinion, Sighting
+from federation.statements import (
+    BODY_NUMBERS,
+    ClueOutcome,
+    Designation,
+    Nomination,
+    Opinion,
+    Sighting,
+)
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
-from federation.vocabulary import OpinionValue, SightingKind, SubjectRole
+from federation.vocabulary import ClueResult, OpinionValue, SightingKind, SubjectRole
 
 # A member starts as if 8 of 10 statements had been upheld: trusted, and ten real ones outweigh it.
 PRIOR_UPHELD: Final = 8.0
@@ -23,6 +30,8 @@ PRIOR_OVERTURNED: Final = 2.0
 SIGHTING_CONFIDENCE: Final = 0.30
 # A false positive was found in own records.
 FALSE_POSITIVE_CONFIDENCE: Final = 0.80
+# What the police found about a clue, either way: they examined it.
+CLUE_CONFIDENCE: Final = 0.90
 # How much of its confidence an opinion gives; agreeing adds no observation of its own.
 OPINION_WEIGHT: Final = {
     OpinionValue.STRONGLY_DISAGREE: -1.0,
@@ -43,7 +52,15 @@ NOT_OFFENDERS: Final = frozenset(
 NOMINATION: Final = BODY_NUMBERS[Nomination]
 SIGHTING: Final = BODY_NUMBERS[Sighting]
 OPINION: Final = BODY_NUMBERS[Opinion]
-_FIELDS: Final = {NOMINATION: "nomination", SIGHTING: "sighting", OPINION: "opinion"}
+DESIGNATION: Final = BODY_NUMBERS[Designation]
+CLUE_OUTCOME: Final = BODY_NUMBERS[ClueOutcome]
+_FIELDS: Final = {
+    NOMINATION: "nomination",
+    SIGHTING: "sighting",
+    OPINION: "opinion",
+    DESIGNATION: "designation",
+    CLUE_OUTCOME: "clue_outcome",
+}
 
 # (body, detail) -> share of the stated confidence, fixed confidence; below zero it disputes.
 _EFFECTS: Final[dict[tuple[int, int], tuple[float, float]]] = {
@@ -51,8 +68,12 @@ _EFFECTS: Final[dict[tuple[int, int], tuple[float, float]]] = {
     (SIGHTING, int(SightingKind.SEEN)): (0.0, SIGHTING_CONFIDENCE),
     (SIGHTING, int(SightingKind.FALSE_POSITIVE)): (0.0, -FALSE_POSITIVE_CONFIDENCE),
     (SIGHTING, int(SightingKind.EXPIRED)): (0.0, 0.0),
+    (CLUE_OUTCOME, int(ClueResult.FRAUD)): (0.0, CLUE_CONFIDENCE),
+    (CLUE_OUTCOME, int(ClueResult.NOT_FRAUD)): (0.0, -CLUE_CONFIDENCE),
+    (CLUE_OUTCOME, int(ClueResult.INSUFFICIENT)): (0.0, 0.0),
     **{(OPINION, int(value)): (weight, 0.0) for value, weight in OPINION_WEIGHT.items()},
 }
+_DESIGNATED: Final = (0.0, 1.0)
 _SEEN: Final = (SIGHTING, int(SightingKind.SEEN))
 _SEEN_EXPIRED: Final = (SIGHTING, int(SightingKind.EXPIRED))
 
@@ -183,14 +204,14 @@ def _refuse(row: Row, standing: Standing, now: int) -> str:
         return "EXPIRED"
     if role in NOT_OFFENDERS:
         return "NOT_OFFENDER"
-    return "" if any(_EFFECTS[body, detail]) else "NO_WEIGHT"
+    return "" if any(_effect(body, detail)) else "NO_WEIGHT"
 
 
 def _history(rows: Sequence[Row], refused: Sequence[str], cutoff: int) -> _History:
     history = _History({}, {}, {})
     for row, code in zip(rows, refused, strict=True):
         _, member, _, _, body, _, detail, _, _, _, _, issued, seen, _, _, _ = row
-        sign = sum(_EFFECTS[body, detail])
+        sign = sum(_effect(body, detail))
         # A word that has expired still took back what came before it: nothing rises by waiting.
         if sign < 0 or (body, detail) == _SEEN_EXPIRED:
             if code in ("", "EXPIRED", "NO_WEIGHT"):
@@ -202,13 +223,21 @@ def _history(rows: Sequence[Row], refused: Sequence[str], cutoff: int) -> _Histo
     return history
 
 
+def _effect(body: int, detail: int) -> tuple[float, float]:
+    """Return share of the stated confidence, and fixed confidence, of what was said."""
+    return _DESIGNATED if body == DESIGNATION else _EFFECTS[body, detail]
+
+
 def _raise(times: dict[str, int], member: str, time: int) -> None:
     times[member] = max(time, times.get(member, 0))
 
 
 def _weigh_row(row: Row, history: _History, cutoff: int, standing: Standing, now: int) -> Weighed:
     _, member, _, kind, body, stated, detail, _, _, _, _, issued, seen, _, _, _ = row
-    share, fixed = _EFFECTS[body, detail]
+    if body == DESIGNATION:  # no age and no later word takes it back: the police lift it
+        code = "REASSIGNED" if seen < cutoff else ""
+        return Weighed(row, 1.0, 1.0, 1.0, 1.0, seen, code)
+    share, fixed = _effect(body, detail)
     effect = share * (stated / 100) + fixed
     trust = standing.reliability.get(member, NEWCOMER)
     if effect < 0:
@@ -228,7 +257,7 @@ def _weigh_row(row: Row, history: _History, cutoff: int, standing: Standing, now
 
 
 def _exclude(row: Row, standing: Standing, code: str) -> Weighed:
-    share, fixed = _EFFECTS[row[4], row[6]]
+    share, fixed = _effect(row[4], row[6])
     trust = standing.reliability.get(row[1], NEWCOMER)
     return Weighed(row, trust, abs(share * (row[5] / 100) + fixed), 0.0, 0.0, row[12], code)
 

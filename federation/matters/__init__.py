@@ -1,5 +1,6 @@
 """Matters: processes with states, moved on by statements; README.md has their diagrams."""
 
+from federation.matters.clue import ClueFacts, ClueMatter
 from federation.matters.disposition import IN_FORCE, DispositionMatter
 from federation.matters.disposition_facts import Answer, DispositionFacts
 from federation.matters.drawing import draw_states, list_steps
@@ -34,6 +35,8 @@ __all__ = [
     "TABLE",
     "Answer",
     "AnyMatter",
+    "ClueFacts",
+    "ClueMatter",
     "DispositionFacts",
     "DispositionMatter",
     "FoldedMatter",

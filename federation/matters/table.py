@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
+from federation.matters.clue import CLUE
 from federation.matters.disposition import DISPOSITION
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.report import REPORT
@@ -14,7 +15,7 @@ from federation.matters.warning import WARNING
 from federation.vocabulary import FraudStage
 
 PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
-    one.kind: one for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION)
+    one.kind: one for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, CLUE)
 }
 """The procedure of every kind."""
 

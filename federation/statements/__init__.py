@@ -5,6 +5,7 @@ formed and that no raw identifier is in it.
 """
 
 from federation.statements.alarm import Alarm
+from federation.statements.briefs import CaseBrief
 from federation.statements.ceremony import (
     ClassDeal,
     KeyComplaint,
@@ -13,6 +14,14 @@ from federation.statements.ceremony import (
     KeyJoin,
     KeyOpen,
     QuotaGrant,
+)
+from federation.statements.clues import (
+    Clue,
+    ClueEdge,
+    ClueHandOver,
+    ClueOutcome,
+    ClueStep,
+    ClueSubject,
 )
 from federation.statements.codec import (
     BODY_NAMES,
@@ -23,6 +32,7 @@ from federation.statements.codec import (
     encode_body,
     encode_statement,
 )
+from federation.statements.designations import Designation, DesignationLifted
 from federation.statements.disposition import (
     Appeal,
     AppealDecision,
@@ -85,7 +95,16 @@ __all__ = [
     "Appeal",
     "AppealDecision",
     "Body",
+    "CaseBrief",
     "ClassDeal",
+    "Clue",
+    "ClueEdge",
+    "ClueHandOver",
+    "ClueOutcome",
+    "ClueStep",
+    "ClueSubject",
+    "Designation",
+    "DesignationLifted",
     "DispositionDecision",
     "DispositionOrder",
     "DispositionReceipt",

@@ -6,6 +6,7 @@ from typing import Final
 
 from federation.indicators.kind import Kind
 from federation.statements.alarm import Alarm
+from federation.statements.briefs import CaseBrief
 from federation.statements.ceremony import (
     KeyComplaint,
     KeyConfirm,
@@ -14,6 +15,8 @@ from federation.statements.ceremony import (
     KeyOpen,
     QuotaGrant,
 )
+from federation.statements.clues import Clue, ClueHandOver, ClueOutcome, ClueStep
+from federation.statements.designations import Designation, DesignationLifted
 from federation.statements.disposition import (
     Appeal,
     AppealDecision,
@@ -130,6 +133,13 @@ Body = (
     | AppealDecision
     | DispositionDecision
     | FarmAlert
+    | Designation
+    | DesignationLifted
+    | Clue
+    | ClueStep
+    | ClueHandOver
+    | ClueOutcome
+    | CaseBrief
 )
 
 

@@ -10,7 +10,16 @@ from federation.statements import (
     Alarm,
     Appeal,
     AppealDecision,
+    CaseBrief,
     ClassDeal,
+    Clue,
+    ClueEdge,
+    ClueHandOver,
+    ClueOutcome,
+    ClueStep,
+    ClueSubject,
+    Designation,
+    DesignationLifted,
     DispositionDecision,
     DispositionOrder,
     DispositionReceipt,
@@ -61,8 +70,15 @@ from federation.vocabulary import (
     AppealResult,
     Authority,
     Band,
+    ClueMove,
+    ClueReason,
+    ClueRelation,
+    ClueResult,
+    ClueReturn,
+    ClueSource,
     CorrectionReason,
     CountBand,
+    DesignationEnd,
     DispositionBasis,
     DispositionOutcome,
     DispositionReason,
@@ -72,6 +88,7 @@ from federation.vocabulary import (
     FraudType,
     KeyAction,
     LegalBasis,
+    LureClass,
     MarkLabel,
     Measure,
     ModelStage,
@@ -91,6 +108,7 @@ from federation.vocabulary import (
     ReverifyResult,
     SightingKind,
     SubjectRole,
+    SupplyRole,
     TrafficLight,
     TrainingCandidate,
     TrainingDecision,
@@ -322,6 +340,49 @@ DEALS = tuple(
     for group in KindClass
 )
 
+CLUE = opaque("clue")
+CLUE_SUBJECTS = (
+    ClueSubject(TOKEN, Kind.PHONE, 1),
+    ClueSubject(opaque("domain"), Kind.DOMAIN, 1),
+)
+
+
+def designation(**fields):
+    defaults = {
+        "token": TOKEN,
+        "kind": Kind.PHONE,
+        "epoch": 1,
+        "fraud_type": FraudType.INVESTMENT,
+        "case_digest": opaque("case", 32),
+        "review_time": NOW + 90 * DAY,
+    }
+    return Designation(**defaults | fields)
+
+
+def clue(**fields):
+    defaults = {
+        "subjects": CLUE_SUBJECTS,
+        "edges": (ClueEdge(0, 1, ClueRelation.LEADS_TO, MemberId("carrier-b")),),
+        "source": ClueSource.PERSON,
+        "reasons": (ClueReason.MASS_CALLING, ClueReason.COMPLAINT),
+        "fraud_type": FraudType.INVESTMENT,
+        "references": opaque("reference"),
+    }
+    return Clue(**defaults | fields)
+
+
+def clue_hand_over(**fields):
+    defaults = {
+        "matter_id": CLUE,
+        "opener": MemberId("carrier-b"),
+        "receiver": MemberId("police"),
+        "sealed_package": opaque("package", 2_000),
+        "manifest_digest": opaque("manifest", 32),
+        "file_count": 2,
+    }
+    return ClueHandOver(**defaults | fields)
+
+
 EXAMPLES = [
     FarmAlert(
         token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
@@ -396,6 +457,24 @@ EXAMPLES = [
     SumClose(SUM, THREE, opaque("digests", 96)),
     SumEcho(SUM, opaque("close", 32)),
     SumPartial(SUM, opaque("close", 32), bytes(24), opaque("signature", 64)),
+    designation(),
+    DesignationLifted(opaque("designation"), TOKEN, DesignationEnd.OVER),
+    clue(),
+    clue(subjects=CLUE_SUBJECTS[:1], edges=(), references=b""),
+    ClueStep(CLUE, MemberId("carrier-b"), ClueMove.TRIAGED),
+    ClueStep(CLUE, MemberId("carrier-b"), ClueMove.RETURNED, ClueReturn.DUPLICATE),
+    clue_hand_over(),
+    ClueOutcome(CLUE, MemberId("carrier-b"), ClueResult.FRAUD, CLUE_SUBJECTS),
+    CaseBrief(
+        FraudType.INVESTMENT,
+        (FraudStage.CONTACT, FraudStage.PAYMENT),
+        (LureClass.PROFIT,),
+        (SupplyRole.TRAFFIC, SupplyRole.SETTLEMENT),
+        CLUE_SUBJECTS,
+        THREE,
+        tuple(opaque(f"brief key {i}", 1_169) for i in range(3)),
+        opaque("brief", 300),
+    ),
     SumLabels(SUM, "CATALOGUE_KINDS", opaque("labels", 48), opaque("subject", 32)),
     report(sealed_text=opaque("told", 80)),
     ReportCount(REPORT_ID, CountBand.MANY),

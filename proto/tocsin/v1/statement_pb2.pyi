@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tocsin.v1 import clues_pb2 as _clues_pb2
 from tocsin.v1 import disposition_pb2 as _disposition_pb2
 from tocsin.v1 import farm_pb2 as _farm_pb2
 from tocsin.v1 import reports_pb2 as _reports_pb2
@@ -309,6 +310,13 @@ class Statement(_message.Message):
     MARK_CORRECTION_FIELD_NUMBER: _builtins.int
     WARNING_TASK_FIELD_NUMBER: _builtins.int
     WARNING_STEP_FIELD_NUMBER: _builtins.int
+    DESIGNATION_FIELD_NUMBER: _builtins.int
+    DESIGNATION_LIFTED_FIELD_NUMBER: _builtins.int
+    CLUE_FIELD_NUMBER: _builtins.int
+    CLUE_STEP_FIELD_NUMBER: _builtins.int
+    CLUE_HAND_OVER_FIELD_NUMBER: _builtins.int
+    CLUE_OUTCOME_FIELD_NUMBER: _builtins.int
+    CASE_BRIEF_FIELD_NUMBER: _builtins.int
     FARM_ALERT_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Required. 16 bytes, unique in the member's logs."""
@@ -495,6 +503,34 @@ class Statement(_message.Message):
         """What became of a warning."""
 
     @_builtins.property
+    def designation(self) -> _clues_pb2.Designation:
+        """The police say that an object is in a case. The police, clues and briefs have 100 to 109."""
+
+    @_builtins.property
+    def designation_lifted(self) -> _clues_pb2.DesignationLifted:
+        """The police take a designation back."""
+
+    @_builtins.property
+    def clue(self) -> _clues_pb2.Clue:
+        """Opens a clue."""
+
+    @_builtins.property
+    def clue_step(self) -> _clues_pb2.ClueStep:
+        """A clue goes on."""
+
+    @_builtins.property
+    def clue_hand_over(self) -> _clues_pb2.ClueHandOver:
+        """A clue goes to the police."""
+
+    @_builtins.property
+    def clue_outcome(self) -> _clues_pb2.ClueOutcome:
+        """The police report what came of a clue."""
+
+    @_builtins.property
+    def case_brief(self) -> _clues_pb2.CaseBrief:
+        """A case that others can learn from."""
+
+    @_builtins.property
     def farm_alert(self) -> _farm_pb2.FarmAlert:
         """Many suspect SIMs at one site. SIM farms have 120 to 124."""
 
@@ -550,13 +586,20 @@ class Statement(_message.Message):
         mark_correction: _reports_pb2.MarkCorrection | None = ...,
         warning_task: _warning_pb2.WarningTask | None = ...,
         warning_step: _warning_pb2.WarningStep | None = ...,
+        designation: _clues_pb2.Designation | None = ...,
+        designation_lifted: _clues_pb2.DesignationLifted | None = ...,
+        clue: _clues_pb2.Clue | None = ...,
+        clue_step: _clues_pb2.ClueStep | None = ...,
+        clue_hand_over: _clues_pb2.ClueHandOver | None = ...,
+        clue_outcome: _clues_pb2.ClueOutcome | None = ...,
+        case_brief: _clues_pb2.CaseBrief | None = ...,
         farm_alert: _farm_pb2.FarmAlert | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step", "farm_alert"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step", "designation", "designation_lifted", "clue", "clue_step", "clue_hand_over", "clue_outcome", "case_brief", "farm_alert"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

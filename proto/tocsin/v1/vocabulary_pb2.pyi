@@ -747,3 +747,319 @@ VERIFICATION_DECISION_CONFIRM: VerificationDecision.ValueType  # 1
 VERIFICATION_DECISION_REFUTE: VerificationDecision.ValueType  # 2
 """It is none."""
 Global___VerificationDecision: _TypeAlias = VerificationDecision  # noqa: Y015
+
+class _DesignationEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DesignationEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DesignationEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DESIGNATION_END_UNSPECIFIED: _DesignationEnd.ValueType  # 0
+    """Never sent, always refused."""
+    DESIGNATION_END_MISTAKEN: _DesignationEnd.ValueType  # 1
+    """It was wrong."""
+    DESIGNATION_END_OVER: _DesignationEnd.ValueType  # 2
+    """It was right and is over."""
+
+class DesignationEnd(_DesignationEnd, metaclass=_DesignationEndEnumTypeWrapper):
+    """Why the police take a designation back."""
+
+DESIGNATION_END_UNSPECIFIED: DesignationEnd.ValueType  # 0
+"""Never sent, always refused."""
+DESIGNATION_END_MISTAKEN: DesignationEnd.ValueType  # 1
+"""It was wrong."""
+DESIGNATION_END_OVER: DesignationEnd.ValueType  # 2
+"""It was right and is over."""
+Global___DesignationEnd: _TypeAlias = DesignationEnd  # noqa: Y015
+
+class _ClueSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClueSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClueSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLUE_SOURCE_UNSPECIFIED: _ClueSource.ValueType  # 0
+    """Never sent, always refused."""
+    CLUE_SOURCE_PERSON: _ClueSource.ValueType  # 1
+    """A person examined own records."""
+    CLUE_SOURCE_RULE: _ClueSource.ValueType  # 2
+    """A rule."""
+    CLUE_SOURCE_MODEL: _ClueSource.ValueType  # 3
+    """A model's score."""
+    CLUE_SOURCE_MATCH: _ClueSource.ValueType  # 4
+    """A match over several members."""
+    CLUE_SOURCE_REPORT: _ClueSource.ValueType  # 5
+    """What the public reported."""
+
+class ClueSource(_ClueSource, metaclass=_ClueSourceEnumTypeWrapper):
+    """What found a clue. Reports of suspicious transactions are secret by law and have no value here (R67)."""
+
+CLUE_SOURCE_UNSPECIFIED: ClueSource.ValueType  # 0
+"""Never sent, always refused."""
+CLUE_SOURCE_PERSON: ClueSource.ValueType  # 1
+"""A person examined own records."""
+CLUE_SOURCE_RULE: ClueSource.ValueType  # 2
+"""A rule."""
+CLUE_SOURCE_MODEL: ClueSource.ValueType  # 3
+"""A model's score."""
+CLUE_SOURCE_MATCH: ClueSource.ValueType  # 4
+"""A match over several members."""
+CLUE_SOURCE_REPORT: ClueSource.ValueType  # 5
+"""What the public reported."""
+Global___ClueSource: _TypeAlias = ClueSource  # noqa: Y015
+
+class _ClueRelation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClueRelationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClueRelation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLUE_RELATION_UNSPECIFIED: _ClueRelation.ValueType  # 0
+    """Never sent, always refused."""
+    CLUE_RELATION_SAME_EQUIPMENT: _ClueRelation.ValueType  # 1
+    """Used in the same equipment."""
+    CLUE_RELATION_SAME_SITE: _ClueRelation.ValueType  # 2
+    """At the same site in the same hour."""
+    CLUE_RELATION_SAME_HOLDER: _ClueRelation.ValueType  # 3
+    """Registered by the same identity."""
+    CLUE_RELATION_CALLED: _ClueRelation.ValueType  # 4
+    """The first called the second."""
+    CLUE_RELATION_REGISTERED_WITH: _ClueRelation.ValueType  # 5
+    """The first is registered with the second."""
+    CLUE_RELATION_PAID: _ClueRelation.ValueType  # 6
+    """Money went from the first to the second."""
+    CLUE_RELATION_LEADS_TO: _ClueRelation.ValueType  # 7
+    """The first leads to the second."""
+    CLUE_RELATION_HOSTED_BY: _ClueRelation.ValueType  # 8
+    """The first is signed or hosted by the second."""
+
+class ClueRelation(_ClueRelation, metaclass=_ClueRelationEnumTypeWrapper):
+    """How two objects belong together."""
+
+CLUE_RELATION_UNSPECIFIED: ClueRelation.ValueType  # 0
+"""Never sent, always refused."""
+CLUE_RELATION_SAME_EQUIPMENT: ClueRelation.ValueType  # 1
+"""Used in the same equipment."""
+CLUE_RELATION_SAME_SITE: ClueRelation.ValueType  # 2
+"""At the same site in the same hour."""
+CLUE_RELATION_SAME_HOLDER: ClueRelation.ValueType  # 3
+"""Registered by the same identity."""
+CLUE_RELATION_CALLED: ClueRelation.ValueType  # 4
+"""The first called the second."""
+CLUE_RELATION_REGISTERED_WITH: ClueRelation.ValueType  # 5
+"""The first is registered with the second."""
+CLUE_RELATION_PAID: ClueRelation.ValueType  # 6
+"""Money went from the first to the second."""
+CLUE_RELATION_LEADS_TO: ClueRelation.ValueType  # 7
+"""The first leads to the second."""
+CLUE_RELATION_HOSTED_BY: ClueRelation.ValueType  # 8
+"""The first is signed or hosted by the second."""
+Global___ClueRelation: _TypeAlias = ClueRelation  # noqa: Y015
+
+class _ClueReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClueReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClueReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLUE_REASON_UNSPECIFIED: _ClueReason.ValueType  # 0
+    """Never sent, always refused."""
+    CLUE_REASON_FARM_PATTERN: _ClueReason.ValueType  # 1
+    """Many cards work like one machine."""
+    CLUE_REASON_MASS_CALLING: _ClueReason.ValueType  # 2
+    """Calls to very many, hardly any back."""
+    CLUE_REASON_FAST_IN_FAST_OUT: _ClueReason.ValueType  # 3
+    """Money in and out at once."""
+    CLUE_REASON_IMPERSONATION: _ClueReason.ValueType  # 4
+    """Poses as an authority or a firm."""
+    CLUE_REASON_FRAUD_APP: _ClueReason.ValueType  # 5
+    """An application made for fraud."""
+    CLUE_REASON_FRAUD_PAGE: _ClueReason.ValueType  # 6
+    """A page made for fraud."""
+    CLUE_REASON_COMPLAINT: _ClueReason.ValueType  # 7
+    """Victims complained."""
+    CLUE_REASON_MODEL_SCORE: _ClueReason.ValueType  # 8
+    """A released model scored it high."""
+    CLUE_REASON_SEVERAL_MEMBERS: _ClueReason.ValueType  # 9
+    """Several members found it together."""
+
+class ClueReason(_ClueReason, metaclass=_ClueReasonEnumTypeWrapper):
+    """Why something is a clue."""
+
+CLUE_REASON_UNSPECIFIED: ClueReason.ValueType  # 0
+"""Never sent, always refused."""
+CLUE_REASON_FARM_PATTERN: ClueReason.ValueType  # 1
+"""Many cards work like one machine."""
+CLUE_REASON_MASS_CALLING: ClueReason.ValueType  # 2
+"""Calls to very many, hardly any back."""
+CLUE_REASON_FAST_IN_FAST_OUT: ClueReason.ValueType  # 3
+"""Money in and out at once."""
+CLUE_REASON_IMPERSONATION: ClueReason.ValueType  # 4
+"""Poses as an authority or a firm."""
+CLUE_REASON_FRAUD_APP: ClueReason.ValueType  # 5
+"""An application made for fraud."""
+CLUE_REASON_FRAUD_PAGE: ClueReason.ValueType  # 6
+"""A page made for fraud."""
+CLUE_REASON_COMPLAINT: ClueReason.ValueType  # 7
+"""Victims complained."""
+CLUE_REASON_MODEL_SCORE: ClueReason.ValueType  # 8
+"""A released model scored it high."""
+CLUE_REASON_SEVERAL_MEMBERS: ClueReason.ValueType  # 9
+"""Several members found it together."""
+Global___ClueReason: _TypeAlias = ClueReason  # noqa: Y015
+
+class _ClueMove:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClueMoveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClueMove.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLUE_MOVE_UNSPECIFIED: _ClueMove.ValueType  # 0
+    """Never sent, always refused."""
+    CLUE_MOVE_TRIAGED: _ClueMove.ValueType  # 1
+    """A person has looked at it."""
+    CLUE_MOVE_TRACED: _ClueMove.ValueType  # 2
+    """It was followed to its source."""
+    CLUE_MOVE_ACCEPTED: _ClueMove.ValueType  # 3
+    """The police take it."""
+    CLUE_MOVE_RETURNED: _ClueMove.ValueType  # 4
+    """The police give it back."""
+    CLUE_MOVE_CLOSED: _ClueMove.ValueType  # 5
+    """Who found it has taken note of the outcome."""
+
+class ClueMove(_ClueMove, metaclass=_ClueMoveEnumTypeWrapper):
+    """Where a clue goes."""
+
+CLUE_MOVE_UNSPECIFIED: ClueMove.ValueType  # 0
+"""Never sent, always refused."""
+CLUE_MOVE_TRIAGED: ClueMove.ValueType  # 1
+"""A person has looked at it."""
+CLUE_MOVE_TRACED: ClueMove.ValueType  # 2
+"""It was followed to its source."""
+CLUE_MOVE_ACCEPTED: ClueMove.ValueType  # 3
+"""The police take it."""
+CLUE_MOVE_RETURNED: ClueMove.ValueType  # 4
+"""The police give it back."""
+CLUE_MOVE_CLOSED: ClueMove.ValueType  # 5
+"""Who found it has taken note of the outcome."""
+Global___ClueMove: _TypeAlias = ClueMove  # noqa: Y015
+
+class _ClueReturn:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClueReturnEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClueReturn.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLUE_RETURN_UNSPECIFIED: _ClueReturn.ValueType  # 0
+    """For other steps."""
+    CLUE_RETURN_EVIDENCE_MISSING: _ClueReturn.ValueType  # 1
+    """The evidence does not suffice."""
+    CLUE_RETURN_NOT_COMPETENT: _ClueReturn.ValueType  # 2
+    """Another police body is competent."""
+    CLUE_RETURN_DUPLICATE: _ClueReturn.ValueType  # 3
+    """It is known already."""
+    CLUE_RETURN_UNREADABLE: _ClueReturn.ValueType  # 4
+    """The package cannot be read."""
+
+class ClueReturn(_ClueReturn, metaclass=_ClueReturnEnumTypeWrapper):
+    """Why the police give a clue back."""
+
+CLUE_RETURN_UNSPECIFIED: ClueReturn.ValueType  # 0
+"""For other steps."""
+CLUE_RETURN_EVIDENCE_MISSING: ClueReturn.ValueType  # 1
+"""The evidence does not suffice."""
+CLUE_RETURN_NOT_COMPETENT: ClueReturn.ValueType  # 2
+"""Another police body is competent."""
+CLUE_RETURN_DUPLICATE: ClueReturn.ValueType  # 3
+"""It is known already."""
+CLUE_RETURN_UNREADABLE: ClueReturn.ValueType  # 4
+"""The package cannot be read."""
+Global___ClueReturn: _TypeAlias = ClueReturn  # noqa: Y015
+
+class _ClueResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClueResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClueResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLUE_RESULT_UNSPECIFIED: _ClueResult.ValueType  # 0
+    """Never sent, always refused."""
+    CLUE_RESULT_FRAUD: _ClueResult.ValueType  # 1
+    """It was fraud."""
+    CLUE_RESULT_NOT_FRAUD: _ClueResult.ValueType  # 2
+    """It was none."""
+    CLUE_RESULT_INSUFFICIENT: _ClueResult.ValueType  # 3
+    """Nothing could be proved."""
+
+class ClueResult(_ClueResult, metaclass=_ClueResultEnumTypeWrapper):
+    """What came of a clue."""
+
+CLUE_RESULT_UNSPECIFIED: ClueResult.ValueType  # 0
+"""Never sent, always refused."""
+CLUE_RESULT_FRAUD: ClueResult.ValueType  # 1
+"""It was fraud."""
+CLUE_RESULT_NOT_FRAUD: ClueResult.ValueType  # 2
+"""It was none."""
+CLUE_RESULT_INSUFFICIENT: ClueResult.ValueType  # 3
+"""Nothing could be proved."""
+Global___ClueResult: _TypeAlias = ClueResult  # noqa: Y015
+
+class _LureClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LureClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LURE_CLASS_UNSPECIFIED: _LureClass.ValueType  # 0
+    """Never sent, always refused."""
+    LURE_CLASS_PROFIT: _LureClass.ValueType  # 1
+    """Gain."""
+    LURE_CLASS_THREAT: _LureClass.ValueType  # 2
+    """Fear."""
+    LURE_CLASS_CARE: _LureClass.ValueType  # 3
+    """Affection."""
+
+class LureClass(_LureClass, metaclass=_LureClassEnumTypeWrapper):
+    """How victims are drawn in."""
+
+LURE_CLASS_UNSPECIFIED: LureClass.ValueType  # 0
+"""Never sent, always refused."""
+LURE_CLASS_PROFIT: LureClass.ValueType  # 1
+"""Gain."""
+LURE_CLASS_THREAT: LureClass.ValueType  # 2
+"""Fear."""
+LURE_CLASS_CARE: LureClass.ValueType  # 3
+"""Affection."""
+Global___LureClass: _TypeAlias = LureClass  # noqa: Y015
+
+class _SupplyRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SupplyRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SupplyRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUPPLY_ROLE_UNSPECIFIED: _SupplyRole.ValueType  # 0
+    """Never sent, always refused."""
+    SUPPLY_ROLE_MATERIAL: _SupplyRole.ValueType  # 1
+    """Cards, accounts and papers of others."""
+    SUPPLY_ROLE_TECH: _SupplyRole.ValueType  # 2
+    """Code, code-receiving platforms, hosting, gateways."""
+    SUPPLY_ROLE_TRAFFIC: _SupplyRole.ValueType  # 3
+    """Advertisement that leads to the fraud."""
+    SUPPLY_ROLE_SETTLEMENT: _SupplyRole.ValueType  # 4
+    """Moving the money."""
+
+class SupplyRole(_SupplyRole, metaclass=_SupplyRoleEnumTypeWrapper):
+    """What the supply chain of fraud gives."""
+
+SUPPLY_ROLE_UNSPECIFIED: SupplyRole.ValueType  # 0
+"""Never sent, always refused."""
+SUPPLY_ROLE_MATERIAL: SupplyRole.ValueType  # 1
+"""Cards, accounts and papers of others."""
+SUPPLY_ROLE_TECH: SupplyRole.ValueType  # 2
+"""Code, code-receiving platforms, hosting, gateways."""
+SUPPLY_ROLE_TRAFFIC: SupplyRole.ValueType  # 3
+"""Advertisement that leads to the fraud."""
+SUPPLY_ROLE_SETTLEMENT: SupplyRole.ValueType  # 4
+"""Moving the money."""
+Global___SupplyRole: _TypeAlias = SupplyRole  # noqa: Y015
