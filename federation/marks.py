@@ -9,6 +9,7 @@ Source: DOMAIN R55.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -122,3 +123,26 @@ def shown_marks(
             strongest[mark.label] = (count, mark)
     found = sorted(strongest.values(), key=lambda one: (-one[0], one[1].label))
     return [mark for _count, mark in found]
+
+
+BLUR_EPSILON: Final = 2.0
+"""Privacy of one customer's mark in a sum: with three members the total is off by one or so."""
+
+
+def blur(count: int, seed: bytes) -> int:
+    """Add noise to a member's count, so that a total below the least number shows nobody.
+
+    Two-sided geometric noise, the discrete Laplace mechanism. The seed decides it: the same
+    count under the same seed is blurred alike, so that asking again teaches nothing.
+
+    Args:
+        count: Own customers with one mark.
+        seed: 16 bytes or more that nobody else can know, for this number, label and count.
+    """
+    first, second = (_geometric(part) for part in (seed[:8], seed[8:16]))
+    return count + first - second
+
+
+def _geometric(part: bytes) -> int:
+    uniform = (int.from_bytes(part) + 1) / (1 << 64)
+    return int(-math.log(uniform) / BLUR_EPSILON)

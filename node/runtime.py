@@ -47,6 +47,7 @@ from node.doors.member_service import MemberService
 from node.doors.outside import OutsideDoor, Registration
 from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
 from node.duties.counting_side import build_counting_side
+from node.duties.report_side import build_report_side, report_service, report_tasks
 from node.errors import NodeError
 from node.home import Home
 from node.lookup.quota import quota_states
@@ -93,6 +94,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.LearningService",
     *COUNTING_NAMES,
     "tocsin.desk.v1.MatterService",
+    "tocsin.desk.v1.ReportService",
 )
 
 
@@ -142,6 +144,7 @@ class RunningNode:
         if self._log is not None and self._desk.nominator is not None:
             self._scores = build_score_desk(core, self._log, self._desk.nominator)
         self._replication = self._build_replication() if self._log else None
+        self._reporting = build_report_side(core, self._log, self._tokeniser) if self._log else None
         self._status = StatusReporter(self._sources())
         self._outside = OutsideDoor(core.identity, self._outside_services(), core.traffic)
         self._inside = InsideDoor(core.home.socket, self._inside_services(), INSIDE_NAMES)
@@ -303,6 +306,7 @@ class RunningNode:
         )
         return [
             *self._counting.inside,
+            report_service(self._reporting),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
             (train_service_pb2_grpc.add_TrainServiceServicer_to_server, train),
@@ -335,6 +339,8 @@ class RunningNode:
         if self._log is not None:
             self._spawn("training", self._decide_plans)
             self._spawn("sums", self._take_part_in_sums)
+            for name, work in report_tasks(self._reporting):
+                self._spawn(name, work)
             if self._training is None:
                 self._spawn("attachments", build_file_attachments(self._core, self._log).run)
         if self._training is not None:

@@ -37,6 +37,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "hits": ("node.cli.watch", "List own customers that the federation speaks about."),
     "train": ("node.cli.train", "Train a model together: plan, approve, follow, release."),
     "matter": ("node.cli.matter", "List what goes on between the members, and what is due."),
+    "report": ("node.cli.report", "Take citizens' reports in, and tell them what came of it."),
+    "mark": ("node.cli.mark", "Count how customers mark numbers, and show what many say."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
     "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),

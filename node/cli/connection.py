@@ -25,6 +25,7 @@ from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
 from tocsin.desk.v1.match_service_pb2_grpc import MatchServiceStub
 from tocsin.desk.v1.matter_service_pb2_grpc import MatterServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
+from tocsin.desk.v1.report_service_pb2_grpc import ReportServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
 
@@ -79,6 +80,7 @@ class InsideDoor:
         self.operation = OperationServiceStub(channel)
         self.train = TrainServiceStub(channel)
         self.sum = SumServiceStub(channel)
+        self.report = ReportServiceStub(channel)
         self.learning = LearningServiceStub(channel)
         self.farm = FarmServiceStub(channel)
         self.match = MatchServiceStub(channel)

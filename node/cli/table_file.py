@@ -38,6 +38,12 @@ KNOWN_COLUMNS: Final = (
     "details",
     "region",
     "reference",
+    "reporter",
+    "text",
+    "channel",
+    "actor",
+    "label",
+    "customer",
 )
 STANDARD_INPUT: Final = "-"
 

@@ -94,6 +94,12 @@ class Filings:
         with self._file.read() as connection:
             return sorted(row[0] for row in connection.execute(query, (matter,)).fetchall())
 
+    def references(self, token: bytes) -> list[str]:
+        """Return this member's references on the watchlist for a token."""
+        query = "SELECT reference FROM watch WHERE token = ? ORDER BY reference"
+        with self._file.read() as connection:
+            return [row[0] for row in connection.execute(query, (token,)).fetchall()]
+
     def settle(self, matter: bytes, *, upheld: bool | None) -> None:
         """Let the end of a matter count for its reporters, once.
 
