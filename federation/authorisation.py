@@ -218,6 +218,9 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     | dict.fromkeys(
         ("training_plan", "training_round", "training_evaluation", "training_stage"), _TRAINING
     )
+    # Duties are the regulator's to list, and those of members with customers to keep.
+    | dict.fromkeys(("duty_item", "duty_withdrawal"), frozenset({Role.REGULATOR}))
+    | dict.fromkeys(("duty_adoption", "duty_attestation"), INDUSTRY)
     # Only who has rows of its own can give them.
     | {"training_approval": INDUSTRY}
     # What the carriers saw together, whoever of them or for them opened the sum.

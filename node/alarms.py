@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from federation.fork import ForkEvidence
+from federation.matters import AnyMatter
 from federation.names import MemberId
 from federation.statements import Alarm
 from federation.vocabulary import AlarmKind
@@ -94,6 +95,25 @@ class Alarms:
             alarm_kind=AlarmKind.STATEMENT_REFUSED, member=member, observed=1, reason=reason
         )
         await self._raise(f"matter/{member}/{statement_id.hex()}", alarm)
+
+    async def matter_overdue(self, matter: AnyMatter, member: MemberId, due: int, now: int) -> None:
+        """Tell that a member has missed a deadline: once for each matter, member and deadline.
+
+        Args:
+            matter: In which it has a step to take.
+            member: Who is late.
+            due: The last second at which it would have been in time.
+            now: The second at which it is missing.
+        """
+        alarm = Alarm(
+            alarm_kind=AlarmKind.MATTER_OVERDUE,
+            member=member,
+            observed=now - due,
+            reason="MATTER_OVERDUE",
+            matter_id=matter.id,
+        )
+        name = f"{matter.kind}/{matter.id.hex()}/{matter.opener}"
+        await self._raise(f"overdue/{name}/{member}/{due}", alarm)
 
     async def model_drifted(self, member: MemberId, plan_digest: bytes, index: float) -> None:
         """Tell that rows have moved away from those of a model: once a day and plan.

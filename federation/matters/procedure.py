@@ -91,6 +91,7 @@ class State(enum.StrEnum):
     RETURNED = "RETURNED"
     CLOSED = "CLOSED"
     LISTED = "LISTED"
+    ADOPTED = "ADOPTED"
     EXPIRED = "EXPIRED"
 
 
@@ -202,6 +203,8 @@ class Procedure(Generic[Facts]):
         ends: Second from which the matter is over by itself; None: it is not.
         awaits: Members whose step is due by the deadline, and who are named where it is late;
             None: the table alone says whose turn it is, and a deadline missed is nobody's fault.
+        deadlines: Where each member has a deadline of its own: the last second at which its step is
+            in time. The matter is due at the first of them.
     """
 
     kind: Kind
@@ -215,6 +218,7 @@ class Procedure(Generic[Facts]):
     subject: Callable[[Facts], bytes] = lambda _facts: b""
     ends: Callable[[Facts], int | None] = lambda _facts: None
     awaits: Callable[[Facts], frozenset[MemberId]] | None = None
+    deadlines: Callable[[Facts], Mapping[MemberId, int]] | None = None
 
     @cached_property
     def final(self) -> frozenset[State]:
@@ -275,6 +279,8 @@ class Matter(Generic[Facts]):
         procedure = self.procedure
         if self.is_over:
             return _NOBODY
+        if procedure.deadlines is not None:
+            return Turn(frozenset(procedure.deadlines(self.facts)), frozenset())
         if procedure.awaits is not None:
             return Turn(procedure.awaits(self.facts), frozenset())
         parts, roles = procedure.speakers[self.state]
@@ -293,6 +299,17 @@ class Matter(Generic[Facts]):
     def is_overdue_at(self, now: int) -> bool:
         """Whether the next step has been missed at a second."""
         return self.due is not None and self.due < now and not self.is_over_at(now)
+
+    def late_at(self, now: int) -> Mapping[MemberId, int]:
+        """Return who has missed a deadline at a second, each with that deadline."""
+        procedure, due = self.procedure, self.due
+        if due is None or not self.is_overdue_at(now):
+            return {}
+        if procedure.deadlines is not None:
+            found = procedure.deadlines(self.facts)
+            return {member: by for member, by in found.items() if by < now}
+        awaited = procedure.awaits(self.facts) if procedure.awaits is not None else ()
+        return dict.fromkeys(awaited, due)
 
     def _has_ended(self, now: int) -> bool:
         return self.ends is not None and self.ends <= now

@@ -9,13 +9,15 @@ from federation.matters.clue import CLUE
 from federation.matters.disposition import DISPOSITION
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.report import REPORT
+from federation.matters.responsibility import RESPONSIBILITY
 from federation.matters.training import TRAINING
 from federation.matters.verification import VERIFICATION
 from federation.matters.warning import WARNING
 from federation.vocabulary import FraudStage
 
 PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
-    one.kind: one for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, CLUE)
+    one.kind: one
+    for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, RESPONSIBILITY, CLUE)
 }
 """The procedure of every kind."""
 

@@ -53,6 +53,12 @@ from federation.statements.evidence import (
 from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
 from federation.statements.reports import Report, ReportCount, ReportStep
+from federation.statements.responsibility import (
+    DutyAdoption,
+    DutyAttestation,
+    DutyItem,
+    DutyWithdrawal,
+)
 from federation.statements.statement import (
     WHOLE_COUNTRY,
     Body,
@@ -109,6 +115,10 @@ __all__ = [
     "DispositionOrder",
     "DispositionReceipt",
     "DispositionReverify",
+    "DutyAdoption",
+    "DutyAttestation",
+    "DutyItem",
+    "DutyWithdrawal",
     "FarmAlert",
     "KeyComplaint",
     "KeyConfirm",

@@ -12,6 +12,7 @@ from federation.names import MemberId
 from federation.statements.error import StatementError
 from federation.statements.shape import (
     DIGEST_BYTES,
+    IDENTIFIER_BYTES,
     MAX_AMOUNT,
     SIGNATURE_BYTES,
     check_count,
@@ -37,13 +38,15 @@ class Alarm:
 
     Attributes:
         certificate_digest: SHA-256, 32 bytes, or empty.
-        observed: What was asked for, in all; for drift the stability index in millionths.
+        observed: What was asked for, in all; for drift the stability index in millionths; for a
+            late step the seconds since it was due.
         limit: What is allowed.
         first_evidence: A signed checkpoint for a fork, a signed answer for a wrong evaluation.
         second_evidence: The other one.
         evidence_path: Hashes of 32 bytes, packed, that connect the two.
         reason: Upper-case snake, or empty.
         plan_digest: Of the plan whose model drifted, 32 bytes; empty for other alarms.
+        matter_id: Of the matter whose next step is late, 16 or 32 bytes; empty for other alarms.
     """
 
     alarm_kind: AlarmKind
@@ -57,6 +60,7 @@ class Alarm:
     evidence_path: bytes = b""
     reason: str = ""
     plan_digest: bytes = b""
+    matter_id: bytes = b""
 
     def __post_init__(self) -> None:
         check_member("member", self.member)
@@ -69,6 +73,9 @@ class Alarm:
             check_reason(self.reason)
         if self.plan_digest or self.alarm_kind is AlarmKind.MODEL_DRIFTED:
             check_opaque("plan_digest", self.plan_digest, DIGEST_BYTES)
+        if self.matter_id or self.alarm_kind is AlarmKind.MATTER_OVERDUE:
+            long = len(self.matter_id) == DIGEST_BYTES  # a plan's id is its digest
+            check_opaque("matter_id", self.matter_id, DIGEST_BYTES if long else IDENTIFIER_BYTES)
         _check_evidence(self.alarm_kind, "first_evidence", self.first_evidence)
         _check_evidence(self.alarm_kind, "second_evidence", self.second_evidence)
 

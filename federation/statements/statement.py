@@ -36,6 +36,12 @@ from federation.statements.evidence import (
 from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
 from federation.statements.reports import Report, ReportCount, ReportStep
+from federation.statements.responsibility import (
+    DutyAdoption,
+    DutyAttestation,
+    DutyItem,
+    DutyWithdrawal,
+)
 from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_SKEW_SECONDS,
@@ -133,6 +139,10 @@ Body = (
     | AppealDecision
     | DispositionDecision
     | FarmAlert
+    | DutyItem
+    | DutyAdoption
+    | DutyAttestation
+    | DutyWithdrawal
     | Designation
     | DesignationLifted
     | Clue

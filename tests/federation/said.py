@@ -24,6 +24,10 @@ from federation.statements import (
     DispositionOrder,
     DispositionReceipt,
     DispositionReverify,
+    DutyAdoption,
+    DutyAttestation,
+    DutyItem,
+    DutyWithdrawal,
     FarmAlert,
     KeyComplaint,
     KeyConfirm,
@@ -83,6 +87,7 @@ from federation.vocabulary import (
     DispositionOutcome,
     DispositionReason,
     DocumentsNeeded,
+    DutyEvidence,
     Exemption,
     FraudStage,
     FraudType,
@@ -106,6 +111,7 @@ from federation.vocabulary import (
     ReportReason,
     RetractionReason,
     ReverifyResult,
+    Sector,
     SightingKind,
     SubjectRole,
     SupplyRole,
@@ -340,6 +346,20 @@ DEALS = tuple(
     for group in KindClass
 )
 
+
+def duty(**fields):
+    defaults = {
+        "code": "REAL_NAME_CHECK",
+        "sectors": (Sector.BANK, Sector.CARRIER),
+        "evidence": DutyEvidence.SELF_CHECK,
+        "period_seconds": 90 * DAY,
+        "grace_seconds": DAY,
+        "first_due_time": NOW + 30 * DAY,
+        "wording_digest": opaque("duty in words", 32),
+    }
+    return DutyItem(**defaults | fields)
+
+
 CLUE = opaque("clue")
 CLUE_SUBJECTS = (
     ClueSubject(TOKEN, Kind.PHONE, 1),
@@ -384,6 +404,18 @@ def clue_hand_over(**fields):
 
 
 EXAMPLES = [
+    duty(),
+    duty(sectors=(Sector.INTERNET,), wording_digest=b"", grace_seconds=0),
+    DutyAdoption(opaque("duty"), MemberId("ministry"), opaque("item", 32)),
+    DutyAttestation(opaque("duty"), MemberId("ministry"), 1, opaque("evidence", 32)),
+    DutyWithdrawal(opaque("duty"), MemberId("ministry")),
+    Alarm(
+        AlarmKind.MATTER_OVERDUE,
+        MemberId("bank-a"),
+        observed=3_600,
+        reason="MATTER_OVERDUE",
+        matter_id=opaque("matter"),
+    ),
     FarmAlert(
         token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
     ),

@@ -13,6 +13,7 @@ from tocsin.v1 import clues_pb2 as _clues_pb2
 from tocsin.v1 import disposition_pb2 as _disposition_pb2
 from tocsin.v1 import farm_pb2 as _farm_pb2
 from tocsin.v1 import reports_pb2 as _reports_pb2
+from tocsin.v1 import responsibility_pb2 as _responsibility_pb2
 from tocsin.v1 import sums_pb2 as _sums_pb2
 from tocsin.v1 import training_pb2 as _training_pb2
 from tocsin.v1 import verification_pb2 as _verification_pb2
@@ -235,6 +236,8 @@ class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.V
     """A log holds a statement that its member may not say."""
     ALARM_KIND_MODEL_DRIFTED: _AlarmKind.ValueType  # 5
     """The rows of the members have moved away from those that a model was trained on."""
+    ALARM_KIND_MATTER_OVERDUE: _AlarmKind.ValueType  # 6
+    """A member has missed a deadline in a matter."""
 
 class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
     """What is wrong."""
@@ -251,6 +254,8 @@ ALARM_KIND_STATEMENT_REFUSED: AlarmKind.ValueType  # 4
 """A log holds a statement that its member may not say."""
 ALARM_KIND_MODEL_DRIFTED: AlarmKind.ValueType  # 5
 """The rows of the members have moved away from those that a model was trained on."""
+ALARM_KIND_MATTER_OVERDUE: AlarmKind.ValueType  # 6
+"""A member has missed a deadline in a matter."""
 Global___AlarmKind: _TypeAlias = AlarmKind  # noqa: Y015
 
 @_typing.final
@@ -310,6 +315,10 @@ class Statement(_message.Message):
     MARK_CORRECTION_FIELD_NUMBER: _builtins.int
     WARNING_TASK_FIELD_NUMBER: _builtins.int
     WARNING_STEP_FIELD_NUMBER: _builtins.int
+    DUTY_ITEM_FIELD_NUMBER: _builtins.int
+    DUTY_ADOPTION_FIELD_NUMBER: _builtins.int
+    DUTY_ATTESTATION_FIELD_NUMBER: _builtins.int
+    DUTY_WITHDRAWAL_FIELD_NUMBER: _builtins.int
     DESIGNATION_FIELD_NUMBER: _builtins.int
     DESIGNATION_LIFTED_FIELD_NUMBER: _builtins.int
     CLUE_FIELD_NUMBER: _builtins.int
@@ -503,6 +512,22 @@ class Statement(_message.Message):
         """What became of a warning."""
 
     @_builtins.property
+    def duty_item(self) -> _responsibility_pb2.DutyItem:
+        """A regulator lists a duty. Duties have 110 to 113."""
+
+    @_builtins.property
+    def duty_adoption(self) -> _responsibility_pb2.DutyAdoption:
+        """A member adopts a duty."""
+
+    @_builtins.property
+    def duty_attestation(self) -> _responsibility_pb2.DutyAttestation:
+        """A member attests a duty for a period."""
+
+    @_builtins.property
+    def duty_withdrawal(self) -> _responsibility_pb2.DutyWithdrawal:
+        """A regulator takes a duty off its list."""
+
+    @_builtins.property
     def designation(self) -> _clues_pb2.Designation:
         """The police say that an object is in a case. The police, clues and briefs have 100 to 109."""
 
@@ -586,6 +611,10 @@ class Statement(_message.Message):
         mark_correction: _reports_pb2.MarkCorrection | None = ...,
         warning_task: _warning_pb2.WarningTask | None = ...,
         warning_step: _warning_pb2.WarningStep | None = ...,
+        duty_item: _responsibility_pb2.DutyItem | None = ...,
+        duty_adoption: _responsibility_pb2.DutyAdoption | None = ...,
+        duty_attestation: _responsibility_pb2.DutyAttestation | None = ...,
+        duty_withdrawal: _responsibility_pb2.DutyWithdrawal | None = ...,
         designation: _clues_pb2.Designation | None = ...,
         designation_lifted: _clues_pb2.DesignationLifted | None = ...,
         clue: _clues_pb2.Clue | None = ...,
@@ -595,11 +624,11 @@ class Statement(_message.Message):
         case_brief: _clues_pb2.CaseBrief | None = ...,
         farm_alert: _farm_pb2.FarmAlert | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "duty_adoption", b"duty_adoption", "duty_attestation", b"duty_attestation", "duty_item", b"duty_item", "duty_withdrawal", b"duty_withdrawal", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "duty_adoption", b"duty_adoption", "duty_attestation", b"duty_attestation", "duty_item", b"duty_item", "duty_withdrawal", b"duty_withdrawal", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step", "designation", "designation_lifted", "clue", "clue_step", "clue_hand_over", "clue_outcome", "case_brief", "farm_alert"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step", "duty_item", "duty_adoption", "duty_attestation", "duty_withdrawal", "designation", "designation_lifted", "clue", "clue_step", "clue_hand_over", "clue_outcome", "case_brief", "farm_alert"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -1104,6 +1133,7 @@ class Alarm(_message.Message):
     EVIDENCE_PATH_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    MATTER_ID_FIELD_NUMBER: _builtins.int
     alarm_kind: Global___AlarmKind.ValueType
     """Required. What is wrong."""
     member: _builtins.str
@@ -1113,7 +1143,9 @@ class Alarm(_message.Message):
     kind_class: _vocabulary_pb2.KindClass.ValueType
     """Kind class, for quotas."""
     observed: _builtins.int
-    """What was asked for, in all; for drift the largest population stability index, in millionths."""
+    """What was asked for, in all; for drift the largest population stability index, in millionths; for a late
+    step the seconds since it was due.
+    """
     limit: _builtins.int
     """What is allowed, in the same unit."""
     first_evidence: _builtins.bytes
@@ -1126,6 +1158,8 @@ class Alarm(_message.Message):
     """Why, as a stable reason code (upper-case snake)."""
     plan_digest: _builtins.bytes
     """Of the plan whose model drifted, 32 bytes."""
+    matter_id: _builtins.bytes
+    """Of the matter whose next step is late, 16 or 32 bytes."""
     def __init__(
         self,
         *,
@@ -1140,10 +1174,11 @@ class Alarm(_message.Message):
         evidence_path: _builtins.bytes = ...,
         reason: _builtins.str = ...,
         plan_digest: _builtins.bytes = ...,
+        matter_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_kind", b"alarm_kind", "certificate_digest", b"certificate_digest", "evidence_path", b"evidence_path", "first_evidence", b"first_evidence", "kind_class", b"kind_class", "limit", b"limit", "member", b"member", "observed", b"observed", "plan_digest", b"plan_digest", "reason", b"reason", "second_evidence", b"second_evidence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_kind", b"alarm_kind", "certificate_digest", b"certificate_digest", "evidence_path", b"evidence_path", "first_evidence", b"first_evidence", "kind_class", b"kind_class", "limit", b"limit", "matter_id", b"matter_id", "member", b"member", "observed", b"observed", "plan_digest", b"plan_digest", "reason", b"reason", "second_evidence", b"second_evidence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -748,6 +748,74 @@ VERIFICATION_DECISION_REFUTE: VerificationDecision.ValueType  # 2
 """It is none."""
 Global___VerificationDecision: _TypeAlias = VerificationDecision  # noqa: Y015
 
+class _Sector:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SectorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sector.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SECTOR_UNSPECIFIED: _Sector.ValueType  # 0
+    """Never sent, always refused."""
+    SECTOR_CARRIER: _Sector.ValueType  # 1
+    """Telecom carriers."""
+    SECTOR_BANK: _Sector.ValueType  # 2
+    """Banks and payment institutions."""
+    SECTOR_INTERNET: _Sector.ValueType  # 3
+    """Internet companies."""
+
+class Sector(_Sector, metaclass=_SectorEnumTypeWrapper):
+    """Whose members a duty is for (R45)."""
+
+SECTOR_UNSPECIFIED: Sector.ValueType  # 0
+"""Never sent, always refused."""
+SECTOR_CARRIER: Sector.ValueType  # 1
+"""Telecom carriers."""
+SECTOR_BANK: Sector.ValueType  # 2
+"""Banks and payment institutions."""
+SECTOR_INTERNET: Sector.ValueType  # 3
+"""Internet companies."""
+Global___Sector: _TypeAlias = Sector  # noqa: Y015
+
+class _DutyEvidence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DutyEvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DutyEvidence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUTY_EVIDENCE_UNSPECIFIED: _DutyEvidence.ValueType  # 0
+    """Never sent, always refused."""
+    DUTY_EVIDENCE_SELF_CHECK: _DutyEvidence.ValueType  # 1
+    """A check of its own by the member."""
+    DUTY_EVIDENCE_AUDIT: _DutyEvidence.ValueType  # 2
+    """An audit by somebody else."""
+    DUTY_EVIDENCE_SYSTEM_RECORDS: _DutyEvidence.ValueType  # 3
+    """Records of what systems did."""
+    DUTY_EVIDENCE_METRICS: _DutyEvidence.ValueType  # 4
+    """Figures of an evaluation."""
+    DUTY_EVIDENCE_TRAINING_RECORDS: _DutyEvidence.ValueType  # 5
+    """Records of training."""
+    DUTY_EVIDENCE_RULES: _DutyEvidence.ValueType  # 6
+    """A rule or plan that the member put in force."""
+
+class DutyEvidence(_DutyEvidence, metaclass=_DutyEvidenceEnumTypeWrapper):
+    """What an attestation of a duty rests on (R39)."""
+
+DUTY_EVIDENCE_UNSPECIFIED: DutyEvidence.ValueType  # 0
+"""Never sent, always refused."""
+DUTY_EVIDENCE_SELF_CHECK: DutyEvidence.ValueType  # 1
+"""A check of its own by the member."""
+DUTY_EVIDENCE_AUDIT: DutyEvidence.ValueType  # 2
+"""An audit by somebody else."""
+DUTY_EVIDENCE_SYSTEM_RECORDS: DutyEvidence.ValueType  # 3
+"""Records of what systems did."""
+DUTY_EVIDENCE_METRICS: DutyEvidence.ValueType  # 4
+"""Figures of an evaluation."""
+DUTY_EVIDENCE_TRAINING_RECORDS: DutyEvidence.ValueType  # 5
+"""Records of training."""
+DUTY_EVIDENCE_RULES: DutyEvidence.ValueType  # 6
+"""A rule or plan that the member put in force."""
+Global___DutyEvidence: _TypeAlias = DutyEvidence  # noqa: Y015
+
 class _DesignationEnd:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
