@@ -1,0 +1,238 @@
+"""Citizens' reports and marks of numbers, over real nodes and the real command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.members import (
+    Federation,
+    Outcome,
+    error_lines,
+    eventually,
+    running_federation,
+    write_lines,
+)
+
+INTAKE, CARRIER, BANK = "carrier-a", "carrier-b", "bank-x"
+MEMBERS = (INTAKE, CARRIER, BANK)
+# Seconds until something has happened everywhere, on a slow machine.
+SOON = 90.0
+
+ACCOUNT = "DE89370400440532013000"
+SHOP = "+9990000500"
+OTHER_SHOP = "+9990000501"
+REPORTER = "Frau Nachtigall, Schalter 7"
+TOLD = "They said the court would freeze everything"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with running_federation(tmp_path_factory.mktemp("reports") / "f", MEMBERS) as found:
+        yield found
+
+
+def reports(federation: Federation, member: str, *options: str) -> list[dict[str, Any]]:
+    return federation.do(member, "report", "list", "--json", *options).rows
+
+
+def shown(federation: Federation, member: str, report: str) -> dict[str, Any]:
+    return federation.do(member, "report", "show", report, "--json").document
+
+
+def state(federation: Federation, member: str, report: str) -> str:
+    return str(shown(federation, member, report)["status"]["state"])
+
+
+def step(federation: Federation, member: str, verb: str, report: str, *more: str) -> dict[str, Any]:
+    done = federation.do(member, "report", verb, report, *more, "--json")
+    found: dict[str, Any] = done.document
+    return found
+
+
+def reaches(federation: Federation, member: str, report: str, wanted: str) -> None:
+    def has() -> bool:
+        found = reports(federation, member, "--closed")
+        return any(one["matter_id"] == report and one["state"] == wanted for one in found)
+
+    eventually(has, SOON)
+
+
+def refusal(outcome: Outcome) -> str:
+    assert outcome.code == 1
+
+    return error_lines(outcome)[0].rpartition("[")[2].rstrip("]")
+
+
+def submit_account(federation: Federation, directory: Path) -> str:
+    """Report a bank account at a carrier, and return the matter's id."""
+    quoted = f'iban,{ACCOUNT},"{REPORTER}",{TOLD}'
+    rows = write_lines(directory / "account.csv", ["kind,value,reporter,text", quoted])
+    done = federation.do(
+        INTAKE, "report", "submit", "--file", str(rows), "--fraud-type", "government", "--json"
+    )
+
+    assert done.document == {"added": 1, "unchanged": 0, "refused": 0}
+
+    (report,) = [one for one in reports(federation, INTAKE) if one["kind"] == "iban"]
+    return str(report["matter_id"])
+
+
+def submit_crowd(federation: Federation, directory: Path, value: str) -> str:
+    """Let 500 scripted reporters report one number, and return the matter's id."""
+    lines = [f"phone,{value},script {number},this shop cheats" for number in range(500)]
+    rows = write_lines(directory / "crowd.csv", ["kind,value,reporter,text", *lines])
+    done = federation.do(
+        INTAKE, "report", "submit", "--file", str(rows), "--fraud-type", "shopping", "--json"
+    )
+
+    assert done.document == {"added": 500, "unchanged": 0, "refused": 0}
+
+    newest = max(
+        (one for one in reports(federation, INTAKE) if one["kind"] == "phone"),
+        key=lambda one: (one["opened_time"], one["state"] == "SUBMITTED"),
+    )
+    return str(newest["matter_id"])
+
+
+def found_on_disk(federation: Federation, member: str, needle: str, pattern: str) -> list[str]:
+    root = federation.home(member).root
+    files = (path for path in root.rglob(pattern) if path.is_file())
+    return [path.name for path in files if needle.encode() in path.read_bytes()]
+
+
+def test_14_public_report_loop_cannot_close_without_feedback_and_500_false_reports_do_not_confirm(
+    federation: Federation, tmp_path: Path
+) -> None:
+    watched = ("iban", ACCOUNT, "--reference", "customer 4711")
+    federation.do(BANK, "watch", "add", *watched)
+
+    # R50: entered at a carrier, it reaches the bank; the reporter stays.
+    account = submit_account(federation, tmp_path)
+    reaches(federation, BANK, account, "SUBMITTED")
+    at_bank = shown(federation, BANK, account)
+
+    assert at_bank["text"] == TOLD
+    assert at_bank["references"] == ["customer 4711"]
+    assert at_bank["status"]["actors"] == [BANK]
+    assert at_bank["status"]["watched"]
+    assert at_bank["contacts"] == []
+    assert [one["matter_id"] for one in reports(federation, BANK, "--mine")] == [account]
+    assert shown(federation, CARRIER, account)["text"] == ""
+    assert found_on_disk(federation, BANK, "Nachtigall", "*") == []
+    assert found_on_disk(federation, INTAKE, "Nachtigall", "public.db*") == []
+    assert found_on_disk(federation, INTAKE, "Nachtigall", "private.db*") != []
+
+    # R52: nobody closes it before the reporter was told.
+    step(federation, BANK, "accept", account)
+    assert refusal(federation.run(BANK, "report", "dispose", account)) == "TRANSITION_NOT_ALLOWED"
+    step(federation, BANK, "verify", account)
+    assert refusal(federation.run(BANK, "report", "dispose", account)) == "BASIS_MISSING"
+    reaches(federation, INTAKE, account, "VERIFYING")
+    assert refusal(federation.run(INTAKE, "report", "close", account)) == "TRANSITION_NOT_ALLOWED"
+    step(federation, BANK, "unsubstantiate", account, "--reason", "no_evidence")
+    reaches(federation, INTAKE, account, "UNSUBSTANTIATED")
+    assert refusal(federation.run(INTAKE, "report", "close", account)) == "TRANSITION_NOT_ALLOWED"
+    assert refusal(federation.run(BANK, "report", "feedback", account)) == "NOT_THE_OPENER"
+    told = step(federation, INTAKE, "feedback", account)
+
+    assert told["contacts"] == [REPORTER]
+    assert told["status"]["next_steps"] == ["CLOSE"]
+    assert step(federation, INTAKE, "close", account)["status"]["state"] == "CLOSED"
+    reaches(federation, BANK, account, "CLOSED")
+
+    # R51: a crowd at one member is one weak origin, and never a verdict.
+    crowd = submit_crowd(federation, tmp_path, SHOP)
+    weighed = shown(federation, INTAKE, crowd)
+
+    assert (weighed["reporters"], weighed["burst"]) == (500, 500)
+    assert 1 <= weighed["confidence"] <= 5
+    assert weighed["status"]["reporters"] == "MASS"
+    assert weighed["status"]["state"] == "SUBMITTED"
+    reaches(federation, CARRIER, crowd, "SUBMITTED")
+    for member in MEMBERS:
+        assert federation.band(member, "phone", SHOP) in ("NONE", "LOW")
+    mine = [one["matter_id"] for one in reports(federation, INTAKE) if one["kind"] == "phone"]
+    assert mine == [crowd]
+
+    # What others find decides, and the reporters are believed less from then on.
+    step(federation, CARRIER, "accept", crowd)
+    step(federation, CARRIER, "verify", crowd)
+    step(federation, CARRIER, "unsubstantiate", crowd, "--reason", "mass_reporting")
+    reaches(federation, INTAKE, crowd, "UNSUBSTANTIATED")
+
+    def all_judged() -> bool:
+        judged = federation.do(INTAKE, "report", "reporters", "--json").rows
+        return sum(one["unfounded"] == 1 and one["reliability"] == 0.2 for one in judged) == 501
+
+    eventually(all_judged, SOON)
+    assert shown(federation, INTAKE, crowd)["confidence"] == 0
+    assert federation.check(INTAKE, "phone", SHOP)["band"] == "NONE"
+
+    again = submit_crowd(federation, tmp_path, OTHER_SHOP)
+    assert shown(federation, INTAKE, again)["confidence"] <= 5
+    withdrawn = step(federation, INTAKE, "withdraw", again, "--reason", "mass_reporting")
+    assert withdrawn["status"]["state"] == "REJECTED"
+    assert refusal(federation.run(INTAKE, "report", "close", again)) == "TRANSITION_NOT_ALLOWED"
+
+
+def mark(federation: Federation, member: str, directory: Path, number: str, count: int) -> None:
+    rows = [f"phone,{number},harassment,{member} line {place}" for place in range(count)]
+    file = write_lines(directory / f"{member}.csv", ["kind,value,label,customer", *rows])
+    federation.do(member, "mark", "add", "--file", str(file))
+
+
+def share(federation: Federation, member: str, number: str) -> None:
+    done = federation.do(member, "mark", "share", number, "--wait", str(int(SOON)), "--json")
+
+    assert done.document["state"] == "DONE"
+
+
+def marks(federation: Federation, member: str, number: str) -> dict[str, Any]:
+    return federation.do(member, "mark", "show", number, "--json").document
+
+
+def labels(federation: Federation, member: str, number: str) -> list[tuple[str, str]]:
+    found = marks(federation, member, number)["marks"]
+    return [(one["label"], one["reporters"]) for one in found]
+
+
+def test_15_number_tag_above_k_decay_correction(federation: Federation, tmp_path: Path) -> None:
+    marked, rare, recycled = "+9990000601", "+9990000602", "+9990000603"
+    for number in (marked, recycled):
+        for member in MEMBERS:
+            mark(federation, member, tmp_path, number, 12)
+    mark(federation, BANK, tmp_path, rare, 2)
+
+    # Above the least number, in a band, at every member; below it nothing.
+    assert labels(federation, BANK, marked) == []
+    for number in (marked, recycled, rare):
+        share(federation, INTAKE, number)
+    for member in MEMBERS:
+        eventually(lambda member=member: labels(federation, member, marked), SOON)
+        assert labels(federation, member, marked) == [("HARASSMENT", "SOME")]
+    (published,) = marks(federation, BANK, marked)["marks"]
+
+    assert published["member"] == INTAKE
+    assert 0.9 < published["freshness"] <= 1
+    assert marks(federation, BANK, marked)["own"] == [{"label": "HARASSMENT", "count": 12}]
+    assert labels(federation, INTAKE, rare) == []
+
+    # A correction clears it everywhere, own customers' marks included; only some may say it.
+    refused = federation.run(BANK, "mark", "correct", "phone", marked)
+    assert refusal(refused) == "ROLE_NOT_ALLOWED"
+    federation.do(CARRIER, "mark", "correct", "phone", marked)
+    for member in MEMBERS:
+        eventually(lambda member=member: not labels(federation, member, marked), SOON)
+        assert marks(federation, member, marked)["own"] == []
+
+    # A number with a new owner starts clean (R68).
+    eventually(lambda: labels(federation, BANK, recycled), SOON)
+    federation.do(INTAKE, "reassign", "phone", recycled)
+    for member in MEMBERS:
+        eventually(lambda member=member: not labels(federation, member, recycled), SOON)
