@@ -404,21 +404,6 @@ def clue_hand_over(**fields):
 
 
 EXAMPLES = [
-    duty(),
-    duty(sectors=(Sector.INTERNET,), wording_digest=b"", grace_seconds=0),
-    DutyAdoption(opaque("duty"), MemberId("ministry"), opaque("item", 32)),
-    DutyAttestation(opaque("duty"), MemberId("ministry"), 1, opaque("evidence", 32)),
-    DutyWithdrawal(opaque("duty"), MemberId("ministry")),
-    Alarm(
-        AlarmKind.MATTER_OVERDUE,
-        MemberId("bank-a"),
-        observed=3_600,
-        reason="MATTER_OVERDUE",
-        matter_id=opaque("matter"),
-    ),
-    FarmAlert(
-        token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
-    ),
     nomination(last_seen_time=NOW - 40 * DAY, sealed_details=opaque("details", 80)),
     nomination(stage=FraudStage.UNSPECIFIED, subject_role=SubjectRole.UNSPECIFIED),
     sighting(seen_time=NOW - 40 * DAY),
@@ -543,6 +528,21 @@ EXAMPLES = [
     Appeal(ORDER, COORDINATOR, AppealGround.NEW_OWNER),
     AppealDecision(ORDER, COORDINATOR, AppealResult.LIFTED),
     DispositionDecision(ORDER, COORDINATOR, OrderDecision.LIFT),
+    duty(),
+    duty(sectors=(Sector.INTERNET,), wording_digest=b"", grace_seconds=0),
+    DutyAdoption(opaque("duty"), MemberId("ministry"), opaque("item", 32)),
+    DutyAttestation(opaque("duty"), MemberId("ministry"), 1, opaque("evidence", 32)),
+    DutyWithdrawal(opaque("duty"), MemberId("ministry")),
+    Alarm(
+        AlarmKind.MATTER_OVERDUE,
+        MemberId("bank-a"),
+        observed=3_600,
+        reason="MATTER_OVERDUE",
+        matter_id=opaque("matter"),
+    ),
+    FarmAlert(
+        token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
+    ),
 ]
 """At least one of every body."""
 
