@@ -272,6 +272,8 @@ name = "rows"
 schema = "rows.schema"
 table = "rows.csv"
 """
+SUBJECTS = 'subject = "number"\nsubject_kind = "phone"\n'
+SHARED = "+999160000001"
 
 
 def train(federation: Federation, *arguments: str) -> dict[str, Any]:
@@ -303,13 +305,14 @@ def schema_file(federation: Federation, tmp_path_factory: pytest.TempPathFactory
     """Give the schema of the rows that the trainers hold from here on."""
     pytest.importorskip("flwr", reason="the extra 'train' is not installed")
     from federation.training.table import infer_schema
-    from tests.end_to_end.test_training_run import write_table
+    from tests.end_to_end.test_training_score import write_table
     from tests.training.planted import planted_rows
 
     schema = infer_schema(planted_rows(200, 1), "label")
     for place, member in enumerate(TRAINERS):
         home = federation.home(member)
-        write_table(home.root / "rows.csv", planted_rows(400, 7 + place, place * 0.3))
+        numbers = [f"+99917{place}{row:06}" for row in range(400)]
+        write_table(home.root / "rows.csv", planted_rows(400, 7 + place, place * 0.3), numbers)
         (home.root / "rows.schema").write_bytes(schema.encode())
         home.training.write_text(POLICY, encoding="utf-8")
     file = tmp_path_factory.mktemp("plans") / "rows.schema"
@@ -393,22 +396,59 @@ def release(federation: Federation, directory: Path, digest: str) -> None:
     )
 
 
-def test_19_no_model_is_released_without_its_papers_and_an_older_one_comes_back(
-    federation: Federation, trained: str, schema_file: Path, tmp_path: Path
+@pytest.fixture(scope="module")
+def released(federation: Federation, trained: str, schema_file: Path) -> str:
+    """Release the first model, whose files then come to every member."""
+    release(federation, schema_file.parent, trained)
+    for member in TRAINERS:
+        path = federation.home(member).models / trained / "model"
+        eventually(path.exists, WAIT_SECONDS)
+    return trained
+
+
+def rename_worst(federation: Federation, member: str, digest: str) -> None:
+    """Give the row that a member's model fears most the number that all have."""
+    path = federation.home(member).root / "rows.csv"
+    columns = ("--id", "number", "--model", digest, "--json")
+    scored = federation.do(member, "train", "score", "--table", str(path), *columns).rows
+    worst = max((row for row in scored if "score" in row), key=lambda row: row["score"])
+    path.write_text(path.read_text().replace(str(worst["id"]), SHARED))
+    federation.home(member).training.write_text(POLICY + SUBJECTS, encoding="utf-8")
+
+
+def test_18_what_several_sectors_know_beats_the_best_single_one(
+    federation: Federation, released: str
 ) -> None:
-    release(federation, tmp_path, trained)
+    from federation.training.fusion import MOST_LEVEL
+
+    for member in TRAINERS:
+        rename_worst(federation, member, released)
+        federation.nominate(member, "phone", SHARED)
+    everywhere(federation, "phone", SHARED)
+    fuse = ("train", "fuse", "phone", SHARED, "--seconds", "60", "--json")
+    found = federation.do("bank-x", *fuse).document
+    for member in TRAINERS:  # labels are those in the table again
+        federation.home(member).training.write_text(POLICY, encoding="utf-8")
+
+    assert (found["contributors"], found["is_fused"]) == (len(TRAINERS), True)
+    assert found["level_sum"] > MOST_LEVEL  # the most that any one of them can say
+
+
+def test_19_no_model_is_released_without_its_papers_and_an_older_one_comes_back(
+    federation: Federation, released: str, schema_file: Path, tmp_path: Path
+) -> None:
     second = plan(federation, schema_file.parent, rounds=2, seed=3, steps=10)
     federation.do(COORDINATOR, "train", "run", second, "--schema", str(schema_file))
     release(federation, tmp_path, second)
 
     assert train(federation, "show", second)["status"]["in_force"]
 
-    federation.do(COORDINATOR, "train", "rollback", trained)
-    states = [train(federation, "show", one)["status"]["state"] for one in (trained, second)]
+    federation.do(COORDINATOR, "train", "rollback", released)
+    states = [train(federation, "show", one)["status"]["state"] for one in (released, second)]
 
     assert states == ["RELEASED", "RETIRED"]
     eventually(
-        lambda: federation.do(TRAINERS[3], "train", "show", trained, "--json").document["status"][
+        lambda: federation.do(TRAINERS[3], "train", "show", released, "--json").document["status"][
             "in_force"
         ],
         WAIT_SECONDS,
