@@ -45,6 +45,7 @@ class ReportFacts:
     Attributes:
         report: The opening.
         reporters: How many reported it by the last word.
+        opener: Who took it in.
         entered: When the state was reached: a count does not put off what is due.
         declined: Why each actor turned it down that did.
         handler: The actor that took it on; None before.
@@ -57,6 +58,7 @@ class ReportFacts:
     report: Report
     reporters: CountBand
     entered: int
+    opener: MemberId | None = None
     declined: frozenset[MemberId] = frozenset()
     handler: MemberId | None = None
     reason: ReportReason = ReportReason.UNSPECIFIED
@@ -213,7 +215,7 @@ def _absorb(facts: ReportFacts, member: MemberId, said: Statement) -> ReportFact
     if isinstance(body, ReportCount):
         return replace(facts, reporters=body.reporters)
     if not isinstance(body, ReportStep):
-        return facts
+        return replace(facts, opener=member)
     if body.step is ReportAction.REJECT and not _ends(facts, member, said):
         return replace(facts, declined=facts.declined | {member})
     return _absorb_step(replace(facts, entered=said.issued_time), member, body)
@@ -236,6 +238,15 @@ def _absorb_step(facts: ReportFacts, member: MemberId, body: ReportStep) -> Repo
     return replace(facts, basis_id=body.basis_id or facts.basis_id)
 
 
+def _awaits(facts: ReportFacts) -> frozenset[MemberId]:
+    """Return whose step is due: those able to act, who took it on, or who knows the reporter."""
+    if facts.ended is not None and facts.opener is not None:
+        return frozenset({facts.opener})
+    if facts.handler is not None:
+        return frozenset({facts.handler})
+    return frozenset(facts.report.actors) - facts.declined
+
+
 REPORT: Final = Procedure(
     kind=Kind.REPORT,
     opens=Report,
@@ -246,4 +257,5 @@ REPORT: Final = Procedure(
     table=TABLE,
     parties=lambda facts: frozenset(facts.report.actors),
     subject=lambda facts: facts.report.token,
+    awaits=_awaits,
 )
