@@ -36,6 +36,7 @@ from node.identity import Identity
 from node.log.ledger import Ledger
 from node.lookup.prefix_source import PrefixSource
 from node.matters.book import MatterBook
+from node.matters.oversight import Oversight
 from node.member import MemberKeys
 from node.metering import Metering
 from node.peers import Peers
@@ -140,6 +141,7 @@ class LogSide:
     ledger: Ledger
     catalogue: Catalogue
     matters: MatterBook
+    oversight: Oversight
     verdicts: Verdicts
     speaker: Speaker
     alarms: Alarms
@@ -208,6 +210,7 @@ def build_log_side(core: Core) -> LogSide:
         ledger=ledger,
         catalogue=catalogue,
         matters=matters,
+        oversight=Oversight(core.me, matters, alarms, wall_clock),
         verdicts=Verdicts(catalogue, core.now_charter, wall_clock),
         speaker=speaker,
         alarms=alarms,
@@ -221,7 +224,6 @@ def build_log_side(core: Core) -> LogSide:
             TrainingMatters(matters),
             speaker,
             EpsilonLedger(core.private),
-            alarms,
             core.home.training,
             wall_clock,
         ),

@@ -52,6 +52,7 @@ from node.errors import NodeError
 from node.home import Home
 from node.lookup.quota import quota_states
 from node.lookup.service import LookupService
+from node.matters import oversight
 from node.member import MemberKeys
 from node.replication.follower import Listeners
 from node.replication.replication import Hooks, Replication, Timing
@@ -152,6 +153,7 @@ class RunningNode:
         self._grown = asyncio.Event()  # for ceremonies
         self._spoken = asyncio.Event()  # for training plans
         self._summed = asyncio.Event()  # for private sums
+        self._moved = asyncio.Event()  # for the oversight of matters
         self._address = ""
         self._holds_home = False
         core.charter.subscribe(self._follow)
@@ -339,6 +341,7 @@ class RunningNode:
         if self._log is not None:
             self._spawn("training", self._decide_plans)
             self._spawn("sums", self._take_part_in_sums)
+            self._spawn("matters", self._oversee_matters)
             for name, work in report_tasks(self._reporting):
                 self._spawn(name, work)
             if self._training is None:
@@ -364,6 +367,7 @@ class RunningNode:
         self._grown.set()
         self._spoken.set()
         self._summed.set()
+        self._moved.set()
 
     async def _hold_ceremonies(self) -> None:
         log = self._require_log()
@@ -391,6 +395,15 @@ class RunningNode:
                     await self._summed.wait()
             self._summed.clear()
             await log.sums.advance_if_due()
+
+    async def _oversee_matters(self) -> None:
+        log = self._require_log()
+        while True:
+            await log.oversight.look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(oversight.LOOK_SECONDS):
+                    await self._moved.wait()
+            self._moved.clear()
 
     async def _keep_keys(self) -> None:
         public_keys = build_public_keys(self._core)

@@ -16,7 +16,6 @@ from federation.names import MemberId
 from federation.roles import INDUSTRY
 from federation.statements import Body, TrainingApproval, TrainingPlan
 from federation.vocabulary import Purpose, TrainingDecision, TrainingReason
-from node.alarms import Alarms
 from node.errors import ConfigError, NodeError, PolicyError
 from node.speaker import Speaker
 from node.telemetry import get_log
@@ -36,7 +35,6 @@ class Consents:
         matters: TrainingMatters,
         speaker: Speaker,
         ledger: EpsilonLedger,
-        alarms: Alarms,
         policy_file: Path,
         clock: Callable[[], int],
     ) -> None:
@@ -44,7 +42,6 @@ class Consents:
         self.matters = matters
         self.ledger = ledger
         self._speaker = speaker
-        self._alarms = alarms
         self._policy_file = policy_file
         self._clock = clock
         self._seen: tuple[object, ...] = ()
@@ -69,10 +66,8 @@ class Consents:
             self._seen = seen
 
     async def decide(self) -> None:
-        """Approve every open plan that fits the policy; raise alarms about forbidden statements."""
+        """Approve every open plan that fits the policy."""
         plans = await asyncio.to_thread(self.matters.all)
-        for plan in plans:
-            await self._raise_alarms(plan)
         try:
             policy = await asyncio.to_thread(self.policy)
         except ConfigError as error:
@@ -219,16 +214,6 @@ class Consents:
             return ""
         left = policy.budget_millionths - self.ledger.spent(source.name)
         return BudgetError.reason if epsilon > left else ""
-
-    async def _raise_alarms(self, plan: PlanMatter) -> None:
-        """Tell everyone what a member may never say here; what may still count is no offence."""
-        for refused in plan.refused:
-            error = refused.error
-            if refused.member != self.me and not error.waits and error.reason != "ROLE_NOT_ALLOWED":
-                await self._alarms.matter_refused(
-                    refused.member, refused.statement.id, error.reason
-                )
-
 
 def _require_source(policy: TrainingPolicy, plan: TrainingPlan) -> DataSource:
     source = policy.source_for(plan)

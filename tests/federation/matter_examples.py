@@ -20,6 +20,7 @@ from federation.names import MemberId
 from federation.roles import Role
 from federation.vocabulary import ModelStage, TrainingDecision
 from tests.federation import disposition_world as disposition
+from tests.federation import duty_world
 from tests.federation import report_world as report
 from tests.federation import training_world as training
 
@@ -75,4 +76,5 @@ def _training_moves(name: Name) -> list[Any]:
 
 register(Kind.TRAINING_PLAN, opens=[training.PLAN], moves=_training_moves)
 register(Kind.DISPOSITION, opens=disposition.OPENS, moves=disposition.moves)
+register(Kind.RESPONSIBILITY, opens=[duty_world.ITEM], moves=duty_world.moves)
 register(Kind.REPORT, opens=report.OPENS, moves=report.moves)

@@ -1,4 +1,4 @@
-"""The parts of a bank's node that see matters; what others say is put into its views."""
+"""The parts of a node that see matters; what others say is put into its views."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from federation.views import fold
 from node.alarms import Alarms
 from node.log.ledger import Ledger
 from node.matters.book import MatterBook
+from node.matters.oversight import Oversight
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
@@ -19,9 +20,10 @@ ME, OTHER, THIRD, COORD = BANK.name, CARRIER.name, INTERNET.name, COORDINATOR.na
 
 
 class Node:
-    """A bank's node: its store, its log, its book."""
+    """A member's node: its store, its log, its book."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, own=BANK):
+        self.me = own.name
         self.time = NOW
         self.charter = found()
         self.positions = {}
@@ -30,15 +32,16 @@ class Node:
         self.ledger = Ledger(
             self.store,
             FEDERATION,
-            ME,
-            BANK.signing_key,
-            lambda _member: BANK.signing_key.public,
+            self.me,
+            own.signing_key,
+            lambda _member: own.signing_key.public,
             self.clock,
         )
         self.catalogue = Catalogue(self.store)
-        self.speaker = Speaker(self.ledger, lambda: BANK.member.roles, self.clock)
+        self.speaker = Speaker(self.ledger, lambda: own.member.roles, self.clock)
         self.alarms = Alarms(self.speaker, self.private, self.clock)
         self.book = MatterBook(self.catalogue, lambda: self.charter)
+        self.oversight = Oversight(self.me, self.book, self.alarms, self.clock)
 
     def clock(self):
         return self.time

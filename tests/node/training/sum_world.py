@@ -19,7 +19,6 @@ from federation.training.fixed_point import FixedPoint
 from federation.training.sum_labels import is_new_each_time, labels_digest, round_label
 from federation.views import fold
 from federation.vocabulary import ModelStage, TrainingDecision
-from node.alarms import Alarms
 from node.log.ledger import Ledger
 from node.matters.book import MatterBook
 from node.speaker import Speaker
@@ -149,10 +148,9 @@ class World:
 
     def consents(self, name: str) -> Consents:
         private = self.members[name].private
-        alarms = Alarms(self.speaker, private, self.now)
         matters = TrainingMatters(MatterBook(Catalogue(self.store), lambda: CHARTER))
         file, spent = self.directory / "training.toml", EpsilonLedger(private)
-        return Consents(name, matters, self.speaker, spent, alarms, file, self.now)
+        return Consents(name, matters, self.speaker, spent, file, self.now)
 
     def now(self) -> int:
         return self.time

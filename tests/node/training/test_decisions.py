@@ -33,6 +33,7 @@ from node.desk.train import TrainService
 from node.errors import NodeError
 from node.log.ledger import Ledger
 from node.matters.book import MatterBook
+from node.matters.oversight import Oversight
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
@@ -96,11 +97,11 @@ class Node:
 
     def new_consents(self):
         """Begin again with what is on disk, as a restarted node does."""
-        matters = TrainingMatters(MatterBook(self.catalogue, lambda: CHARTER))
+        self.book = MatterBook(self.catalogue, lambda: CHARTER)
+        matters = TrainingMatters(self.book)
         alarms = Alarms(self.speaker, self.private, self.clock)
-        self.consents = Consents(
-            ME, matters, self.speaker, self.epsilons, alarms, self.file, self.clock
-        )
+        self.oversight = Oversight(ME, self.book, alarms, self.clock)
+        self.consents = Consents(ME, matters, self.speaker, self.epsilons, self.file, self.clock)
         self.service = TrainService(self.consents)
 
     def clock(self):
@@ -268,17 +269,18 @@ async def test_a_statement_that_never_can_count_raises_one_alarm(node):
     # The coordinator enrols without the others' approvals, which may be under way.
     node.hear(COORD, stage_of(ModelStage.ENROLLED, (OTHER, THIRD, ME)))
     for _ in range(2):
-        await node.consents.decide()
+        await node.oversight.look()
         node.new_consents()
 
     assert [(one.member, one.reason) for one in node.alarms()] == []
 
     node.hear(THIRD, approval())
     await node.consents.decide()
+    await node.oversight.look()
     late = MemberOutcome(OTHER, TrainingOutcome.LATE, TrainingReason.DEADLINE_PASSED)
     node.hear(COORD, TrainingRound(PLAN.digest(), 1, b"", (late,)))
     for _ in range(2):
-        await node.consents.decide()
+        await node.oversight.look()
         node.new_consents()
 
     assert [(one.member, one.reason) for one in node.alarms()] == [(COORD, "OUTCOMES_DIFFER")]
