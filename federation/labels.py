@@ -7,13 +7,15 @@ A member learns from outcomes of its own subjects, found by their tokens (DOMAIN
    plan's maturity asks. Nominations that rest on a model's score alone stay below
    LEAST_CONFIDENCE, so that no model learns from itself.
 2. *Designated*: the police designated it, found it to be fraud as the outcome of a clue, or
-   nominated it. *Confirmed*: that, or two members support it.
+   nominated it. *Confirmed*: that, or two members support it, or a verification round confirmed it.
    No dispute of a member unmakes a designation. What the police found to be no fraud is cleared,
    whoever supports it, unless it is designated.
 3. *Cleared*: nobody supports it any more, and a member took its word back as mistaken or disputes
-   it, or the object is protected. A lift counts at once: it needs no maturity.
+   it, a round refuted it, an appeal lifted a measure, or the object is protected. A lift counts at
+   once: it needs no maturity.
 4. *Left out*: whatever is neither, such as too young, said by one alone, disputed, reassigned,
-   over. A row of doubt teaches nothing, and a lifted subject leaves the positives at once.
+   in conflict, over. A row of doubt teaches nothing, and a lifted subject leaves the positives at
+   once.
 5. *Unknown*: nobody said anything. Training counts it as negative.
 
 Measures are no statements of this kind, so that what was done to a subject is never its label.
@@ -24,6 +26,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from federation.findings import Finding, latest
+from federation.matters.procedure import State
 from federation.roles import Role
 from federation.views import Row
 from federation.vocabulary import RetractionReason, TrainingLabel
@@ -31,6 +35,7 @@ from federation.weighing import (
     CLUE_OUTCOME,
     DESIGNATION,
     NOMINATION,
+    ROUND,
     SIGHTING,
     Standing,
     Weighed,
@@ -44,6 +49,7 @@ LEAST_CONFIDENCE: Final = 30
 CONFIRMING_MEMBERS: Final = 2
 """Members who must support it: one alone may be wrong, or lie. Source: DOMAIN §8.3."""
 
+_CLEARING: Final = frozenset({State.REFUTED, State.RELEASED})
 _COUNTED: Final = frozenset({"", "DECAYED", "WEAKER_TERM"})
 
 
@@ -71,12 +77,13 @@ class OutcomeRule:
 
 @dataclass(frozen=True, slots=True)
 class SubjectRows:
-    """Rows of the views about one token."""
+    """Rows of the views about one token, and what matters found out about it."""
 
     evidence: Sequence[Row] = ()
     cutoffs: Sequence[Row] = ()
     protections: Sequence[Row] = ()
     lifts: Sequence[Row] = ()
+    findings: Sequence[Finding] = ()
 
 
 def label_subject(
@@ -90,7 +97,8 @@ def label_subject(
         standing: Of the members.
         now: Seconds since 1970.
     """
-    weighed = weigh(rows.evidence, rows.cutoffs, rows.protections, standing, now)
+    weighed = weigh(rows.evidence, rows.cutoffs, rows.protections, standing, now, rows.findings)
+    last = latest(rows.findings)
     counted = [one for one in weighed if one.excluded in _COUNTED and one.row[4] != SIGHTING]
     supports = [one for one in counted if one.amplitude > 0]
     disputed = any(one.amplitude < 0 for one in weighed if one.excluded in _COUNTED)
@@ -103,12 +111,16 @@ def label_subject(
         return SubjectLabel.LEFT_OUT if found else SubjectLabel.CLEARED
     if disputed or protected:
         return SubjectLabel.LEFT_OUT if supports else SubjectLabel.CLEARED
+    if last is not None and last.state is State.CONFLICT:
+        return SubjectLabel.LEFT_OUT
     if _is_positive(supports, rule, standing, now):
         return SubjectLabel.POSITIVE
+    if not supports and last is not None and last.state in _CLEARING:
+        return SubjectLabel.CLEARED
     lifts = [row for row in rows.lifts if row[1] in standing.roles]
     if not supports and any(row[3] == RetractionReason.MISTAKEN for row in lifts):
         return SubjectLabel.CLEARED
-    known = rows.evidence or rows.cutoffs or lifts
+    known = rows.evidence or rows.cutoffs or lifts or rows.findings
     return SubjectLabel.LEFT_OUT if known else SubjectLabel.UNKNOWN
 
 
@@ -121,6 +133,8 @@ def _is_positive(
         return True
     if rule.definition is not TrainingLabel.CONFIRMED:
         return False
+    if any(one.row[4] == ROUND for one in mature):
+        return True
     firm = (one for one in mature if one.row[4] != NOMINATION or one.row[5] >= LEAST_CONFIDENCE)
     return len({one.row[1] for one in firm}) >= CONFIRMING_MEMBERS
 

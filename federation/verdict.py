@@ -1,4 +1,4 @@
-"""Judge a token: one band from all that members have said about it (rules ``verdict-1``).
+"""Judge a token: one band from all that members have said about it (rules ``verdict-2``).
 
 1. *Protection first.* An object that a coordinator or a regulator, or two members together, call
    protected is NONE, whatever the evidence (R69).
@@ -15,9 +15,14 @@
    against the new owner (R68). Disputes stay.
 7. Victims, spoofed numbers, impersonated brands and shared infrastructure are no offenders: a
    nomination that says so does not raise the band.
-8. What the police *designate* (涉案) scores 1 until they lift it: it does not fade, and no vote
+8. *Refuted*: what was seen up to the second in which a verification round refuted it, or an appeal
+   lifted a measure, does not count; what is seen later does. A police nomination stays. Disputes
+   stay. Only a tally that more than half of those asked have read alike decides a round.
+9. *Confirmed*: a round that confirmed it is one more term, of fixed confidence, that decays from
+   then on. Members that are in it stay unknown, so it counts beside their nominations.
+10. What the police *designate* (涉案) scores 1 until they lift it: it does not fade, and no vote
    makes or unmakes it. Protection and a change of hands still go before it (R59).
-9. Whatever has expired, was said by a revoked member or by one whose roles have no say is out.
+11. Whatever has expired, was said by a revoked member or by one whose roles have no say is out.
 
 Score = (1 - Π(1 - term)) · Π(1 - dispute), to six places so that nodes agree in spite of their
 arithmetic. Nothing here reads a clock. Source: DESIGN §7; DOMAIN §6.4, R15, R65.
@@ -30,6 +35,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from federation.decay import age_at, decay, default_term_seconds, lifetime_seconds
+from federation.findings import Finding, latest
+from federation.matters.procedure import State
 from federation.roles import Role
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
@@ -41,6 +48,7 @@ from federation.weighing import (
     NOMINATION,
     NOT_OFFENDERS,
     OPINION,
+    ROUND,
     SIGHTING,
     Standing,
     Weighed,
@@ -67,7 +75,7 @@ __all__ = [
     "reliability",
 ]
 
-RULES: Final = "verdict-1"
+RULES: Final = "verdict-2"
 
 # Scores from which a band begins. MEDIUM is MISP's threshold of 30; one fresh nomination of a
 # member of ordinary reliability reaches HIGH at most, so VERY_HIGH needs a second one.
@@ -106,6 +114,7 @@ _BODY_NAMES: Final = {
     NOMINATION: "NOMINATION",
     SIGHTING: "SIGHTING",
     OPINION: "OPINION",
+    ROUND: "VERIFICATION",
     DESIGNATION: "DESIGNATION",
     CLUE_OUTCOME: "CLUE_OUTCOME",
 }
@@ -117,12 +126,12 @@ class Term:
 
     Attributes:
         statement: Its id, 16 bytes.
-        body: NOMINATION, SIGHTING, OPINION, DESIGNATION or CLUE_OUTCOME.
+        body: NOMINATION, SIGHTING, OPINION, VERIFICATION, DESIGNATION or CLUE_OUTCOME.
         confidence: As it counts, 0 to 1.
         weight: What the term adds: the product; below zero for a dispute, zero if excluded.
         excluded: Why it does not count, or empty: PROTECTED, MEMBER_REVOKED, ROLE_NOT_ALLOWED,
-            NOT_YET_VALID, EXPIRED, NO_WEIGHT, NOT_OFFENDER, WITHDRAWN, REASSIGNED, DECAYED or
-            WEAKER_TERM.
+            NOT_YET_VALID, EXPIRED, NO_WEIGHT, NOT_OFFENDER, WITHDRAWN, REASSIGNED, REFUTED,
+            DECAYED or WEAKER_TERM.
     """
 
     member: str
@@ -177,21 +186,25 @@ def judge(
     protections: Sequence[Row],
     standing: Standing,
     now: int,
+    findings: Sequence[Finding] = (),
 ) -> Verdict:
-    """Judge one token from its rows (``federation.views``), in any order, and explain it."""
-    weighed = weigh(evidence, cutoffs, protections, standing, now)
+    """Judge one token from its rows (``federation.views``) and findings, in any order.
+
+    The terms explain it.
+    """
+    weighed = weigh(evidence, cutoffs, protections, standing, now, findings)
     score = _score(weighed)
     band = band_of_score(score)
     if is_protected(protections, standing, now):
         codes: tuple[str, ...] = ("PROTECTED",)
     else:
-        codes = _codes(weighed, standing)
+        codes = _codes(weighed, standing, findings)
     return Verdict(
         band=band,
         score=score,
         codes=codes,
         expires=_drop_time(weighed, band, now),
-        sources=sum(item.weight > 0 for item in weighed),
+        sources=len({item.row[1] for item in weighed if item.weight > 0}),
         terms=tuple(_term(item) for item in weighed),
     )
 
@@ -202,16 +215,18 @@ def outline(
     protections: Sequence[Row],
     standing: Standing,
     now: int,
+    findings: Sequence[Finding] = (),
 ) -> Outline:
     """Return ``judge(...)`` without the explanation, for batches.
 
     Most tokens have a single nomination and nothing else: that case is worked out at once.
     """
-    if not evidence and not protections:
+    if not evidence and not protections and not findings:
         return NOTHING_KNOWN
-    if len(evidence) == 1 and not cutoffs and not protections and evidence[0][4] == NOMINATION:
+    is_alone = len(evidence) == 1 and not (cutoffs or protections or findings)
+    if is_alone and evidence[0][4] == NOMINATION:
         return _outline_nomination(evidence[0], standing, now)
-    verdict = judge(evidence, cutoffs, protections, standing, now)
+    verdict = judge(evidence, cutoffs, protections, standing, now, findings)
     return Outline(verdict.band, verdict.codes, verdict.expires, verdict.sources)
 
 
@@ -256,14 +271,20 @@ def _score(weighed: Sequence[Weighed]) -> float:
     return round((1 - unsupported) * undisputed, _SCORE_PLACES)
 
 
-def _codes(weighed: Sequence[Weighed], standing: Standing) -> tuple[str, ...]:
+def _codes(
+    weighed: Sequence[Weighed], standing: Standing, findings: Sequence[Finding]
+) -> tuple[str, ...]:
     supports = [item.row for item in weighed if item.weight > 0]
+    last = latest(findings)
     found = {
         "REASSIGNED": any(item.excluded == "REASSIGNED" for item in weighed),
-        "DISPUTED": any(item.weight < 0 for item in weighed),
+        "DISPUTED": any(item.weight < 0 for item in weighed)
+        or (last is not None and last.state is State.CONFLICT),
         "REPORTED": bool(supports),
-        "SEVERAL_MEMBERS": len(supports) > 1,
-        "POLICE": any(Role.POLICE in standing.roles[row[1]] for row in supports),
+        "SEVERAL_MEMBERS": len(supports) > 1 or any(row[4] == ROUND for row in supports),
+        "POLICE": any(
+            row[4] != ROUND and Role.POLICE in standing.roles[row[1]] for row in supports
+        ),
         "MULE": any(row[9] == SubjectRole.MULE for row in supports),
     }
     return tuple(code for code in DISPLAY_CODES if found.get(code))
@@ -342,11 +363,11 @@ def _end_of(row: Row, seen: int) -> int:
     return min(end, row[13]) if row[13] else end
 
 
-def _strongest(items: Iterable[Weighed], time: int) -> dict[str, float]:
-    """Return by member the strongest amount at a time."""
-    amounts: dict[str, float] = {}
+def _strongest(items: Iterable[Weighed], time: int) -> dict[tuple[str, bool], float]:
+    """Return by member the strongest amount at a time; a round is nobody's."""
+    amounts: dict[tuple[str, bool], float] = {}
     for item in items:
-        member, expires = item.row[1], item.row[13]
+        member, expires = (item.row[1], item.row[4] == ROUND), item.row[13]
         left = 1.0 if item.amplitude < 0 else decay(item.row[3], time - item.seen)
         amount = 0.0 if 0 < expires <= time else abs(item.amplitude) * left
         amounts[member] = max(amount, amounts.get(member, 0.0))

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from federation.findings import FINDING_KINDS
 from federation.matters import PROCEDURE_OF, name_matter
 from federation.names import MemberId
 from federation.statements import (
@@ -513,17 +514,23 @@ _FOLDERS: Final[dict[type[Any], Callable[[str, int, bytes, Statement], _Changes]
     ClueOutcome: _fold_clue_outcome,
 }
 
-_ROOT_LABEL: Final = b"tocsin catalogue root v1\n"
+_ROOT_LABEL: Final = b"tocsin catalogue root v2\n"
 
 
 def catalogue_root(
-    evidence: Iterable[Row], cutoffs: Iterable[Row], protections: Iterable[Row], as_of: int
+    evidence: Iterable[Row],
+    cutoffs: Iterable[Row],
+    protections: Iterable[Row],
+    as_of: int,
+    matters: Iterable[Row] = (),
 ) -> bytes:
     """Digest all that verdicts rest on, so that nodes can see that they know the same (R01).
 
     SHA-256 over the label line, ``as_of`` and the SHA-256 of each table's rows that have not
     expired at ``as_of``. A row is its key, each value preceded by its length in 4 bytes, a TEXT in
-    UTF-8, and then its integers in 8 bytes each; all numbers are big-endian. Streams: no row is
+    UTF-8, and then its integers in 8 bytes each; all numbers are big-endian. Then follows the
+    SHA-256 of the statements of those matters that findings come from: of each the id of the
+    matter, opener, member and id of the statement, each preceded by its length. Streams: no row is
     kept.
 
     Args:
@@ -532,6 +539,7 @@ def catalogue_root(
         cutoffs: Likewise.
         protections: Likewise.
         as_of: Second at which a row must not have expired.
+        matters: Rows of ``MATTER``, in ascending order of their key; other kinds are left out.
 
     Returns:
         32 bytes.
@@ -542,6 +550,7 @@ def catalogue_root(
     digest = hashlib.sha256(_ROOT_LABEL + struct.pack(">q", as_of))
     for table, rows in ((EVIDENCE, evidence), (CUTOFF, cutoffs), (PROTECTION, protections)):
         digest.update(_digest_rows(table, rows, as_of))
+    digest.update(_digest_matters(matters))
     return digest.digest()
 
 
@@ -557,6 +566,20 @@ def _digest_rows(table: Table, rows: Iterable[Row], as_of: int) -> bytes:
         before = key
         if not row[expires] or row[expires] > as_of:
             digest.update(encode(row))
+    return digest.digest()
+
+
+def _digest_matters(rows: Iterable[Row]) -> bytes:
+    digest = hashlib.sha256()
+    before: Row = ()
+    for kind, matter, opener, member, _body, statement, _bytes, position in rows:
+        key = (kind, matter, opener, member, position)
+        if before and key <= before:
+            raise ValueError("the rows are not in ascending order of their key")
+        before = key
+        if kind in FINDING_KINDS:
+            for part in (matter, opener.encode(), member.encode(), statement):
+                digest.update(len(part).to_bytes(4) + part)
     return digest.digest()
 
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from federation.authorisation import PROTECTION_QUORUM, STATEMENTS, protects_alone
 from federation.decay import decay
+from federation.findings import Finding, confirmation, cut_time
 from federation.roles import Role
 from federation.statements import (
     BODY_NUMBERS,
@@ -17,6 +18,7 @@ from federation.statements import (
     Nomination,
     Opinion,
     Sighting,
+    VerificationOpen,
 )
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
@@ -30,6 +32,9 @@ PRIOR_OVERTURNED: Final = 2.0
 SIGHTING_CONFIDENCE: Final = 0.30
 # A false positive was found in own records.
 FALSE_POSITIVE_CONFIDENCE: Final = 0.80
+# A round that confirmed: what DOMAIN §8.3 gives it. Who answered is not known, so it has no more
+# reliability than this; where a person decided a conflict, that member's counts, too.
+CONFIRMED_CONFIDENCE: Final = 0.80
 # What the police found about a clue, either way: they examined it.
 CLUE_CONFIDENCE: Final = 0.90
 # How much of its confidence an opinion gives; agreeing adds no observation of its own.
@@ -52,6 +57,7 @@ NOT_OFFENDERS: Final = frozenset(
 NOMINATION: Final = BODY_NUMBERS[Nomination]
 SIGHTING: Final = BODY_NUMBERS[Sighting]
 OPINION: Final = BODY_NUMBERS[Opinion]
+ROUND: Final = BODY_NUMBERS[VerificationOpen]
 DESIGNATION: Final = BODY_NUMBERS[Designation]
 CLUE_OUTCOME: Final = BODY_NUMBERS[ClueOutcome]
 _FIELDS: Final = {
@@ -123,6 +129,25 @@ class Weighed(NamedTuple):
         return 0.0 if self.excluded else self.amplitude * self.decay
 
 
+class _Cut(NamedTuple):
+    """From when on what was seen counts.
+
+    Attributes:
+        reassigned: What was seen before does not.
+        refuted: What was seen up to then does not, but for what the police designated.
+    """
+
+    reassigned: int
+    refuted: int
+
+    def code(self, row: Row, standing: Standing) -> str:
+        """Return why support is cut off, or nothing."""
+        if row[12] < self.reassigned:
+            return "REASSIGNED"
+        by_police = row[4] == NOMINATION and Role.POLICE in standing.roles[row[1]]
+        return "REFUTED" if row[12] <= self.refuted and not by_police else ""
+
+
 class _History(NamedTuple):
     """What members said last: later words take back earlier ones. Times by member."""
 
@@ -137,19 +162,27 @@ def weigh(
     protections: Sequence[Row],
     standing: Standing,
     now: int,
+    findings: Sequence[Finding] = (),
 ) -> list[Weighed]:
-    """Weigh all rows of one token; the result is in the order of member and statement."""
+    """Weigh all rows of one token; the result is in the order of member and statement.
+
+    A confirmation by a verification round is one more row, under who opened the round.
+    """
     rows = sorted(evidence, key=_by_member)
+    findings = [one for one in findings if one.time <= now + MAX_SKEW_SECONDS]
     if is_protected(protections, standing, now):
         return [_exclude(row, standing, "PROTECTED") for row in rows]
-    cutoff = _cutoff_time(cutoffs, standing, now)
+    cut = _Cut(_cutoff_time(cutoffs, standing, now), cut_time(findings))
     refused = [_refuse(row, standing, now) for row in rows]
-    history = _history(rows, refused, cutoff)
+    history = _history(rows, refused, cut, standing)
     weighed = [
-        _exclude(row, standing, code) if code else _weigh_row(row, history, cutoff, standing, now)
+        _exclude(row, standing, code) if code else _weigh_row(row, history, cut, standing, now)
         for row, code in zip(rows, refused, strict=True)
     ]
-    return _keep_strongest(weighed)
+    return sorted(
+        [*_keep_strongest(weighed), *_weigh_findings(findings, cut, standing, now)],
+        key=lambda one: _by_member(one.row),
+    )
 
 
 def has_say(member: str, body: str, standing: Standing) -> bool:
@@ -207,7 +240,9 @@ def _refuse(row: Row, standing: Standing, now: int) -> str:
     return "" if any(_effect(body, detail)) else "NO_WEIGHT"
 
 
-def _history(rows: Sequence[Row], refused: Sequence[str], cutoff: int) -> _History:
+def _history(
+    rows: Sequence[Row], refused: Sequence[str], cut: _Cut, standing: Standing
+) -> _History:
     history = _History({}, {}, {})
     for row, code in zip(rows, refused, strict=True):
         _, member, _, _, body, _, detail, _, _, _, _, issued, seen, _, _, _ = row
@@ -216,7 +251,7 @@ def _history(rows: Sequence[Row], refused: Sequence[str], cutoff: int) -> _Histo
         if sign < 0 or (body, detail) == _SEEN_EXPIRED:
             if code in ("", "EXPIRED", "NO_WEIGHT"):
                 _raise(history.withdrawn, member, issued)
-        elif sign > 0 and not code and seen >= cutoff:
+        elif sign > 0 and not code and not cut.code(row, standing):
             _raise(history.supported, member, issued)
             if (body, detail) == _SEEN:
                 _raise(history.sighted, member, seen)
@@ -232,10 +267,10 @@ def _raise(times: dict[str, int], member: str, time: int) -> None:
     times[member] = max(time, times.get(member, 0))
 
 
-def _weigh_row(row: Row, history: _History, cutoff: int, standing: Standing, now: int) -> Weighed:
+def _weigh_row(row: Row, history: _History, cut: _Cut, standing: Standing, now: int) -> Weighed:
     _, member, _, kind, body, stated, detail, _, _, _, _, issued, seen, _, _, _ = row
     if body == DESIGNATION:  # no age and no later word takes it back: the police lift it
-        code = "REASSIGNED" if seen < cutoff else ""
+        code = "REASSIGNED" if seen < cut.reassigned else ""
         return Weighed(row, 1.0, 1.0, 1.0, 1.0, seen, code)
     share, fixed = _effect(body, detail)
     effect = share * (stated / 100) + fixed
@@ -243,17 +278,33 @@ def _weigh_row(row: Row, history: _History, cutoff: int, standing: Standing, now
     if effect < 0:
         code = "WITHDRAWN" if issued < history.supported.get(member, 0) else ""
         return Weighed(row, trust, -effect, 1.0, trust * effect, seen, code)
-    code = ""
-    if seen < cutoff:
-        code = "REASSIGNED"
-    elif issued <= history.withdrawn.get(member, 0):
+    code = cut.code(row, standing)
+    if not code and issued <= history.withdrawn.get(member, 0):
         code = "WITHDRAWN"
-    elif body == NOMINATION:
+    if not code and body == NOMINATION:
         seen = max(seen, history.sighted.get(member, 0))
     left = decay(kind, now - seen)
     return Weighed(
         row, trust, effect, left, trust * effect, seen, code or ("" if left else "DECAYED")
     )
+
+
+def _weigh_findings(
+    findings: Sequence[Finding], cut: _Cut, standing: Standing, now: int
+) -> list[Weighed]:
+    """Return what the last confirmation adds: one row, or none."""
+    found = confirmation(findings)
+    if found is None:
+        return []
+    percent, count = round(CONFIRMED_CONFIDENCE * 100), found.tally.suspect if found.tally else 0
+    about = (found.token, str(found.opener), found.matter, found.kind, ROUND, percent)
+    when = (count, found.time, found.time, 0, found.epoch, 0)
+    row = (*about, 0, 0, 0, 0, *when)
+    trust = standing.reliability.get(found.opener, NEWCOMER) if found.examined else 1.0
+    left = decay(found.kind, now - found.time)
+    code = "REASSIGNED" if found.time < cut.reassigned else "" if left else "DECAYED"
+    amplitude = trust * CONFIRMED_CONFIDENCE
+    return [Weighed(row, trust, CONFIRMED_CONFIDENCE, left, amplitude, found.time, code)]
 
 
 def _exclude(row: Row, standing: Standing, code: str) -> Weighed:

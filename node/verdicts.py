@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from federation.charter import Charter
+from federation.findings import Finding
 from federation.names import MemberId
 from federation.verdict import (
     NOTHING_KNOWN,
@@ -20,13 +21,26 @@ from node.store.catalogue import MAX_TOKENS, Catalogue, TokenRows
 
 NOTHING = TokenRows((), (), ())
 
+FindingsOf = Callable[[Sequence[bytes]], Mapping[bytes, Sequence[Finding]]]
+"""Returns what matters found out about these tokens; one without any is left out."""
+
+
+def no_findings(_tokens: Sequence[bytes]) -> Mapping[bytes, Sequence[Finding]]:
+    """Find nothing: for a store without matters."""
+    return {}
+
 
 class Verdicts:
     """Judges tokens from this node's own replicas; every method blocks on a database."""
 
     def __init__(
-        self, catalogue: Catalogue, charter: Callable[[], Charter], clock: Callable[[], int]
+        self,
+        catalogue: Catalogue,
+        charter: Callable[[], Charter],
+        clock: Callable[[], int],
+        findings: FindingsOf = no_findings,
     ) -> None:
+        self.findings = findings
         self._catalogue = catalogue
         self._charter = charter
         self._clock = clock
@@ -34,18 +48,21 @@ class Verdicts:
     def judge(self, tokens: Sequence[bytes]) -> dict[bytes, Verdict]:
         """Return the verdict of each token, also of those nobody spoke about."""
         standing, now = self.standing(), self._clock()
-        rows = self._rows(tokens)
+        rows, findings = self._rows(tokens), self.findings(tokens)
         return {
-            token: judge(found.evidence, found.cutoffs, found.protections, standing, now)
+            token: judge(*found, standing, now, findings.get(token, ()))
             for token in tokens
             for found in (rows.get(token, NOTHING),)
         }
 
     def outline(self, tokens: Sequence[bytes]) -> dict[bytes, Outline]:
         """Return what may be told about each token, as ``judge`` would say it, only faster."""
-        rows = self._rows(tokens)
+        rows, findings = self._rows(tokens), self.findings(tokens)
         standing, now = self.standing(), self._clock()
-        known = {token: outline(*found, standing, now) for token, found in rows.items()}
+        known = {
+            token: outline(*rows.get(token, NOTHING), standing, now, findings.get(token, ()))
+            for token in rows.keys() | findings.keys()
+        }
         return {token: known.get(token, NOTHING_KNOWN) for token in tokens}
 
     def known(self, tokens: Sequence[bytes]) -> set[bytes]:

@@ -166,8 +166,8 @@ class Catalogue:
     def root(self, as_of: int) -> bytes:
         """Return the catalogue root: the same on every node that holds the same logs."""
         with self._store.read() as reader:
-            evidence, cutoffs = reader.rows(EVIDENCE), reader.rows(CUTOFF)
-            return catalogue_root(evidence, cutoffs, reader.rows(PROTECTION), as_of)
+            tables = [reader.rows(table) for table in (EVIDENCE, CUTOFF, PROTECTION)]
+            return catalogue_root(*tables, as_of, reader.rows(MATTER))
 
     def token_count(self) -> int:
         """Return how many tokens there is evidence about."""

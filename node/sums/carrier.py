@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from federation.errors import FederationError
 from federation.names import MemberId
 from federation.statements import (
+    Body,
     SumBody,
     SumClose,
     SumOpen,
@@ -88,8 +89,14 @@ class Sums:
         """Return the node's clock, seconds since 1970."""
         return self._clock()
 
-    async def open(self, draft: SumDraft) -> bytes:
+    async def open(
+        self, draft: SumDraft, announce: Callable[[SumOpen], Body] | None = None
+    ) -> bytes:
         """Open a sum; it goes on by itself, and its total can be read by everybody.
+
+        Args:
+            draft: The sum.
+            announce: Makes what is said right before the opening, together with it.
 
         Returns:
             Its id, 16 bytes.
@@ -102,7 +109,8 @@ class Sums:
         """
         self._speaker.require_may_say(SumOpen)
         opening, labels = await asyncio.to_thread(self.opener.open, draft)
-        await self._say([opening, labels], opening.purpose)
+        before = [] if announce is None else [announce(opening)]
+        await self._say([*before, opening, labels], opening.purpose)
         await self.advance(opening.sum_id)
         return opening.sum_id
 
@@ -252,7 +260,7 @@ class Sums:
         head = self.records.head(sum_id)
         return Purpose.OPERATION if head is None else head.sum.opening.purpose
 
-    async def _say(self, bodies: list[SumBody], purpose: Purpose) -> None:
+    async def _say(self, bodies: Sequence[Body], purpose: Purpose) -> None:
         async with self._speaker.lock:
             await self._speaker.say([self._speaker.statement(one, purpose) for one in bodies])
         for body in bodies:

@@ -27,6 +27,7 @@ from federation.sums import (
     remember_contribution,
     round_coarse,
 )
+from federation.sums.norms import holders_for_norms
 from federation.sums.sealing import sealed_bytes
 from federation.vocabulary import Purpose
 from node.errors import PolicyError, RequestError
@@ -60,6 +61,8 @@ class SumDraft:
         scale: Units per one.
         echoes: Holders that must have repeated the close before any answers it.
         subject: What the labels are about, 32 bytes, or empty.
+        longest: The largest squared length of a contributor's vector, in squared units, opened and
+            held where the charter has enough holders; 0: not looked at.
     """
 
     source: str
@@ -72,6 +75,7 @@ class SumDraft:
     scale: int = 1
     echoes: int = 0
     subject: bytes = b""
+    longest: int = 0
 
 
 class Opener:
@@ -148,6 +152,7 @@ class Opener:
                 reason="SUM_HOLDERS_MISSING",
             )
         contributors = draft.contributors or default_contributors(charter, self._clock())
+        opens_norms = draft.longest and len(charter.holders) >= holders_for_norms(threshold)
         return SumOpen(
             sum_id=_PLACEHOLDER,
             labels_digest=digest_named(draft.source, draft.subject, draft.labels),
@@ -160,6 +165,8 @@ class Opener:
             deadline_time=deadline,
             scale=draft.scale,
             largest=round_coarse(draft.largest),
+            norm_blocks=(len(draft.labels),) if opens_norms else (),
+            norm_bounds=(draft.longest,) if opens_norms else (),
             echoes=draft.echoes,
         )
 

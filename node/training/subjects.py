@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from federation.findings import Finding
 from federation.labels import OutcomeRule, SubjectLabel, SubjectRows, label_subject
 from federation.vocabulary import Purpose
 from node.desk.intake import Intake, Known
@@ -69,15 +70,21 @@ class Subjects:
         self._private.put_values(values, self._epoch())
         tokens = list(dict.fromkeys(one.token for one in known))
         rows, lifts = self._catalogue.evidence(tokens), self._catalogue.lifts(tokens)
-        standing = self._verdicts.standing()
-        found = {
-            token: label_subject(
-                _subject_rows(rows.get(token, NOTHING), lifts.get(token, ())), rule, standing, now
+        standing, findings = self._verdicts.standing(), self._verdicts.findings(tokens)
+        about = {
+            token: _subject_rows(
+                rows.get(token, NOTHING), lifts.get(token, ()), findings.get(token, ())
             )
+            for token in tokens
+        }
+        found = {
+            token: label_subject(about[token], rule, standing, now)
             for token in tokens
         }
         return {one.place: found[one.token] for one in known}
 
 
-def _subject_rows(rows: TokenRows, lifts: Sequence[tuple[object, ...]]) -> SubjectRows:
-    return SubjectRows(rows.evidence, rows.cutoffs, rows.protections, lifts)
+def _subject_rows(
+    rows: TokenRows, lifts: Sequence[tuple[object, ...]], findings: Sequence[Finding]
+) -> SubjectRows:
+    return SubjectRows(rows.evidence, rows.cutoffs, rows.protections, lifts, findings)

@@ -374,7 +374,7 @@ def test_two_members_together_reach_the_highest_band():
     assert verdict.score == pytest.approx(1 - (1 - 0.72) * (1 - 0.56))
     assert verdict.band is Band.VERY_HIGH
     assert verdict.codes == ("REPORTED", "SEVERAL_MEMBERS")
-    assert verdict.rules == RULES == "verdict-1"
+    assert verdict.rules == RULES == "verdict-2"
 
 
 def test_a_dispute_of_another_member_lowers_the_band():

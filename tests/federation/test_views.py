@@ -66,7 +66,11 @@ class Model:
 
     def root(self, as_of=NOW):
         return catalogue_root(
-            self.rows("evidence"), self.rows("cutoff"), self.rows("protection"), as_of
+            self.rows("evidence"),
+            self.rows("cutoff"),
+            self.rows("protection"),
+            as_of,
+            self.rows("matter"),
         )
 
 
@@ -202,7 +206,7 @@ def test_a_later_ceremony_statement_does_not_replace_the_first():
     assert [row[5] for row in model.rows("ceremony")] == [0, 1]
 
 
-def reference_root(evidence, cutoffs, protections, as_of):
+def reference_root(evidence, cutoffs, protections, matters, as_of):
     """The definition, written the plain way."""
 
     def value(item):
@@ -219,15 +223,22 @@ def reference_root(evidence, cutoffs, protections, as_of):
             text += b"".join(value(item) for item in row)
         return hashlib.sha256(text).digest()
 
-    text = b"tocsin catalogue root v1\n" + struct.pack(">q", as_of)
-    text += table(evidence, 13) + table(cutoffs, 5) + table(protections, 5)
+    def findings(rows):
+        kept = [row for row in rows if row[0] in ("disposition", "verification")]
+        kept.sort(key=lambda row: (row[0], row[1], row[2].encode(), row[3].encode(), row[7]))
+        named = ((row[1], row[2], row[3], row[5]) for row in kept)
+        return hashlib.sha256(b"".join(value(item) for row in named for item in row)).digest()
+
+    text = b"tocsin catalogue root v2\n" + struct.pack(">q", as_of)
+    text += table(evidence, 13) + table(cutoffs, 5) + table(protections, 5) + findings(matters)
     return hashlib.sha256(text).digest()
 
 
 @given(LOGS, st.integers(0, 100))
 def test_the_root_is_that_of_its_definition(logs, days):
     model, as_of = fold_logs(logs, turns(logs)), NOW + days * DAY
-    tables = [list(model.tables[name].values()) for name in ("evidence", "cutoff", "protection")]
+    names = ("evidence", "cutoff", "protection", "matter")
+    tables = [list(model.tables[name].values()) for name in names]
 
     assert model.root(as_of) == reference_root(*tables, as_of)
 

@@ -279,7 +279,7 @@ class ExplainResponse(_message.Message):
     score: _builtins.float
     """0 to 1."""
     rules: _builtins.str
-    """Version of the rules, for example verdict-1."""
+    """Version of the rules, for example verdict-2."""
     @_builtins.property
     def verdict(self) -> Global___TokenVerdict:
         """The verdict."""
