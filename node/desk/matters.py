@@ -44,7 +44,7 @@ class MatterService(stubs.MatterServiceServicer):
         wanted = self._wanted(request)
         found = await asyncio.to_thread(self._book.queue, wanted, now, limit + 1)
         return wire.ListMattersResponse(
-            matters=[_summary(one, now) for one in found[:limit]],
+            matters=[summarise(one, now) for one in found[:limit]],
             at_time=Timestamp(seconds=now),
             more=len(found) > limit,
         )
@@ -69,14 +69,15 @@ class MatterService(stubs.MatterServiceServicer):
         booked = self._book.find(request.matter_id, _kind(request.kind))
         matter = booked.matter
         return wire.GetMatterResponse(
-            matter=_summary(booked, now),
+            matter=summarise(booked, now),
             parties=sorted(matter.procedure.parties(matter.facts)),
             statements=[_statement(step) for step in self._book.history(matter).steps],
             at_time=Timestamp(seconds=now),
         )
 
 
-def _summary(booked: BookedMatter, now: int) -> wire.MatterSummary:
+def summarise(booked: BookedMatter, now: int) -> wire.MatterSummary:
+    """Return how a matter stands at a second."""
     matter, is_over = booked.matter, booked.matter.is_over_at(now)
     return wire.MatterSummary(
         matter_id=matter.id,

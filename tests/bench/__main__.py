@@ -1,4 +1,4 @@
-"""Measure the hot paths: ``python -m tests.bench [tokens|replication|training]... [--json]``.
+"""Measure the hot paths: ``python -m tests.bench [tokens|matters|training]... [--json]``.
 
 Figures are CPU time unless they say otherwise, so that other programs disturb them little; ratios
 are taken beside their baseline in one run. Nothing here fails because a machine is slow.
@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import ingest, replication, scoring, tokens, training
+from tests.bench import ingest, matters, replication, scoring, tokens, training
 from tests.bench.machine import describe_machine
 from tests.bench.result import Result, table
 
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "tokens": tokens.measure,
     "ingest": ingest.measure,
+    "matters": matters.measure,
     "replication": replication.measure,
     "scoring": scoring.measure,
     "training": training.measure,
