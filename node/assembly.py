@@ -36,6 +36,7 @@ from node.identity import Identity
 from node.log.ledger import Ledger
 from node.lookup.prefix_source import PrefixSource
 from node.matters.book import MatterBook
+from node.matters.findings import Findings
 from node.matters.oversight import Oversight
 from node.member import MemberKeys
 from node.metering import Metering
@@ -211,7 +212,9 @@ def build_log_side(core: Core) -> LogSide:
         catalogue=catalogue,
         matters=matters,
         oversight=Oversight(core.me, matters, alarms, wall_clock),
-        verdicts=Verdicts(catalogue, core.now_charter, wall_clock),
+        verdicts=Verdicts(
+            catalogue, core.now_charter, wall_clock, Findings(matters, wall_clock).of
+        ),
         speaker=speaker,
         alarms=alarms,
         metering=metering,

@@ -33,6 +33,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("leaf_hours", 24, "hours", "Life of a TLS leaf; a new one is issued after two thirds."),
     Setting("evaluation_check", "sum", "sum|strict|rfc", "How key holders are checked."),
+    Setting(
+        "verification",
+        "automatic",
+        "automatic|by-hand",
+        "How verification rounds are answered: from own data, or by people alone.",
+    ),
     Setting("country", "CN", "ISO 3166", "Whose national telephone forms the desk accepts."),
     Setting(
         "libsodium", "", "path", "A libsodium of the operator's choice; empty: the best found."
@@ -54,6 +60,7 @@ _BOUNDS = {
 _SHAPES = {
     "listen": (re.compile(r"|\S+:[0-9]{1,5}"), "host:port"),
     "country": (re.compile(r"|[A-Z]{2}"), "two capital letters"),
+    "verification": (re.compile(r"automatic|by-hand"), "automatic or by-hand"),
     "evaluation_check": (re.compile(r"sum|strict|rfc"), "sum, strict or rfc"),
 }
 
@@ -69,6 +76,7 @@ class Config:
     charter_seconds: int
     leaf_hours: int
     evaluation_check: str
+    verification: str
     country: str
     libsodium: str
     capture: str

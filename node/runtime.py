@@ -48,6 +48,8 @@ from node.doors.outside import OutsideDoor, Registration
 from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
 from node.duties.counting_side import build_counting_side
 from node.duties.report_side import build_report_side, report_service, report_tasks
+from node.duties.verification import LOOK_SECONDS as VERIFICATION_LOOK_SECONDS
+from node.duties.verification_side import build_verification_side, verification_services
 from node.errors import NodeError
 from node.home import Home
 from node.lookup.quota import quota_states
@@ -93,6 +95,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.TrainService",
     "tocsin.desk.v1.SumService",
     "tocsin.desk.v1.LearningService",
+    "tocsin.desk.v1.VerifyService",
     *COUNTING_NAMES,
     "tocsin.desk.v1.MatterService",
     "tocsin.desk.v1.ReportService",
@@ -140,6 +143,9 @@ class RunningNode:
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
         self._counting = build_counting_side(core, self._log, self._tokeniser)
+        self._verification = (
+            build_verification_side(core, self._log, self._tokeniser) if self._log else None
+        )
         self._learning = build_learning(core, self._log, self._tokeniser) if self._log else None
         self._scores: ScoreDesk | None = None
         if self._log is not None and self._desk.nominator is not None:
@@ -152,6 +158,7 @@ class RunningNode:
         self._tasks: set[asyncio.Task[None]] = set()
         self._grown = asyncio.Event()  # for ceremonies
         self._spoken = asyncio.Event()  # for training plans
+        self._verified = asyncio.Event()  # for verification rounds
         self._summed = asyncio.Event()  # for private sums
         self._moved = asyncio.Event()  # for the oversight of matters
         self._address = ""
@@ -310,6 +317,7 @@ class RunningNode:
             *self._counting.inside,
             report_service(self._reporting),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
+            *verification_services(self._verification),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),
             (train_service_pb2_grpc.add_TrainServiceServicer_to_server, train),
             (
@@ -341,6 +349,7 @@ class RunningNode:
         if self._log is not None:
             self._spawn("training", self._decide_plans)
             self._spawn("sums", self._take_part_in_sums)
+            self._spawn("verification", self._verify)
             self._spawn("matters", self._oversee_matters)
             for name, work in report_tasks(self._reporting):
                 self._spawn(name, work)
@@ -367,6 +376,7 @@ class RunningNode:
         self._grown.set()
         self._spoken.set()
         self._summed.set()
+        self._verified.set()
         self._moved.set()
 
     async def _hold_ceremonies(self) -> None:
@@ -404,6 +414,16 @@ class RunningNode:
                 async with asyncio.timeout(oversight.LOOK_SECONDS):
                     await self._moved.wait()
             self._moved.clear()
+
+    async def _verify(self) -> None:
+        if self._verification is None:
+            raise RuntimeError("only a node with a log has this part")
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(VERIFICATION_LOOK_SECONDS):
+                    await self._verified.wait()
+            self._verified.clear()
+            await self._verification.verifications.advance()
 
     async def _keep_keys(self) -> None:
         public_keys = build_public_keys(self._core)

@@ -42,6 +42,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
     "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),
+    "verify": ("node.cli.verify", "Ask all members about an indicator; see only the tally."),
     "log": ("node.cli.log", "Show, prove and verify logs."),
     "conformance": ("node.cli.conformance", "Test vectors and running nodes against the contract."),
     "config": ("node.cli.config", "Show the settings and where each comes from."),

@@ -28,6 +28,7 @@ from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.report_service_pb2_grpc import ReportServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
+from tocsin.desk.v1.verify_service_pb2_grpc import VerifyServiceStub
 
 CALL_SECONDS: Final = 60.0
 """Seconds for a call: a batch of 2,048 rows takes a second, and holders may have to be retried."""
@@ -82,6 +83,7 @@ class InsideDoor:
         self.sum = SumServiceStub(channel)
         self.report = ReportServiceStub(channel)
         self.learning = LearningServiceStub(channel)
+        self.verify = VerifyServiceStub(channel)
         self.farm = FarmServiceStub(channel)
         self.match = MatchServiceStub(channel)
         self.matter = MatterServiceStub(channel)
