@@ -54,7 +54,9 @@ class ReportService(stubs.ReportServiceServicer):
         self, request: wire.SubmitReportsRequest, context: Any
     ) -> wire.SubmitReportsResponse:
         """Take reports in."""
-        return wire.SubmitReportsResponse(results=await self._parts.reports.submit(request.rows))
+        return wire.SubmitReportsResponse(
+            results=await self._parts.reports.intake.submit(request.rows)
+        )
 
     async def ListReports(  # noqa: N802  # the contract's name
         self, request: wire.ListReportsRequest, context: Any
