@@ -1,0 +1,114 @@
+"""Verification rounds with real nodes: a tally that all read alike, and nobody's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.members import Federation, error_lines, eventually, running_federation
+
+MEMBERS = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
+FRAUD, COURIER, ALONE = "+8613000000011", "+8613000000022", "+8613000000033"
+WAIT_SECONDS = 90.0
+
+Round = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with running_federation(tmp_path_factory.mktemp("verify"), MEMBERS) as running:
+        yield running
+
+
+def shown(federation: Federation, member: str, matter_id: str) -> Round:
+    outcome = federation.run(member, "verify", "show", matter_id, "--json")
+    return outcome.document if outcome.code == 0 else {"state": "ABSENT"}
+
+
+def ends_everywhere(federation: Federation, matter_id: str, state: str) -> None:
+    for member in MEMBERS:
+        eventually(
+            lambda member=member: shown(federation, member, matter_id)["state"] == state,
+            WAIT_SECONDS,
+        )
+
+
+def knows(federation: Federation, member: str, number: str) -> bool:
+    return federation.band(member, "phone", number) != "NONE"
+
+
+def ask(federation: Federation, member: str, number: str, *options: str) -> Round:
+    wait = ("--wait", "90", "--json")
+    return federation.do(member, "verify", "open", "phone", number, *options, *wait).document
+
+
+def one_band(federation: Federation, number: str) -> set[str]:
+    return {federation.band(member, "phone", number) for member in MEMBERS}
+
+
+def files_with(federation: Federation, member: str, words: bytes) -> list[Path]:
+    data = federation.home(member).data
+    return [one for one in data.rglob("*") if one.is_file() and words in one.read_bytes()]
+
+
+def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
+    federation: Federation,
+) -> None:
+    for member in ("carrier-a", "bank-x", "net-p"):
+        federation.nominate(member, "phone", FRAUD)
+    found = ask(federation, "carrier-a", FRAUD)
+
+    assert found["state"] == "CONFIRMED"
+    assert found["tally"] == {"suspect": 3, "benign": 0, "no_record": 2, "declined": 0}
+
+    ends_everywhere(federation, found["matter_id"], "CONFIRMED")
+    eventually(lambda: one_band(federation, FRAUD) == {"VERY_HIGH"}, WAIT_SECONDS)
+
+    # One member knows the number as a courier's: no confirmation, however many suspect it.
+    for member in ("carrier-b", "net-p", "bank-x"):
+        federation.nominate(member, "phone", COURIER)
+    federation.do("net-q", "verify", "answer", "phone", COURIER, "--as", "hit_benign")
+    found = ask(federation, "carrier-b", COURIER)
+
+    assert found["state"] == "CONFLICT"
+    assert found["tally"] == {"suspect": 3, "benign": 1, "no_record": 1, "declined": 0}
+
+    ends_everywhere(federation, found["matter_id"], "CONFLICT")
+    refused = federation.run("net-p", "verify", "examine", found["matter_id"], "--as", "confirm")
+
+    assert refused.code != 0
+    assert "NOT_THE_OPENER" in error_lines(refused)[0]
+
+    examined = ("verify", "examine", found["matter_id"], "--as", "refute", "--json")
+
+    assert federation.do("carrier-b", *examined).document["state"] == "REFUTED"
+
+    ends_everywhere(federation, found["matter_id"], "REFUTED")
+    eventually(lambda: one_band(federation, COURIER) == {"NONE"}, WAIT_SECONDS)
+    explained = federation.do("bank-x", "explain", "phone", COURIER, "--json")
+
+    assert "REFUTED" in explained.out
+
+    # Nobody else knows the third number: that agrees with nobody.
+    federation.nominate("net-p", "phone", ALONE)
+    found = ask(federation, "net-p", ALONE, "--quorum", "2")
+
+    assert found["state"] == "INSUFFICIENT"
+    assert found["tally"] == {"suspect": 1, "benign": 0, "no_record": 4, "declined": 0}
+
+    # The answer given by hand stands in its own member's private store, and nowhere else; of the
+    # others every log knows that they answered, and none what.
+    answers = b"verification/"
+
+    assert [one.name for one in files_with(federation, "net-q", answers)]
+    for member in MEMBERS[:-1]:
+        assert not files_with(federation, member, answers)
+
+    assert {one["answered"].__len__() for one in rounds(federation, "bank-x")} == {len(MEMBERS)}
+
+
+def rounds(federation: Federation, member: str) -> list[Round]:
+    return federation.do(member, "verify", "list", "--json").rows
