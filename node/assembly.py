@@ -13,7 +13,7 @@ from pathlib import Path
 from federation.authorisation import Request
 from federation.charter import Charter
 from federation.names import MemberId
-from federation.roles import REPLICATING, SPEAKING
+from federation.roles import REPLICATING, SPEAKING, Role
 from federation.vocabulary import Purpose
 from keys.evaluation import CheckMode
 from keys.signing import verify_signature
@@ -31,6 +31,7 @@ from node.desk.score import Nominations, ScoreDesk
 from node.desk.service import DeskService, Replica
 from node.desk.voice import Stores, Voice
 from node.desk.watch import WatchDesk
+from node.duties.warning_table import WarningTable
 from node.home import Home
 from node.identity import Identity
 from node.log.ledger import Ledger
@@ -127,6 +128,11 @@ class Core:
             for one in self.now_charter().active(wall_clock())
             if one.roles & REPLICATING and one.member != self.me
         ]
+
+    @property
+    def is_carrier(self) -> bool:
+        """Whether this member has customers with telephone numbers."""
+        return Role.CARRIER in self.now_charter().member(self.me).roles
 
     @property
     def speaks(self) -> bool:
@@ -345,7 +351,15 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
     replica = Replica(
         nominator=Nominator(voice),
         sayings=Sayings(voice),
-        watch=WatchDesk(intake, core.private, log.verdicts, core.pad, wall_clock),
+        watch=WatchDesk(
+            intake,
+            core.private,
+            log.verdicts,
+            core.pad,
+            wall_clock,
+            # Only a carrier warns its customers.
+            WarningTable(core.private).keep_keys if core.is_carrier else None,
+        ),
         explainer=Explainer(
             core.now_charter().federation,
             intake,

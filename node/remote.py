@@ -12,6 +12,8 @@ from federation.names import MemberId
 from node.peer_error import unreachable
 from node.replication.log_client import Links
 from node.tokens.holder import Holder
+from tocsin.v1 import call_context_service_pb2 as call_wire
+from tocsin.v1 import call_context_service_pb2_grpc as call_stubs
 from tocsin.v1 import lookup_service_pb2 as lookup_wire
 from tocsin.v1 import lookup_service_pb2_grpc as lookup_stubs
 from tocsin.v1 import token_service_pb2 as token_wire
@@ -63,6 +65,13 @@ class Remote:
         """Ask a peer for the tokens below prefixes."""
         stub = lookup_stubs.LookupServiceStub(self._links.channel(member))
         return await self._explained(member, stub.LookupPrefix(request, timeout=LOOKUP_SECONDS))
+
+    async def call_context(
+        self, member: MemberId, request: call_wire.GetCallContextRequest
+    ) -> call_wire.GetCallContextResponse:
+        """Ask a carrier about a payer's calls; a payment waits meanwhile."""
+        stub = call_stubs.CallContextServiceStub(self._links.channel(member))
+        return await self._explained(member, stub.GetCallContext(request, timeout=SMALL_SECONDS))
 
     async def _explained(self, member: MemberId, call: Awaitable[R]) -> R:
         try:

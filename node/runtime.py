@@ -50,6 +50,8 @@ from node.duties.counting_side import build_counting_side
 from node.duties.report_side import build_report_side, report_service, report_tasks
 from node.duties.verification import LOOK_SECONDS as VERIFICATION_LOOK_SECONDS
 from node.duties.verification_side import build_verification_side, verification_services
+from node.duties.warning_side import build_warning_side, warning_services
+from node.duties.warnings import LOOK_SECONDS as WARNING_LOOK_SECONDS
 from node.errors import NodeError
 from node.home import Home
 from node.lookup.quota import quota_states
@@ -98,6 +100,8 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.VerifyService",
     *COUNTING_NAMES,
     "tocsin.desk.v1.MatterService",
+    "tocsin.desk.v1.WarnService",
+    "tocsin.desk.v1.CallService",
     "tocsin.desk.v1.ReportService",
 )
 
@@ -150,6 +154,7 @@ class RunningNode:
         self._scores: ScoreDesk | None = None
         if self._log is not None and self._desk.nominator is not None:
             self._scores = build_score_desk(core, self._log, self._desk.nominator)
+        self._warning = build_warning_side(core, self._log, self._tokeniser) if self._log else None
         self._replication = self._build_replication() if self._log else None
         self._reporting = build_report_side(core, self._log, self._tokeniser) if self._log else None
         self._status = StatusReporter(self._sources())
@@ -160,6 +165,7 @@ class RunningNode:
         self._spoken = asyncio.Event()  # for training plans
         self._verified = asyncio.Event()  # for verification rounds
         self._summed = asyncio.Event()  # for private sums
+        self._warned = asyncio.Event()  # for warnings
         self._moved = asyncio.Event()  # for the oversight of matters
         self._address = ""
         self._holds_home = False
@@ -287,6 +293,8 @@ class RunningNode:
             add = training_service_pb2_grpc.add_TrainingServiceServicer_to_server
             files = FileServer(core.me, log.consents.matters, log.bundles)
             services.append((add, TrainingService(self._training.hub, files, self._training.runs)))
+        if self._warning is not None:
+            services.append(self._warning.outside(partial(meter_lookup, log.metering)))
         return [
             *services,
             *self._counting.outside,
@@ -314,6 +322,7 @@ class RunningNode:
             self._log.bundles if self._log is not None else None,
         )
         return [
+            *warning_services(self._warning),
             *self._counting.inside,
             report_service(self._reporting),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
@@ -349,6 +358,7 @@ class RunningNode:
         if self._log is not None:
             self._spawn("training", self._decide_plans)
             self._spawn("sums", self._take_part_in_sums)
+            self._spawn("warnings", self._warn_customers)
             self._spawn("verification", self._verify)
             self._spawn("matters", self._oversee_matters)
             for name, work in report_tasks(self._reporting):
@@ -376,6 +386,7 @@ class RunningNode:
         self._grown.set()
         self._spoken.set()
         self._summed.set()
+        self._warned.set()
         self._verified.set()
         self._moved.set()
 
@@ -424,6 +435,16 @@ class RunningNode:
                     await self._verified.wait()
             self._verified.clear()
             await self._verification.verifications.advance()
+
+    async def _warn_customers(self) -> None:
+        if self._warning is None:
+            raise RuntimeError("only a node with a log has this part")
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WARNING_LOOK_SECONDS):
+                    await self._warned.wait()
+            self._warned.clear()
+            await self._warning.warnings.advance()
 
     async def _keep_keys(self) -> None:
         public_keys = build_public_keys(self._core)

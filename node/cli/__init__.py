@@ -39,6 +39,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "matter": ("node.cli.matter", "List what goes on between the members, and what is due."),
     "report": ("node.cli.report", "Take citizens' reports in, and tell them what came of it."),
     "mark": ("node.cli.mark", "Count how customers mark numbers, and show what many say."),
+    "warn": ("node.cli.warn", "Warn likely victims, and send what concerns own customers."),
+    "call": ("node.cli.call", "Ask carriers about a payer's calls before a payment."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
     "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),

@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 from node.errors import NodeError, PolicyError, RequestError, UnavailableError
 from node.home import Home
 from node.socket_path import short_path
+from tocsin.desk.v1.call_service_pb2_grpc import CallServiceStub
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.farm_service_pb2_grpc import FarmServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
@@ -28,6 +29,7 @@ from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.report_service_pb2_grpc import ReportServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
+from tocsin.desk.v1.warn_service_pb2_grpc import WarnServiceStub
 from tocsin.desk.v1.verify_service_pb2_grpc import VerifyServiceStub
 
 CALL_SECONDS: Final = 60.0
@@ -83,6 +85,8 @@ class InsideDoor:
         self.sum = SumServiceStub(channel)
         self.report = ReportServiceStub(channel)
         self.learning = LearningServiceStub(channel)
+        self.warn = WarnServiceStub(channel)
+        self.calls = CallServiceStub(channel)
         self.verify = VerifyServiceStub(channel)
         self.farm = FarmServiceStub(channel)
         self.match = MatchServiceStub(channel)

@@ -6,11 +6,11 @@ Watchlist, references and hits stand in the private store and never leave the no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from federation.indicators import Kind, kind_name
+from federation.indicators import Indicator, Kind, kind_name
 from federation.vocabulary import Band, Purpose
 from node.desk.intake import Intake, Refusal
 from node.errors import RequestError
@@ -22,6 +22,9 @@ from tocsin.desk.v1 import desk_service_pb2 as wire
 DEFAULT_PAGE = 1_000
 MAX_PAGE = 10_000
 MAX_REFERENCE_CHARACTERS = 256
+
+KeepKeys = Callable[[Sequence[tuple[bytes, bytes]]], None]
+"""Keeps content keys of own customers' telephone numbers, each with its token; blocking."""
 
 REFERENCE_MISSING = Refusal("REFERENCE_INVALID", "a reference of 1 to 256 characters is needed")
 
@@ -36,12 +39,15 @@ class WatchDesk:
         verdicts: Verdicts,
         pad: Callable[[], int],
         clock: Callable[[], int],
+        keep_keys: KeepKeys | None = None,
     ) -> None:
+        """Keep a watchlist, and with ``keep_keys`` what opens warnings about those on it."""
         self._intake = intake
         self._private = private
         self._verdicts = verdicts
         self._pad = pad
         self._clock = clock
+        self._keep_keys = keep_keys
 
     async def add(self, rows: Sequence[wire.WatchRow]) -> list[wire.RowResult]:
         """Add customers; the same again changes nothing. Known tokens become hits at once."""
@@ -50,7 +56,11 @@ class WatchDesk:
             if not 0 < len(row.reference) <= MAX_REFERENCE_CHARACTERS:
                 refused.setdefault(place, REFERENCE_MISSING)
         open_rows = {place: one for place, one in indicators.items() if place not in refused}
-        kept = await self._intake.tokenise(open_rows, Purpose.WATCH, self._pad())
+        keyed = self._needing_keys(open_rows)
+        kept = await self._intake.tokenise(open_rows, Purpose.WATCH, self._pad(), keyed)
+        if keyed and self._keep_keys is not None:
+            keys = [(one.token, one.content_key) for one in kept if one.content_key is not None]
+            await asyncio.to_thread(self._keep_keys, keys)
         entries = [(one.token, one.indicator.kind.value, rows[one.place].reference) for one in kept]
         added = await asyncio.to_thread(self._add, entries)
         outcome = {
@@ -63,6 +73,11 @@ class WatchDesk:
             else wire.RowResult(outcome=outcome[place])
             for place in range(len(rows))
         ]
+
+    def _needing_keys(self, rows: Mapping[int, Indicator]) -> tuple[int, ...]:
+        if self._keep_keys is None:
+            return ()
+        return tuple(place for place, one in rows.items() if one.kind is Kind.PHONE)
 
     def _add(self, entries: Sequence[tuple[bytes, int, str]]) -> list[bool]:
         added = self._private.add_watch(entries)

@@ -128,6 +128,28 @@ def m020_figures(database: Database) -> None:
         database.execute(statement)
 
 
+@PRIVATE_MIGRATIONS()
+def m030_warnings(database: Database) -> None:
+    """Keep what warns own customers, and the calls that their network reports."""
+    for statement in (
+        "CREATE TABLE content_key (token BLOB PRIMARY KEY, content_key BLOB NOT NULL)"
+        " WITHOUT ROWID",
+        "CREATE TABLE guardian (reference TEXT NOT NULL, contact TEXT NOT NULL,"
+        " consent INTEGER NOT NULL, until INTEGER NOT NULL,"
+        " PRIMARY KEY (reference, contact)) WITHOUT ROWID",
+        "CREATE TABLE outbox (message TEXT PRIMARY KEY, matter BLOB NOT NULL, opener TEXT NOT NULL,"
+        " recipient TEXT NOT NULL, address TEXT NOT NULL, channel INTEGER NOT NULL,"
+        " text_zh TEXT NOT NULL, text_en TEXT NOT NULL, made INTEGER NOT NULL,"
+        " sent INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE call_number (value TEXT NOT NULL, epoch INTEGER NOT NULL,"
+        " token BLOB NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (value, epoch)) WITHOUT ROWID",
+        "CREATE TABLE call (subscriber BLOB NOT NULL, other BLOB NOT NULL, began INTEGER NOT NULL,"
+        " ended INTEGER NOT NULL, first_contact INTEGER NOT NULL,"
+        " PRIMARY KEY (subscriber, other, began)) WITHOUT ROWID",
+    ):
+        database.execute(statement)
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()
