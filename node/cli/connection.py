@@ -27,6 +27,7 @@ from tocsin.desk.v1.match_service_pb2_grpc import MatchServiceStub
 from tocsin.desk.v1.matter_service_pb2_grpc import MatterServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.report_service_pb2_grpc import ReportServiceStub
+from tocsin.desk.v1.sheet_service_pb2_grpc import SheetServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
 from tocsin.desk.v1.warn_service_pb2_grpc import WarnServiceStub
@@ -90,6 +91,7 @@ class InsideDoor:
         self.verify = VerifyServiceStub(channel)
         self.farm = FarmServiceStub(channel)
         self.match = MatchServiceStub(channel)
+        self.sheet = SheetServiceStub(channel)
         self.matter = MatterServiceStub(channel)
         return self
 

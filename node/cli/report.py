@@ -14,6 +14,7 @@ from node.cli.document import describe
 from node.cli.import_report import Rows, send_rows
 from node.cli.option import json_option, pass_home, strict_option
 from node.cli.output import data, json_object, say, table
+from node.cli.sheet import figures_command, sheet_command
 from node.cli.table_file import Row
 from node.cli.values import FILE_HELP, Source, raw_indicator, takes_values
 from node.cli.word import Word, read_word
@@ -39,10 +40,15 @@ EXAMPLES
   tocsin report list --mine
   tocsin report accept 9f2c4b1a
   tocsin report feedback 9f2c4b1a
+  tocsin report sheet --from 2026-01-01 --to 2026-01-31
 """
 )
 def report_command() -> None:
-    """Take citizens' reports in, work on them, and tell citizens what came of it."""
+    """Take citizens' reports in, tell them what came of it, and evaluate what was achieved."""
+
+
+report_command.add_command(sheet_command, "sheet")
+report_command.add_command(figures_command, "figures")
 
 
 @report_command.command(

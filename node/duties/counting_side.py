@@ -1,4 +1,4 @@
-"""Put together what counts with other members: SIM farms and matches."""
+"""Put together what counts with other members: SIM farms, matches, the evaluation sheet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from node.desk.farm import FarmService
 from node.desk.intake import Intake
 from node.desk.match import MatchDesk
 from node.desk.match import MatchService as MatchDeskService
+from node.desk.sheet import SheetService
 from node.doors.outside import Registration
 from node.duties.farm import Farms
 from node.duties.farm_alerts import FarmAlerts
@@ -19,12 +20,18 @@ from node.duties.match_asking import Asking
 from node.duties.match_offering import Offering
 from node.duties.match_service import MatchService
 from node.duties.match_table import MatchTable
+from node.duties.own_figures import OwnFigures
+from node.duties.sheet import Sheets
 from node.tokens.tokeniser import Tokeniser
-from tocsin.desk.v1 import farm_service_pb2_grpc
+from tocsin.desk.v1 import farm_service_pb2_grpc, sheet_service_pb2_grpc
 from tocsin.desk.v1 import match_service_pb2_grpc as match_desk_grpc
 from tocsin.v1 import match_service_pb2_grpc
 
-INSIDE_NAMES = ("tocsin.desk.v1.FarmService", "tocsin.desk.v1.MatchService")
+INSIDE_NAMES = (
+    "tocsin.desk.v1.FarmService",
+    "tocsin.desk.v1.MatchService",
+    "tocsin.desk.v1.SheetService",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,9 @@ def build_counting_side(core: Core, log: LogSide | None, tokeniser: Tokeniser) -
     table = MatchTable(core.private)
     farm_desk = FarmService(farms, intake, core.pad, core.epoch)
     match_desk = MatchDeskService(build_match_desk(core, table, intake) if log else None)
+    sheet_desk = SheetService(build_sheets(core, log) if log is not None else None)
     inside: tuple[Registration, ...] = (
+        (sheet_service_pb2_grpc.add_SheetServiceServicer_to_server, sheet_desk),
         (farm_service_pb2_grpc.add_FarmServiceServicer_to_server, farm_desk),
         (match_desk_grpc.add_MatchServiceServicer_to_server, match_desk),
     )
@@ -69,3 +78,15 @@ def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk
     federation = core.now_charter().federation
     asking = Asking(federation, core.peers, table, core.workers, wall_clock)
     return MatchDesk(core.me, table, asking, intake, core.now_charter, wall_clock)
+
+
+def build_sheets(core: Core, log: LogSide) -> Sheets:
+    """Make what adds up the members' figures."""
+    own = OwnFigures(
+        core.me,
+        lambda: core.now_charter().member(core.me).roles,
+        log.matters,
+        log.store,
+        core.private,
+    )
+    return Sheets(own, log.sums, core.now_charter)

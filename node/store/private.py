@@ -164,6 +164,10 @@ class PrivateStore:
         )
         return dict(self._select(query, (since,)))
 
+    def hit_times(self, tokens: Iterable[bytes]) -> dict[bytes, int]:
+        """Return when this node noticed those of the tokens that are hits."""
+        return dict(self._select_in("hit", "token", tokens))
+
     def charge(self, key: str, amount: int, limit: int) -> Charge:
         """Add to a counter, durably, unless it would pass the limit; then change nothing.
 
