@@ -23,6 +23,8 @@ from tests.federation import disposition_world as disposition
 from tests.federation import duty_world
 from tests.federation import report_world as report
 from tests.federation import training_world as training
+from tests.federation import warning_world
+from tests.federation import verification_world as verification
 
 MEMBERS: dict[MemberId, frozenset[Role]] = training.ROLES | {
     MemberId("carrier-e"): frozenset({Role.CARRIER}),
@@ -78,3 +80,5 @@ register(Kind.TRAINING_PLAN, opens=[training.PLAN], moves=_training_moves)
 register(Kind.DISPOSITION, opens=disposition.OPENS, moves=disposition.moves)
 register(Kind.RESPONSIBILITY, opens=[duty_world.ITEM], moves=duty_world.moves)
 register(Kind.REPORT, opens=report.OPENS, moves=report.moves)
+register(Kind.VERIFICATION, opens=verification.OPENS, moves=verification.moves)
+register(Kind.WARNING, opens=warning_world.OPENS, moves=warning_world.moves)
