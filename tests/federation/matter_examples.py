@@ -24,6 +24,7 @@ from tests.federation import duty_world
 from tests.federation import report_world as report
 from tests.federation import training_world as training
 from tests.federation import warning_world
+from tests.federation import warning_world
 from tests.federation import verification_world as verification
 
 MEMBERS: dict[MemberId, frozenset[Role]] = training.ROLES | {
@@ -81,4 +82,5 @@ register(Kind.DISPOSITION, opens=disposition.OPENS, moves=disposition.moves)
 register(Kind.RESPONSIBILITY, opens=[duty_world.ITEM], moves=duty_world.moves)
 register(Kind.REPORT, opens=report.OPENS, moves=report.moves)
 register(Kind.VERIFICATION, opens=verification.OPENS, moves=verification.moves)
+register(Kind.WARNING, opens=warning_world.OPENS, moves=warning_world.moves)
 register(Kind.WARNING, opens=warning_world.OPENS, moves=warning_world.moves)
