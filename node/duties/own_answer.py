@@ -1,7 +1,9 @@
 """Answer a verification round from this member's own data: its own last word, nobody else's.
 
 Pure: rows of the views go in, those of this member alone. What it does not know it does not guess:
-without an own word about the token the answer is NO_RECORD, whatever others have said.
+without an own word about the token the answer is NO_RECORD, whatever others have said. A nomination
+below LEAST_CONFIDENCE is no own knowledge: it passes on what citizens reported or a model guessed,
+and a crowd that reports at several members must not confirm itself.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from federation.labels import LEAST_CONFIDENCE
 from federation.vocabulary import (
     OpinionValue,
     RetractionReason,
@@ -62,6 +65,8 @@ def _from_evidence(rows: Iterable[Row], now: int) -> Iterable[tuple[int, Verific
         body, detail, role, issued, expires = row[4], row[6], row[9], row[11], row[13]
         answer = _MEANING.get((body, detail))
         if answer is None or 0 < expires <= now:
+            continue
+        if body == NOMINATION and row[5] < LEAST_CONFIDENCE:
             continue
         # A victim, a spoofed number, a shared address: known, and no offender.
         yield issued, _BENIGN if role in NOT_OFFENDERS else answer

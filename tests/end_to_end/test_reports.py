@@ -25,6 +25,7 @@ SOON = 90.0
 ACCOUNT = "DE89370400440532013000"
 SHOP = "+9990000500"
 OTHER_SHOP = "+9990000501"
+SWINDLER = "+9990000502"
 REPORTER = "Frau Nachtigall, Schalter 7"
 TOLD = "They said the court would freeze everything"
 
@@ -83,21 +84,26 @@ def submit_account(federation: Federation, directory: Path) -> str:
     return str(report["matter_id"])
 
 
-def submit_crowd(federation: Federation, directory: Path, value: str) -> str:
-    """Let 500 scripted reporters report one number, and return the matter's id."""
-    lines = [f"phone,{value},script {number},this shop cheats" for number in range(500)]
+def submit_crowd(
+    federation: Federation, directory: Path, value: str, member: str = INTAKE, count: int = 500
+) -> str:
+    """Let scripted reporters report one number at one member, and return the matter's id."""
+    known = {one["matter_id"] for one in reports(federation, member)}
+    lines = [f"phone,{value},script {number},this shop cheats" for number in range(count)]
     rows = write_lines(directory / "crowd.csv", ["kind,value,reporter,text", *lines])
     done = federation.do(
-        INTAKE, "report", "submit", "--file", str(rows), "--fraud-type", "shopping", "--json"
+        member, "report", "submit", "--file", str(rows), "--fraud-type", "shopping", "--json"
     )
 
-    assert done.document == {"added": 500, "unchanged": 0, "refused": 0}
+    assert done.document == {"added": count, "unchanged": 0, "refused": 0}
 
-    newest = max(
-        (one for one in reports(federation, INTAKE) if one["kind"] == "phone"),
-        key=lambda one: (one["opened_time"], one["state"] == "SUBMITTED"),
-    )
-    return str(newest["matter_id"])
+    (new,) = {one["matter_id"] for one in reports(federation, member)} - known
+    return str(new)
+
+
+def verify(federation: Federation, member: str, number: str) -> dict[str, Any]:
+    wait = ("--quorum", "2", "--wait", str(int(SOON)), "--json")
+    return federation.do(member, "verify", "open", "phone", number, *wait).document
 
 
 def found_on_disk(federation: Federation, member: str, needle: str, pattern: str) -> list[str]:
@@ -160,9 +166,23 @@ def test_14_public_report_loop_cannot_close_without_feedback_and_500_false_repor
     mine = [one["matter_id"] for one in reports(federation, INTAKE) if one["kind"] == "phone"]
     assert mine == [crowd]
 
+    # The same crowd at every member: hearsay is nobody's own knowledge, and confirms nothing.
+    for member in (CARRIER, BANK):
+        submit_crowd(federation, tmp_path, SHOP, member, 40)
+    eventually(lambda: federation.check(CARRIER, "phone", SHOP)["sources"] == 3, SOON)
+    found = verify(federation, CARRIER, SHOP)
+
+    assert found["state"] == "INSUFFICIENT"
+    assert found["tally"] == {"suspect": 0, "benign": 0, "no_record": 3, "declined": 0}
+    for member in MEMBERS:
+        assert federation.band(member, "phone", SHOP) in ("NONE", "LOW")
+
     # What others find decides, and the reporters are believed less from then on.
     step(federation, CARRIER, "accept", crowd)
-    step(federation, CARRIER, "verify", crowd)
+    step(federation, CARRIER, "verify", crowd, "--basis", found["matter_id"])
+    rests = ("--basis", found["matter_id"])
+    refused = federation.run(CARRIER, "report", "dispose", crowd, *rests)
+    assert refusal(refused) == "BASIS_NOT_CONFIRMED"
     step(federation, CARRIER, "unsubstantiate", crowd, "--reason", "mass_reporting")
     reaches(federation, INTAKE, crowd, "UNSUBSTANTIATED")
 
@@ -179,6 +199,45 @@ def test_14_public_report_loop_cannot_close_without_feedback_and_500_false_repor
     withdrawn = step(federation, INTAKE, "withdraw", again, "--reason", "mass_reporting")
     assert withdrawn["status"]["state"] == "REJECTED"
     assert refusal(federation.run(INTAKE, "report", "close", again)) == "TRANSITION_NOT_ALLOWED"
+
+
+def test_a_report_that_a_verification_confirms_is_disposed_of_and_its_reporter_believed(
+    federation: Federation,
+) -> None:
+    for member in (INTAKE, CARRIER):
+        federation.nominate(member, "phone", SWINDLER)
+    told = ("--reporter", "Herr Amsel", "--text", TOLD, "--fraud-type", "loan")
+    federation.do(BANK, "report", "submit", "phone", SWINDLER, *told, "--actor", CARRIER)
+    again = federation.do(BANK, "report", "submit", "phone", SWINDLER, *told, "--json")
+
+    assert again.document == {"added": 0, "unchanged": 1, "refused": 0}
+
+    (report,) = [
+        one["matter_id"] for one in reports(federation, BANK) if one["fraud_type"] == "LOAN"
+    ]
+    reaches(federation, CARRIER, report, "SUBMITTED")
+    step(federation, CARRIER, "accept", report)
+    step(federation, CARRIER, "verify", report)
+    eventually(lambda: federation.check(CARRIER, "phone", SWINDLER)["sources"] >= 2, SOON)
+    found = verify(federation, CARRIER, SWINDLER)
+
+    assert found["state"] == "CONFIRMED"
+    assert shown(federation, CARRIER, report)["text"] == TOLD
+
+    other = ("--basis", report)
+    refused = federation.run(CARRIER, "report", "dispose", report, *other)
+    assert refusal(refused) == "BASIS_DIFFERS"
+    rests = ("--basis", found["matter_id"])
+    assert step(federation, CARRIER, "dispose", report, *rests)["status"]["state"] == "DISPOSED"
+    reaches(federation, BANK, report, "DISPOSED")
+    assert step(federation, BANK, "feedback", report)["contacts"] == ["Herr Amsel"]
+    assert step(federation, BANK, "close", report)["status"]["state"] == "CLOSED"
+
+    def believed() -> bool:
+        known = federation.do(BANK, "report", "reporters", "--json").rows
+        return any(one["upheld"] == 1 and one["reliability"] == 0.4 for one in known)
+
+    eventually(believed, SOON)
 
 
 def mark(federation: Federation, member: str, directory: Path, number: str, count: int) -> None:
