@@ -45,6 +45,7 @@ from node.desk.train import TrainService
 from node.doors.inside import InsideDoor
 from node.doors.member_service import MemberService
 from node.doors.outside import OutsideDoor, Registration
+from node.duties.case_side import build_case_side, case_service
 from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
 from node.duties.counting_side import build_counting_side
 from node.duties.report_side import build_report_side, report_service, report_tasks
@@ -96,6 +97,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.OperationService",
     "tocsin.desk.v1.TrainService",
     "tocsin.desk.v1.SumService",
+    "tocsin.desk.v1.CaseService",
     "tocsin.desk.v1.LearningService",
     "tocsin.desk.v1.VerifyService",
     *COUNTING_NAMES,
@@ -151,6 +153,7 @@ class RunningNode:
             build_verification_side(core, self._log, self._tokeniser) if self._log else None
         )
         self._learning = build_learning(core, self._log, self._tokeniser) if self._log else None
+        self._case = build_case_side(core, self._log, self._tokeniser) if self._log else None
         self._scores: ScoreDesk | None = None
         if self._log is not None and self._desk.nominator is not None:
             self._scores = build_score_desk(core, self._log, self._desk.nominator)
@@ -325,6 +328,7 @@ class RunningNode:
             *warning_services(self._warning),
             *self._counting.inside,
             report_service(self._reporting),
+            case_service(self._case),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             *verification_services(self._verification),
             (operation_service_pb2_grpc.add_OperationServiceServicer_to_server, operation),

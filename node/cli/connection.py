@@ -20,6 +20,7 @@ from node.errors import NodeError, PolicyError, RequestError, UnavailableError
 from node.home import Home
 from node.socket_path import short_path
 from tocsin.desk.v1.call_service_pb2_grpc import CallServiceStub
+from tocsin.desk.v1.case_service_pb2_grpc import CaseServiceStub
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.farm_service_pb2_grpc import FarmServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
@@ -30,8 +31,8 @@ from tocsin.desk.v1.report_service_pb2_grpc import ReportServiceStub
 from tocsin.desk.v1.sheet_service_pb2_grpc import SheetServiceStub
 from tocsin.desk.v1.sum_service_pb2_grpc import SumServiceStub
 from tocsin.desk.v1.train_service_pb2_grpc import TrainServiceStub
-from tocsin.desk.v1.warn_service_pb2_grpc import WarnServiceStub
 from tocsin.desk.v1.verify_service_pb2_grpc import VerifyServiceStub
+from tocsin.desk.v1.warn_service_pb2_grpc import WarnServiceStub
 
 CALL_SECONDS: Final = 60.0
 """Seconds for a call: a batch of 2,048 rows takes a second, and holders may have to be retried."""
@@ -84,6 +85,7 @@ class InsideDoor:
         self.operation = OperationServiceStub(channel)
         self.train = TrainServiceStub(channel)
         self.sum = SumServiceStub(channel)
+        self.case = CaseServiceStub(channel)
         self.report = ReportServiceStub(channel)
         self.learning = LearningServiceStub(channel)
         self.warn = WarnServiceStub(channel)

@@ -6,9 +6,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
-from federation.statements import BODY_NUMBERS, Nomination, SumBody
+from federation.statements import BODY_NUMBERS, Designation, Nomination, SumBody
 from federation.views import (
     ALARM,
+    BRIEF,
     CEREMONY,
     CORRECTION,
     CUTOFF,
@@ -38,6 +39,7 @@ MAX_TOKENS: Final = 4_096
 MAX_PREFIX_BITS: Final = TOKEN_BYTES * 8
 
 _NOMINATION: Final = BODY_NUMBERS[Nomination]
+_DESIGNATION: Final = BODY_NUMBERS[Designation]
 _SUM_BODIES: Final = {BODY_NUMBERS[kind]: kind for kind in get_args(SumBody)}
 
 
@@ -193,6 +195,28 @@ class Catalogue:
         grouped = groupby(self._nominations(member, tokens), itemgetter(0))
         return {token: tuple(row[_STATEMENT] for row in rows) for token, rows in grouped}
 
+    def designations_by_token(
+        self, member: str, tokens: Sequence[bytes]
+    ) -> dict[bytes, tuple[bytes, ...]]:
+        """Return the ids of a member's designations of these tokens, by token."""
+        own = self._said(member, tokens, _DESIGNATION)
+        return {
+            token: tuple(row[_STATEMENT] for row in rows)
+            for token, rows in groupby(own, itemgetter(0))
+        }
+
+    def designations(self) -> list[tuple[str, int]]:
+        """Return member and position in its log of every designation."""
+        with self._store.read() as reader:
+            rows = reader.find(EVIDENCE, {"body": _DESIGNATION})
+            return [(row[_MEMBER], row[_POSITION]) for row in rows]
+
+    def briefs(self, limit: int) -> list[MatterRow]:
+        """Return speaker and bytes of case briefs, the newest first."""
+        with self._store.read() as reader:
+            found = reader.find(BRIEF, {}, newest="issued", limit=limit)
+        return [MatterRow(member, body) for member, _, _, body in found]
+
     def retracted(self, member: str, statements: Iterable[bytes]) -> set[bytes]:
         """Return those of the statements that a member took back."""
         with self._store.read() as reader:
@@ -291,9 +315,12 @@ class Catalogue:
                     yield table.name, row
 
     def _nominations(self, member: str, tokens: Sequence[bytes]) -> list[Row]:
+        return self._said(member, tokens, _NOMINATION)
+
+    def _said(self, member: str, tokens: Sequence[bytes], body: int) -> list[Row]:
         with self._store.read() as reader:
             rows: Iterable[Any] = reader.rows_of(EVIDENCE, tokens)
-            return [row for row in rows if row[_MEMBER] == member and row[_BODY] == _NOMINATION]
+            return [row for row in rows if row[_MEMBER] == member and row[_BODY] == body]
 
 
 def _by_token(
