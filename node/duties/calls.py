@@ -108,8 +108,9 @@ class Calls:
         tokens = await asyncio.to_thread(self._table.tokens, list(numbers), epoch)
         unknown = [value for value in numbers if value not in tokens]
         indicators = {place: numbers[value] for place, value in enumerate(unknown)}
-        known = await self._intake.tokenise(indicators, Purpose.WATCH, self._pad())
-        tokens |= {unknown[one.place]: one.token for one in known}
+        if unknown:
+            known = await self._intake.tokenise(indicators, Purpose.WATCH, self._pad())
+            tokens |= {unknown[one.place]: one.token for one in known}
         await asyncio.to_thread(self._table.keep_tokens, tokens, epoch, self._clock())
         return tokens
 
