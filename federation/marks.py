@@ -1,9 +1,9 @@
 """Read the marks of a number: what is shown of them, at a time, after corrections and reassignment.
 
-A mark stands for at least ``least_of(band)`` customers when it was counted. That number fades with
-``decay``, is shown as a band again, and a mark that stands for less than GONE_REPORTERS is gone.
-Marks that were counted up to a correction, or before the number had a new owner, do not count
-(R68).
+A mark stands for at least ``least_of(band)`` customers when it was counted. It fades with
+``decay``: it keeps its band until half is left, goes down band by band, and is gone below half of
+LEAST_REPORTERS. Marks that were counted up to a correction, or before the number had a new owner,
+do not count (R68).
 
 Source: DOMAIN R55.
 """
@@ -27,7 +27,7 @@ LEAST_BAND: Final = CountBand.SOME
 LEAST_REPORTERS: Final = least_of(LEAST_BAND)
 """Reporters below whom nothing is shown: with fewer, neighbours could guess who complained."""
 GONE_REPORTERS: Final = LEAST_REPORTERS / 2
-"""What a faded mark must still stand for: of the least band it is shown until half is gone."""
+"""What a faded mark must still stand for: a band is kept until half is left."""
 DAY_SECONDS: Final = 86_400
 """Seconds in which a number's marks are summed once: more often nothing has changed."""
 
@@ -117,7 +117,7 @@ def shown_marks(
         count = least_of(CountBand(band)) * left
         if count < GONE_REPORTERS:
             continue
-        faded = max(LEAST_BAND, count_band(int(count)))
+        faded = min(CountBand(band), count_band(round(2 * count)))
         mark = ShownMark(MarkLabel(label), faded, left, counted, member)
         if count > strongest.get(mark.label, (0.0, mark))[0]:
             strongest[mark.label] = (count, mark)

@@ -60,12 +60,12 @@ def shown(marks, now=NOW, since=0, standing=STANDING):
 
 def test_a_mark_is_shown_in_its_band_and_fades_to_nothing():
     marks = rows(BANK, number_mark(CountBand.MASS))
-    at = [shown(marks, NOW + LIFE * part // 100) for part in (0, 10, 70, 99, 100)]
+    at = [shown(marks, NOW + LIFE * part // 100) for part in (0, 10, 70, 90, 99, 100)]
 
-    assert at[0] == [(LABEL, CountBand.MASS)]
-    assert at[1] == [(LABEL, CountBand.MANY)]
-    assert at[2] == [(LABEL, CountBand.SOME)]
-    assert at[3:] == [[], []]
+    assert at[0] == at[1] == [(LABEL, CountBand.MASS)]
+    assert at[2] == [(LABEL, CountBand.MANY)]
+    assert at[3] == [(LABEL, CountBand.SOME)]
+    assert at[4:] == [[], []]
 
 
 def test_a_mark_of_the_least_band_is_shown_until_half_is_gone():
