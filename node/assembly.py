@@ -31,6 +31,7 @@ from node.desk.score import Nominations, ScoreDesk
 from node.desk.service import DeskService, Replica
 from node.desk.voice import Stores, Voice
 from node.desk.watch import WatchDesk
+from node.duties.duties import Duties, Logs
 from node.duties.warning_table import WarningTable
 from node.home import Home
 from node.identity import Identity
@@ -149,6 +150,7 @@ class LogSide:
     catalogue: Catalogue
     matters: MatterBook
     oversight: Oversight
+    duties: Duties
     verdicts: Verdicts
     speaker: Speaker
     alarms: Alarms
@@ -218,6 +220,14 @@ def build_log_side(core: Core) -> LogSide:
         catalogue=catalogue,
         matters=matters,
         oversight=Oversight(core.me, matters, alarms, wall_clock),
+        duties=Duties(
+            core.me,
+            matters,
+            speaker,
+            Logs(federation, ledger, catalogue),
+            core.now_charter,
+            wall_clock,
+        ),
         verdicts=Verdicts(
             catalogue, core.now_charter, wall_clock, Findings(matters, wall_clock).of
         ),

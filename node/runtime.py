@@ -35,6 +35,7 @@ from node.assembly import (
     wall_clock,
 )
 from node.config import Config
+from node.desk.duty import DutyService
 from node.desk.learning import LearningService
 from node.desk.matters import MatterService
 from node.desk.operation import LogParts, OperationService
@@ -71,6 +72,7 @@ from node.training.file_server import FileServer
 from node.training.training_service import TrainingService
 from tocsin.desk.v1 import (
     desk_service_pb2_grpc,
+    duty_service_pb2_grpc,
     learning_service_pb2_grpc,
     matter_service_pb2_grpc,
     operation_service_pb2,
@@ -102,6 +104,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.VerifyService",
     *COUNTING_NAMES,
     "tocsin.desk.v1.MatterService",
+    "tocsin.desk.v1.DutyService",
     "tocsin.desk.v1.WarnService",
     "tocsin.desk.v1.CallService",
     "tocsin.desk.v1.ReportService",
@@ -340,6 +343,10 @@ class RunningNode:
             (
                 learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
                 LearningService(self._learning, wall_clock),
+            ),
+            (
+                duty_service_pb2_grpc.add_DutyServiceServicer_to_server,
+                DutyService(self._log.duties if self._log is not None else None),
             ),
             (
                 matter_service_pb2_grpc.add_MatterServiceServicer_to_server,

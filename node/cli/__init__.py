@@ -41,6 +41,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "mark": ("node.cli.mark", "Count how customers mark numbers, and show what many say."),
     "warn": ("node.cli.warn", "Warn likely victims, and send what concerns own customers."),
     "call": ("node.cli.call", "Ask carriers about a payer's calls before a payment."),
+    "duty": ("node.cli.duty", "List responsibilities, adopt them, attest that they are kept."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
     "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),

@@ -22,6 +22,7 @@ from node.socket_path import short_path
 from tocsin.desk.v1.call_service_pb2_grpc import CallServiceStub
 from tocsin.desk.v1.case_service_pb2_grpc import CaseServiceStub
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
+from tocsin.desk.v1.duty_service_pb2_grpc import DutyServiceStub
 from tocsin.desk.v1.farm_service_pb2_grpc import FarmServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
 from tocsin.desk.v1.match_service_pb2_grpc import MatchServiceStub
@@ -95,6 +96,7 @@ class InsideDoor:
         self.match = MatchServiceStub(channel)
         self.sheet = SheetServiceStub(channel)
         self.matter = MatterServiceStub(channel)
+        self.duty = DutyServiceStub(channel)
         return self
 
     def __exit__(

@@ -269,6 +269,21 @@ class Catalogue:
         with self._store.read() as reader:
             return [MatterRow(*itemgetter(*places)(row)) for row in reader.find(MATTER, equal)]
 
+    def matter_position(self, name: MatterName, member: str, statement: bytes) -> int:
+        """Return where a member's statement about a matter stands in its log.
+
+        Raises:
+            LookupError: There is no such statement.
+        """
+        place = _place(MATTER, "position")
+        equal = {"kind": name.kind, "matter": name.id, "opener": name.opener}
+        with self._store.read() as reader:
+            rows = reader.find(MATTER, {**equal, "member": member, "statement": statement}, limit=1)
+        if not rows:
+            raise LookupError("no such statement")
+        position: int = rows[0][place]
+        return position
+
     def follow_matters(self, follower: Callable[[set[MatterName] | None], None]) -> None:
         """Tell a follower which matters change from now on; None: any may have.
 
