@@ -36,6 +36,9 @@ def explain_command(home: Home, kind: str, value: str, region: str, as_json: boo
         json_object(document)
         return
     _write(document["explanation"] or {}, document["details"])
+    data(f"state: {document['indicator_state'] or 'UNKNOWN'}")
+    for found in document["found_out"]:
+        _write_finding(found)
     for term in document["models"]:
         _write_model(term)
 
@@ -62,6 +65,15 @@ def _write(explanation: dict[str, Any], details: list[dict[str, str]]) -> None:
         table(header, rows)
     for opened in details:
         data(f"{opened['member']} wrote: {opened['text']}")
+
+
+def _write_finding(found: dict[str, Any]) -> None:
+    """Write what a round or a lifted measure came to, with its tally."""
+    data(
+        f"{found['state']} {found['time']}, matter {found['matter_id']} of {found['opener']}:"
+        f" {found['suspect']} suspect, {found['benign']} benign, {found['no_record']} no record,"
+        f" {found['declined']} declined"
+    )
 
 
 def _write_model(term: dict[str, Any]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from operator import attrgetter
 
+from federation.findings import Finding
+from federation.indicator_state import indicator_state
 from federation.names import EVERYONE, FederationName, MemberId, Origin
 from federation.statements import Nomination
 from federation.statements.codec import decode_statement
@@ -65,7 +68,13 @@ class Explainer:
 
     def _explain(self, known: Known) -> wire.ExplainResponse:
         verdict = self._verdicts.judge([known.token])[known.token]
-        response = wire.ExplainResponse(explanation=explanation(known.token, verdict))
+        findings = self._verdicts.findings([known.token]).get(known.token, ())
+        state = indicator_state(verdict, findings, self._verdicts.standing().roles)
+        response = wire.ExplainResponse(
+            explanation=explanation(known.token, verdict),
+            indicator_state=state,
+            found_out=[_found_out(one) for one in sorted(findings, key=attrgetter("time"))],
+        )
         for member, position in self._catalogue.positions(known.token):
             nomination = self._nomination(MemberId(member), position)
             if nomination is None:
@@ -95,6 +104,15 @@ class Explainer:
             term.scored_time.seconds = ground.scored_time
             term.reasons.extend(ground.reasons)
         return term
+
+
+def _found_out(finding: Finding) -> wire.FoundOut:
+    told = wire.FoundOut(matter_id=finding.matter, opener=finding.opener, state=finding.state)
+    told.time.seconds = finding.time
+    if finding.tally is not None:
+        for field, count in finding.tally._asdict().items():
+            setattr(told, field, count)
+    return told
 
 
 def _details(nomination: Nomination, known: Known) -> str:

@@ -88,9 +88,11 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
 
     ends_everywhere(federation, found["matter_id"], "REFUTED")
     eventually(lambda: one_band(federation, COURIER) == {"NONE"}, WAIT_SECONDS)
-    explained = federation.do("bank-x", "explain", "phone", COURIER, "--json")
+    explained = federation.do("bank-x", "explain", "phone", COURIER, "--json").document
 
-    assert "REFUTED" in explained.out
+    assert explained["indicator_state"] == "REFUTED"
+    assert {one["excluded"] for one in explained["explanation"]["terms"]} == {"REFUTED"}
+    assert [(one["suspect"], one["benign"]) for one in explained["found_out"]] == [(3, 1)]
 
     # Nobody else knows the third number: that agrees with nobody.
     federation.nominate("net-p", "phone", ALONE)
@@ -107,7 +109,7 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
     for member in MEMBERS[:-1]:
         assert not files_with(federation, member, answers)
 
-    assert {one["answered"].__len__() for one in rounds(federation, "bank-x")} == {len(MEMBERS)}
+    assert {len(one["answered"]) for one in rounds(federation, "bank-x")} == {len(MEMBERS)}
 
 
 def rounds(federation: Federation, member: str) -> list[Round]:

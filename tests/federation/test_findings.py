@@ -6,15 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.findings import Finding, find
+from federation.indicator_state import IndicatorState, indicator_state
 from federation.labels import OutcomeRule, SubjectLabel, SubjectRows, label_subject
 from federation.matters import State
 from federation.matters.verification import Tally
 from federation.names import MemberId
-from federation.statements import Opinion
+from federation.statements import Opinion, Sighting
 from federation.verdict import Band, judge, outline
-from federation.vocabulary import OpinionValue, TrainingLabel, VerificationDecision
+from federation.vocabulary import (
+    OpinionValue,
+    SightingKind,
+    TrainingLabel,
+    VerificationDecision,
+)
 from tests.federation.said import DAY, NOW, TOKEN, opaque
 from tests.federation.test_verdict import (
+    ROLES,
     STANDING,
     cutoff,
     exclusions,
@@ -192,6 +199,40 @@ def test_a_confirmation_is_no_designation_and_must_be_old_enough():
 
     assert label(findings=found, rule=DESIGNATED) is SubjectLabel.LEFT_OUT
     assert label(findings=found, rule=replace(CONFIRMED, maturity_days=1)) is SubjectLabel.LEFT_OUT
+
+
+def stands(*rows, findings=()):
+    return indicator_state(verdict(*rows, findings=findings), findings, ROLES)
+
+
+def test_the_state_of_an_indicator_follows_its_rounds():
+    old = row(issued=NOW - DAY)
+    running, little = finding(State.VERIFYING, NOW - 5), finding(State.INSUFFICIENT, NOW - 5)
+
+    assert stands() is IndicatorState.UNKNOWN
+    assert stands(row(body=Sighting, detail=SightingKind.SEEN)) is IndicatorState.OBSERVED
+    assert stands(old) is IndicatorState.NOMINATED
+    assert stands(old, findings=[running]) is IndicatorState.VERIFYING
+    assert stands(old, findings=[finding(State.CONFLICT)]) is IndicatorState.VERIFYING
+    assert stands(old, findings=[little]) is IndicatorState.INSUFFICIENT
+    assert stands(old, findings=[finding(State.CONFIRMED), little]) is IndicatorState.CONFIRMED
+    assert stands(old, findings=[finding(State.REFUTED)]) is IndicatorState.REFUTED
+    assert stands(old, findings=[finding(State.RELEASED)]) is IndicatorState.RELEASED
+    assert stands(row(expires=NOW, issued=NOW - DAY)) is IndicatorState.EXPIRED
+
+
+def test_who_sees_a_refuted_indicator_again_nominates_it_anew():
+    again = row(issued=NOW)
+
+    assert stands(again, findings=[finding(State.REFUTED, NOW - 1)]) is IndicatorState.NOMINATED
+
+
+@given(seen, found)
+def test_only_the_police_designate(rows, findings):
+    by_police = [one for one in rows if one[1] == "police-d"]
+    designated = stands(*rows, findings=findings) is IndicatorState.DESIGNATED
+
+    assert designated == bool(by_police)
 
 
 def test_a_finding_is_read_from_the_folded_matter():

@@ -930,6 +930,10 @@ class ExplainResponse(_message.Message):
     EXPLANATION_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    INDICATOR_STATE_FIELD_NUMBER: _builtins.int
+    FOUND_OUT_FIELD_NUMBER: _builtins.int
+    indicator_state: _builtins.str
+    """Where the indicator stands, for example NOMINATED or CONFIRMED."""
     @_builtins.property
     def explanation(self) -> _lookup_service_pb2.ExplainResponse:
         """The outside explanation."""
@@ -942,20 +946,78 @@ class ExplainResponse(_message.Message):
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelTerm]:
         """Nominations that a model's score led to, in the order of the terms."""
 
+    @_builtins.property
+    def found_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundOut]:
+        """What verification rounds and lifted measures found out, by time."""
+
     def __init__(
         self,
         *,
         explanation: _lookup_service_pb2.ExplainResponse | None = ...,
         details: _abc.Iterable[Global___OpenedDetails] | None = ...,
         models: _abc.Iterable[Global___ModelTerm] | None = ...,
+        indicator_state: _builtins.str = ...,
+        found_out: _abc.Iterable[Global___FoundOut] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "explanation", b"explanation", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "explanation", b"explanation", "found_out", b"found_out", "indicator_state", b"indicator_state", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class FoundOut(_message.Message):
+    """What one matter found out about a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATTER_ID_FIELD_NUMBER: _builtins.int
+    OPENER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    SUSPECT_FIELD_NUMBER: _builtins.int
+    BENIGN_FIELD_NUMBER: _builtins.int
+    NO_RECORD_FIELD_NUMBER: _builtins.int
+    DECLINED_FIELD_NUMBER: _builtins.int
+    matter_id: _builtins.bytes
+    """Id of the matter, 16 bytes."""
+    opener: _builtins.str
+    """Member that opened it."""
+    state: _builtins.str
+    """VERIFYING, CONFIRMED, REFUTED, CONFLICT, INSUFFICIENT, EXPIRED or RELEASED."""
+    suspect: _builtins.int
+    """How many suspect it."""
+    benign: _builtins.int
+    """How many know it as benign."""
+    no_record: _builtins.int
+    """How many do not know it."""
+    declined: _builtins.int
+    """How many do not say."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it came to this."""
+
+    def __init__(
+        self,
+        *,
+        matter_id: _builtins.bytes = ...,
+        opener: _builtins.str = ...,
+        state: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        suspect: _builtins.int = ...,
+        benign: _builtins.int = ...,
+        no_record: _builtins.int = ...,
+        declined: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benign", b"benign", "declined", b"declined", "matter_id", b"matter_id", "no_record", b"no_record", "opener", b"opener", "state", b"state", "suspect", b"suspect", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundOut: _TypeAlias = FoundOut  # noqa: Y015
 
 @_typing.final
 class ModelTerm(_message.Message):
