@@ -127,9 +127,7 @@ class _ReportActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportAc
     """The intake takes it back, as after mass reporting."""
 
 class ReportAction(_ReportAction, metaclass=_ReportActionEnumTypeWrapper):
-    """A step of the loop. REJECT, VERIFY and what follows up to RECTIFY are an actor's, FEED_BACK, CLOSE and WITHDRAW the
-    opener's.
-    """
+    """A step of the loop. ACCEPT to RECTIFY are an actor's; FEED_BACK, CLOSE and WITHDRAW are the opener's."""
 
 REPORT_ACTION_UNSPECIFIED: ReportAction.ValueType  # 0
 """Never sent, always refused."""

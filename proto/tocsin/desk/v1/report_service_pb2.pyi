@@ -99,7 +99,7 @@ class SubmitReportsResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[_desk_service_pb2.RowResult]:
-        """One for each row: ADDED opened a matter, UNCHANGED joined one; statement_id is the matter's."""
+        """One for each row: ADDED counts, UNCHANGED where the reporter had reported it; statement_id is the matter's."""
 
     def __init__(
         self,
