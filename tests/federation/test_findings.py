@@ -229,10 +229,13 @@ def test_who_sees_a_refuted_indicator_again_nominates_it_anew():
 
 @given(seen, found)
 def test_only_the_police_designate(rows, findings):
-    by_police = [one for one in rows if one[1] == "police-d"]
-    designated = stands(*rows, findings=findings) is IndicatorState.DESIGNATED
+    others = [one for one in rows if one[1] != "police-d"]
 
-    assert designated == bool(by_police)
+    assert stands(*others, findings=findings) is not IndicatorState.DESIGNATED
+
+    designated = stands(*others, row("police-d"), findings=findings)
+
+    assert designated is IndicatorState.DESIGNATED
 
 
 def test_a_finding_is_read_from_the_folded_matter():
