@@ -69,7 +69,12 @@ class WarningTable:
     """What one carrier keeps about warnings; every method blocks on the database."""
 
     def __init__(self, private: PrivateStore) -> None:
+        self._private = private
         self._file = private.file
+
+    def customers(self, tokens: Iterable[bytes]) -> set[bytes]:
+        """Return those of the tokens that stand on the watchlist."""
+        return self._private.watched(tokens)
 
     def keep_keys(self, keys: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep the content keys of own customers' numbers, each with its token."""

@@ -158,16 +158,14 @@ class Warnings:
     def own(self, *, open_only: bool) -> list[WarningMatter]:
         """Return the warnings that this member raised or sent or has to send; blocking."""
         found = [one.matter for one in self.book.all(Kind.WARNING)]
+        own = self.table.customers({one.subject for one in found}) if self.is_carrier else set()
+        now = self._clock()
         return [
             one
             for one in found
-            if self._concerns(one) and not (open_only and self._is_over(one, self._clock()))
+            if (self.me in (one.opener, one.facts.carrier) or one.subject in own)
+            and not (open_only and self._is_over(one, now))
         ]
-
-    def _concerns(self, matter: WarningMatter) -> bool:
-        if self.me in (matter.opener, matter.facts.carrier):
-            return True
-        return self.is_carrier and bool(self.table.references(matter.subject))
 
     def _open_own(self, token: bytes) -> bytes | None:
         now = self._clock()
@@ -203,20 +201,26 @@ class Warnings:
     def _place(self) -> None:
         now = self._clock()
         wanted: _Wanted = {}
-        for one in self.book.all(Kind.WARNING):
-            matter: WarningMatter = one.matter
-            if self._is_over(matter, now) or matter.facts.carrier not in (None, self.me):
-                continue
-            references = self.table.references(matter.subject)
-            if not references:
-                continue
+        for matter in self._to_serve(now):
             channel = self._due_channel(matter, now)
             wanted[matter.id, matter.opener] = _unanswered(matter) | {channel}
             if channel is not None:
+                references = self.table.references(matter.subject)
                 self.table.place(self._messages(matter, channel, references, now))
         gone = [one.id for one in self.table.messages() if not _is_wanted(one, wanted)]
         if gone:
             self.table.drop(gone)
+
+    def _to_serve(self, now: int) -> list[WarningMatter]:
+        """Return the open warnings about own customers that no other carrier leads."""
+        found: list[WarningMatter] = [one.matter for one in self.book.all(Kind.WARNING)]
+        open_here = [
+            one
+            for one in found
+            if not self._is_over(one, now) and one.facts.carrier in (None, self.me)
+        ]
+        customers = self.table.customers({one.subject for one in open_here})
+        return [one for one in open_here if one.subject in customers]
 
     def _due_channel(self, matter: WarningMatter, now: int) -> WarningChannel | None:
         """Return how a message has to go out now; None where none has to."""

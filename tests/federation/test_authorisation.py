@@ -236,6 +236,9 @@ def test_nobody_evaluates_for_a_reason_that_needs_no_value(purpose: Purpose) -> 
         (POLICE.name, "TokenService.Evaluate", Purpose.WATCH, Reason.PURPOSE_NOT_ALLOWED),
         (REGULATOR.name, "LookupService.Lookup", Purpose.CHECK, Reason.PURPOSE_NOT_ALLOWED),
         (COORDINATOR.name, "TokenService.Evaluate", Purpose.PROTECTION, Reason.ALLOWED),
+        (POLICE.name, "TokenService.Evaluate", Purpose.WARNING, Reason.ALLOWED),
+        (BANK.name, "TokenService.Evaluate", Purpose.PAYMENT_HOLD, Reason.ALLOWED),
+        (CARRIER.name, "TokenService.Evaluate", Purpose.PAYMENT_HOLD, Reason.PURPOSE_NOT_ALLOWED),
         (CARRIER.name, "TokenService.Nothing", None, Reason.METHOD_UNKNOWN),
     ],
 )
