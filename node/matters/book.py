@@ -108,6 +108,10 @@ class MatterBook:
             self._refresh()
             return list(islice(self._matching(wanted, now), limit))
 
+    def with_refusals(self) -> list[BookedMatter]:
+        """Return every matter in which something does not count."""
+        return [one for one in self._snapshot() if one.refused]
+
     def get(self, kind: Kind, matter_id: bytes, opener: MemberId) -> BookedMatter | None:
         """Return one matter; None where nobody opened it."""
         with self._lock:

@@ -38,15 +38,12 @@ class Oversight:
         """Raise the alarms that logs and clock give reason for now."""
         version = self._book.version()
         if version != self._seen:
-            for booked in await asyncio.to_thread(self._refusals):
+            for booked in await asyncio.to_thread(self._book.with_refusals):
                 await self._tell_refusals(booked)
             self._seen = version
         wanted = Wanted(overdue=True)
         for booked in await asyncio.to_thread(self._book.queue, wanted, self._clock()):
             await self._tell_delay(booked.matter)
-
-    def _refusals(self) -> list[BookedMatter]:
-        return [one for one in self._book.all() if one.refused]
 
     async def _tell_refusals(self, booked: BookedMatter) -> None:
         """Tell what a member may never say here; what may still count is no offence."""

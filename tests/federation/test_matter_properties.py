@@ -200,7 +200,7 @@ def test_no_sequence_of_statements_reaches_what_the_table_forbids(kind):
     machine = type(f"{kind}Machine", (MatterMachine,), {"kind": kind})
 
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
+        machine, settings=settings(max_examples=30, stateful_step_count=25, deadline=None)
     )
 
 
