@@ -102,4 +102,4 @@ def _numbers(text: str) -> Iterator[re.Match[str]]:
 def _plain(text: str) -> str:
     shown = "".join(one for one in text if unicodedata.category(one) != "Cf")
     plain = unicodedata.normalize("NFKC", shown)
-    return re.sub(r"[\[({]\s*(?:\.|dot)\s*[\])}]", ".", plain)
+    return re.sub(r"(?i)\s*[\[({]\s*(?:\.|dot)\s*[\])}]\s*", ".", plain)

@@ -48,6 +48,9 @@ _READABLE: Final = re.compile(
     rb"(?:[A-Za-z0-9+._@:/?=&%# \0-]++|[\xe3-\xe9\xef][\x80-\xbf][\x80-\xbf])*+"
 )
 _REASON: Final = re.compile(r"[A-Z]+(_[A-Z]+)*")
+# Words of a code that would say that something rests on a report of suspicious transactions, which
+# the law keeps secret. Source: DOMAIN R67.
+_SECRET_WORDS: Final = frozenset({"STR", "STRS", "SAR", "SARS", "AML", "SUSPICIOUS"})
 _SIX_DIGITS: Final = re.compile(r"[0-9]{6}")
 # First two digits of GB/T 2260: the provinces and their equals.
 _PROVINCES: Final = frozenset(
@@ -175,3 +178,5 @@ def check_reason(value: str, field: str = "reason") -> None:
     """Accept a reason code: capitals and single underscores, so neither number nor domain."""
     if len(value) > MAX_REASON_CHARACTERS or not _REASON.fullmatch(value):
         refuse("REASON_INVALID", field, "is no reason code")
+    if _SECRET_WORDS & set(value.split("_")):
+        refuse("STR_SECRET", field, "names a report that the law keeps secret")
