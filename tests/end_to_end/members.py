@@ -21,9 +21,9 @@ from tocsin.desk.v1 import operation_service_pb2 as operation
 INDUSTRY = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
 
 # Seconds for one command: a loaded machine with a dozen processes is slow, not wrong.
-COMMAND_SECONDS = 100.0
+COMMAND_SECONDS = 300.0
 # Seconds until what was said has to be everywhere; it usually takes less than one.
-SPREAD_SECONDS = 30.0
+SPREAD_SECONDS = 90.0
 
 _CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)
 _LAUNCH = "from node.cli import main; main()"
