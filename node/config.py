@@ -43,6 +43,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "libsodium", "", "path", "A libsodium of the operator's choice; empty: the best found."
     ),
+    Setting(
+        "dispose",
+        "queue",
+        "queue|automatic",
+        "Whether orders about own subjects wait for `tocsin dispose`, or systems follow the log.",
+    ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
@@ -61,6 +67,7 @@ _SHAPES = {
     "listen": (re.compile(r"|\S+:[0-9]{1,5}"), "host:port"),
     "country": (re.compile(r"|[A-Z]{2}"), "two capital letters"),
     "verification": (re.compile(r"automatic|by-hand"), "automatic or by-hand"),
+    "dispose": (re.compile(r"queue|automatic"), "queue or automatic"),
     "evaluation_check": (re.compile(r"sum|strict|rfc"), "sum, strict or rfc"),
 }
 
@@ -78,6 +85,7 @@ class Config:
     evaluation_check: str
     verification: str
     country: str
+    dispose: str
     libsodium: str
     capture: str
 

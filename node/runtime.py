@@ -49,6 +49,8 @@ from node.doors.outside import OutsideDoor, Registration
 from node.duties.case_side import build_case_side, case_service
 from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
 from node.duties.counting_side import build_counting_side
+from node.duties.disposition_side import INSIDE_NAMES as DISPOSITION_NAMES
+from node.duties.disposition_side import DispositionSide
 from node.duties.report_side import build_report_side, report_service, report_tasks
 from node.duties.verification import LOOK_SECONDS as VERIFICATION_LOOK_SECONDS
 from node.duties.verification_side import build_verification_side, verification_services
@@ -103,6 +105,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.LearningService",
     "tocsin.desk.v1.VerifyService",
     *COUNTING_NAMES,
+    *DISPOSITION_NAMES,
     "tocsin.desk.v1.MatterService",
     "tocsin.desk.v1.DutyService",
     "tocsin.desk.v1.WarnService",
@@ -151,6 +154,7 @@ class RunningNode:
         self._training = build_training_side(core, self._log) if self._log else None
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
+        self._disposition = DispositionSide(core, self._log, self._tokeniser)
         self._counting = build_counting_side(core, self._log, self._tokeniser)
         self._verification = (
             build_verification_side(core, self._log, self._tokeniser) if self._log else None
@@ -330,6 +334,7 @@ class RunningNode:
         return [
             *warning_services(self._warning),
             *self._counting.inside,
+            *self._disposition.inside,
             report_service(self._reporting),
             case_service(self._case),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
@@ -372,6 +377,8 @@ class RunningNode:
             self._spawn("warnings", self._warn_customers)
             self._spawn("verification", self._verify)
             self._spawn("matters", self._oversee_matters)
+            for name, work in self._disposition.tasks:
+                self._spawn(name, work)
             for name, work in report_tasks(self._reporting):
                 self._spawn(name, work)
             if self._training is None:

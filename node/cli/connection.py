@@ -19,9 +19,11 @@ from grpc_status import rpc_status
 from node.errors import NodeError, PolicyError, RequestError, UnavailableError
 from node.home import Home
 from node.socket_path import short_path
+from tocsin.desk.v1.appeal_service_pb2_grpc import AppealServiceStub
 from tocsin.desk.v1.call_service_pb2_grpc import CallServiceStub
 from tocsin.desk.v1.case_service_pb2_grpc import CaseServiceStub
 from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
+from tocsin.desk.v1.disposition_service_pb2_grpc import DispositionServiceStub
 from tocsin.desk.v1.duty_service_pb2_grpc import DutyServiceStub
 from tocsin.desk.v1.farm_service_pb2_grpc import FarmServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
@@ -92,6 +94,8 @@ class InsideDoor:
         self.warn = WarnServiceStub(channel)
         self.calls = CallServiceStub(channel)
         self.verify = VerifyServiceStub(channel)
+        self.disposition = DispositionServiceStub(channel)
+        self.appeal = AppealServiceStub(channel)
         self.farm = FarmServiceStub(channel)
         self.match = MatchServiceStub(channel)
         self.sheet = SheetServiceStub(channel)

@@ -35,6 +35,14 @@ class Refusal:
         return wire.RowError(reason=self.reason, message=self.message)
 
 
+APPEAL_CONTACT_SECONDS = 180 * 86_400
+"""Seconds for which what somebody gave in an appeal to be reached by is left out."""
+
+APPEAL_CONTACT = Refusal(
+    "APPEAL_CONTACT", "somebody gave this to be reached by in an appeal: it is not scored for that"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A row whose value has a token; its content key is there only where it was asked for."""

@@ -18,7 +18,7 @@ from federation.vocabulary import (
     TrafficLight,
 )
 from keys.sealing import seal_to_indicator
-from node.desk.intake import Known, Refusal
+from node.desk.intake import APPEAL_CONTACT, APPEAL_CONTACT_SECONDS, Known, Refusal
 from node.desk.own_claims import Held
 from node.desk.voice import Voice
 from tocsin.desk.v1 import desk_service_pb2 as wire
@@ -101,7 +101,8 @@ class Nominator:
         """
         self._voice.speaker.require_may_say(Nomination)
         indicators, refused = await self._voice.intake.parse(row.indicator for row in rows)
-        guarded = await asyncio.to_thread(self._guard_locally, indicators)
+        guarded, contacts = await asyncio.to_thread(self._guard_locally, indicators)
+        refused.update(dict.fromkeys(contacts, APPEAL_CONTACT))
         refused.update(dict.fromkeys(guarded, PROTECTED))
         open_rows = {place: one for place, one in indicators.items() if place not in refused}
         sealing = [place for place in open_rows if rows[place].details]
@@ -111,10 +112,14 @@ class Nominator:
         async with self._voice.speaker.lock:
             return await self._say(rows, known, refused, _Manner(legal_basis, tlp, scored_by))
 
-    def _guard_locally(self, indicators: Mapping[int, Indicator]) -> set[int]:
+    def _guard_locally(self, indicators: Mapping[int, Indicator]) -> tuple[set[int], set[int]]:
+        """Return the places of protected values, and of those given in an appeal."""
         values = {place: (one.kind.value, one.value) for place, one in indicators.items()}
-        hits = self._voice.stores.private.protected_values(set(values.values()))
-        return {place for place, value in values.items() if value in hits}
+        private, since = self._voice.stores.private, self._voice.clock() - APPEAL_CONTACT_SECONDS
+        hits = private.protected_values(set(values.values()))
+        contacts = private.appeal_contacts(values.values(), since)
+        guarded = {place for place, value in values.items() if value in hits}
+        return guarded, {place for place, value in values.items() if value in contacts}
 
     async def _say(
         self,

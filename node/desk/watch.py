@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.indicators import Indicator, Kind, kind_name
 from federation.vocabulary import Band, Purpose
-from node.desk.intake import Intake, Refusal
+from node.desk.intake import APPEAL_CONTACT, APPEAL_CONTACT_SECONDS, Intake, Refusal
 from node.errors import RequestError
 from node.store.catalogue import MAX_TOKENS
 from node.store.private import PrivateStore
@@ -55,6 +55,8 @@ class WatchDesk:
         for place, row in enumerate(rows):
             if not 0 < len(row.reference) <= MAX_REFERENCE_CHARACTERS:
                 refused.setdefault(place, REFERENCE_MISSING)
+        contacts = await asyncio.to_thread(self._contacts, indicators)
+        refused.update(dict.fromkeys(contacts, APPEAL_CONTACT))
         open_rows = {place: one for place, one in indicators.items() if place not in refused}
         keyed = self._needing_keys(open_rows)
         kept = await self._intake.tokenise(open_rows, Purpose.WATCH, self._pad(), keyed)
@@ -73,6 +75,13 @@ class WatchDesk:
             else wire.RowResult(outcome=outcome[place])
             for place in range(len(rows))
         ]
+
+    def _contacts(self, indicators: Mapping[int, Indicator]) -> set[int]:
+        """Return the places of values that were given in an appeal; blocking."""
+        values = {place: (one.kind.value, one.value) for place, one in indicators.items()}
+        since = self._clock() - APPEAL_CONTACT_SECONDS
+        found = self._private.appeal_contacts(values.values(), since)
+        return {place for place, value in values.items() if value in found}
 
     def _needing_keys(self, rows: Mapping[int, Indicator]) -> tuple[int, ...]:
         if self._keep_keys is None:

@@ -109,6 +109,11 @@ class PrivateStore:
         """Return those of the tokens that are on the watchlist."""
         return {row[0] for row in self._select_in("watch", "token", tokens)}
 
+    def references(self, token: bytes, limit: int) -> list[str]:
+        """Return this member's own references of a watched token, at most so many."""
+        query = "SELECT reference FROM watch WHERE token = ? ORDER BY reference LIMIT ?"
+        return [row[0] for row in self._select(query, (token, limit))]
+
     def list_watch(self, after: str, limit: int) -> list[WatchEntry]:
         """Return watchlist rows by token, from behind a cursor; the empty one is the start.
 
@@ -251,6 +256,19 @@ class PrivateStore:
         wanted = set(values)
         found = self._select_in("protected", "value", (value for _, value in wanted))
         return wanted.intersection(found)
+
+    def list_protected(self, limit: int) -> list[tuple[int, str]]:
+        """Return protected raw values (kind number, canonical value), at most so many."""
+        query = "SELECT kind, value FROM protected ORDER BY value, kind LIMIT ?"
+        return [(kind, value) for kind, value in self._select(query, (limit,))]
+
+    def appeal_contacts(
+        self, values: Iterable[tuple[int, str]], since: int
+    ) -> set[tuple[int, str]]:
+        """Return those of the values (kind number, canonical value) given in an appeal since."""
+        wanted = set(values)
+        found = self._select_in("appeal_contact", "value", (value for _, value in wanted))
+        return wanted & {(kind, value) for _, kind, value, filed in found if filed >= since}
 
     def get(self, key: str) -> bytes | None:
         """Return one setting, or None."""

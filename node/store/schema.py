@@ -150,6 +150,16 @@ def m030_warnings(database: Database) -> None:
         database.execute(statement)
 
 
+@PRIVATE_MIGRATIONS()
+def m040_appeals(database: Database) -> None:
+    """Keep how to reach who appealed: such values are never scored, so they can be found."""
+    database.execute(
+        "CREATE TABLE appeal_contact (matter BLOB PRIMARY KEY, kind INTEGER NOT NULL,"
+        " value TEXT NOT NULL, filed INTEGER NOT NULL) WITHOUT ROWID"
+    )
+    database.execute("CREATE INDEX appeal_contact_by_value ON appeal_contact (value)")
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()

@@ -119,13 +119,17 @@ def moves(name):
     ]
 
 
+def brief(**fields):
+    return ordered(term_end_time=NOW + 3 * DAY, **fields)
+
+
 OPENS = [
-    ordered(members=(MemberId("carrier-b"), MemberId("carrier-e"))),
-    ordered(members=(MemberId("carrier-e"),)),
-    ordered(members=(MemberId("net-f"),), measure=Measure.I_LIMIT),
-    ordered(members=(MemberId("bank-a"),), measure=Measure.F_LIMIT, authority=Authority.POLICE),
-    ordered(members=(MemberId("carrier-b"),), authority=Authority.MEMBER),
-    ordered(members=(MemberId("carrier-b"), MemberId("bank-a")), authority=Authority.MEMBER),
-    ordered(members=(MemberId("carrier-b"),), term_end_time=NOW + DAY),
+    brief(members=(MemberId("carrier-b"), MemberId("carrier-e"))),
+    brief(members=(MemberId("carrier-e"),)),
+    brief(members=(MemberId("net-f"),), measure=Measure.I_LIMIT),
+    brief(members=(MemberId("bank-a"),), measure=Measure.F_LIMIT, authority=Authority.POLICE),
+    brief(members=(MemberId("carrier-b"),), authority=Authority.MEMBER),
+    brief(members=(MemberId("carrier-b"), MemberId("bank-a")), authority=Authority.MEMBER),
+    brief(members=(MemberId("carrier-b"),)),
 ]
 """Orders by several members about one subject."""
