@@ -34,7 +34,7 @@ from federation.matters import (
 from tests.federation.matter_examples import EXAMPLES, MEMBERS, Name
 from tests.federation.said import NOW, opaque, said
 
-KINDS = sorted(EXAMPLES)
+KINDS = sorted(PROCEDURES)
 ENGINE_REASONS = frozenset(
     {
         "MATTER_UNKNOWN",
@@ -193,6 +193,10 @@ def interleaved(story, random):
     random.shuffle(order)
     places = {member: iter(log) for member, log in logs.items()}
     return [(member, next(places[member])) for member in order]
+
+
+def test_every_kind_has_examples():
+    assert set(EXAMPLES) == set(PROCEDURES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
