@@ -218,27 +218,29 @@ class Verifications:
         """Say what sums that have opened came to, and name whose tally is another one."""
         version = self.book.version()
         rounds = await asyncio.to_thread(self.book.all, Kind.VERIFICATION)
+        counts = await asyncio.to_thread(self.sums.records.counts) if rounds else {}
         now = self._clock()
         for booked in rounds:
             if booked.matter.state_at(now) is State.VERIFYING:
-                await self._advance_safely(booked)
+                statements = counts.get(booked.matter.facts.opening.sum_id, 0)
+                await self._advance_safely(booked, statements)
             elif version != self._version:
                 await self._name_liars(booked, booked.matter.facts.tally)
         self._version = version
 
-    async def _advance_safely(self, booked: BookedMatter) -> None:
+    async def _advance_safely(self, booked: BookedMatter, statements: int) -> None:
         """Advance one round; what somebody said in it must not stop the others."""
         try:
-            await self._advance(booked)
+            await self._advance(booked, statements)
         except (NodeError, FederationError) as error:
             self._looked.pop(booked.matter.facts.opening.sum_id, None)
             get_log().warning(
                 "verification.not_advanced", reason=error.reason, **describe_error(error)
             )
 
-    async def _advance(self, booked: BookedMatter) -> None:
+    async def _advance(self, booked: BookedMatter, statements: int) -> None:
         matter: VerificationMatter = booked.matter
-        total = await self._total(matter)
+        total = await self._total(matter, statements)
         if total is None:
             return
         tally = Tally(*(int(number) for number in total.units))
@@ -256,16 +258,15 @@ class Verifications:
             except MatterError:
                 return  # others have decided it meanwhile
 
-    async def _total(self, matter: VerificationMatter) -> Total | None:
+    async def _total(self, matter: VerificationMatter, statements: int) -> Total | None:
         """Return the total once it can be read and trusted, and only if something has changed."""
         sum_id = matter.facts.opening.sum_id
-        rows = len(await asyncio.to_thread(self.sums.records.rows, sum_id))
-        waits = sum_id in self._unchecked
-        if self._looked.get(sum_id) == (rows, len(matter.facts.tallies)) and not waits:
+        seen = (statements, len(matter.facts.tallies))
+        if self._looked.get(sum_id) == seen and sum_id not in self._unchecked:
             return None
         progress = await self.progress(matter)
         total = progress.total if progress else None
-        self._looked[sum_id] = (rows, len(matter.facts.tallies))
+        self._looked[sum_id] = seen
         return None if total is None or self._may_be_false(sum_id, total) else total
 
     def _may_be_false(self, sum_id: bytes, total: Total) -> bool:

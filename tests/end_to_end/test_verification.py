@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from federation.matters.verification import read_tally
+from federation.statements import (
+    Body,
+    UnknownBody,
+    VerificationOpen,
+    VerificationTally,
+    decode_statement,
+)
 from tests.end_to_end.members import Federation, error_lines, eventually, running_federation
 
 MEMBERS = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
@@ -29,15 +39,10 @@ def shown(federation: Federation, member: str, matter_id: str) -> Round:
 
 
 def ends_everywhere(federation: Federation, matter_id: str, state: str) -> None:
-    for member in MEMBERS:
-        eventually(
-            lambda member=member: shown(federation, member, matter_id)["state"] == state,
-            WAIT_SECONDS,
-        )
+    def has_ended() -> bool:
+        return {shown(federation, one, matter_id)["state"] for one in MEMBERS} == {state}
 
-
-def knows(federation: Federation, member: str, number: str) -> bool:
-    return federation.band(member, "phone", number) != "NONE"
+    eventually(has_ended, WAIT_SECONDS)
 
 
 def ask(federation: Federation, member: str, number: str, *options: str) -> Round:
@@ -54,6 +59,15 @@ def files_with(federation: Federation, member: str, words: bytes) -> list[Path]:
     return [one for one in data.rglob("*") if one.is_file() and words in one.read_bytes()]
 
 
+def statements(federation: Federation, member: str, matter_id: str) -> list[Body | UnknownBody]:
+    """Return everything about a round that stands in a member's database."""
+    database = federation.home(member).data / "public.db"
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        query = "SELECT bytes FROM view_matter WHERE matter = ?"
+        found = connection.execute(query, (bytes.fromhex(matter_id),)).fetchall()
+    return [decode_statement(body).body for (body,) in found]
+
+
 def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
     federation: Federation,
 ) -> None:
@@ -66,6 +80,15 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
 
     ends_everywhere(federation, found["matter_id"], "CONFIRMED")
     eventually(lambda: one_band(federation, FRAUD) == {"VERY_HIGH"}, WAIT_SECONDS)
+
+    for member in MEMBERS:
+        bodies = statements(federation, member, found["matter_id"])
+        tallies = {read_tally(one) for one in bodies if isinstance(one, VerificationTally)}
+
+        assert {type(one) for one in bodies} == {VerificationOpen, VerificationTally}
+        assert tallies == {
+            (3, 0, 2, 0)
+        }  # everybody says the same: the total, and nothing of its own
 
     # One member knows the number as a courier's: no confirmation, however many suspect it.
     for member in ("carrier-b", "net-p", "bank-x"):

@@ -1,7 +1,9 @@
 """Verification rounds among members on disk: who answers what, who lies, what never opens."""
 
 import itertools
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from federation.indicators import Kind as IndicatorKind
@@ -29,7 +31,7 @@ from federation.vocabulary import (
     VerificationDecision,
 )
 from node.duties.own_answer import OwnWords, answer_from
-from node.duties.verification import BY_HAND, OwnData, Verifications, Voices
+from node.duties.verification import BY_HAND, SOURCE, OwnData, Verifications, Voices
 from node.sums.carrier import Sums
 from node.sums.memory import SumMemory
 from node.sums.records import SumRecords
@@ -244,6 +246,22 @@ async def test_fewer_than_three_answers_never_open_and_say_why(network):
     network.time += 2 * 86_400
 
     assert network["net-p"].matter(booked).state_at(network.time) is State.EXPIRED
+
+
+async def test_who_votes_twice_is_left_out_of_the_tally(network, monkeypatch):
+    token = fresh_token()
+    for name in NAMES[:3]:
+        await network[name].nominate(token)
+    cheat = network["carrier-b"].sums.sources
+    source = replace(cheat.find(SOURCE), count=lambda _asked: np.array([1, 1, 0, 0]))
+    monkeypatch.setitem(cheat._sources, SOURCE, source)
+    booked = await ask(network, token)
+    await network.settle()
+    progress = await network["bank-x"].duty.progress(network["bank-x"].matter(booked))
+
+    assert network["bank-x"].matter(booked).facts.tally == (3, 0, 0, 0)
+    assert network.states(booked) == {State.CONFIRMED}
+    assert progress.findings[MemberId("carrier-b")].reason == "NORM_EXCEEDED"
 
 
 async def test_an_own_round_under_way_is_not_opened_again(network):
