@@ -90,7 +90,7 @@ EXAMPLES
   tocsin report list --mine --json
 """,
 )
-@click.option("--mine", is_flag=True, help="Only those of which a step is this member's.")
+@click.option("--mine", is_flag=True, help="Only those of which the next step is this member's.")
 @click.option("--closed", is_flag=True, help="Those that are closed, too.")
 @json_option
 @pass_home
@@ -133,7 +133,7 @@ EXAMPLES
 )
 @click.argument("report_id", metavar="ID", type=_REPORT_ID)
 @click.option("--kind", default="", help="Kind of the value, to read what was told.")
-@click.option("--value", default="", help="The value that it is about.")
+@click.option("--value", default="", help="The value; other users of this machine can see it.")
 @json_option
 @pass_home
 def show(home: Home, report_id: bytes, kind: str, value: str, as_json: bool) -> None:

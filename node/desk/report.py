@@ -151,14 +151,10 @@ class ReportService(stubs.ReportServiceServicer):
         )
 
     def _list(self, request: wire.ListReportsRequest) -> wire.ListReportsResponse:
-        found = [self._status(one) for one in self._parts.reports.matters()]
-        wanted = [
-            one
-            for one in found
-            if (request.closed or one.state != "CLOSED") and (one.next_steps or not request.mine)
-        ]
-        wanted.sort(key=lambda one: (one.due_time.seconds or 1 << 62, one.matter_id))
-        return wire.ListReportsResponse(reports=wanted[:MAX_REPORTS])
+        found = self._parts.reports.queue(
+            self._clock(), MAX_REPORTS, mine=request.mine, closed=request.closed
+        )
+        return wire.ListReportsResponse(reports=[self._status(one) for one in found])
 
     def _describe(self, booked: BookedMatter, text: str) -> wire.GetReportResponse:
         reports, matter = self._parts.reports, booked.matter

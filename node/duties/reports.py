@@ -24,7 +24,7 @@ from node.duties.pseudonyms import Pseudonyms
 from node.duties.report_intake import TEXT_CONTEXT, ReportIntake
 from node.duties.report_nominations import ReportNominations
 from node.errors import NodeError, PolicyError, RequestError
-from node.matters.book import BookedMatter, MatterBook
+from node.matters.book import BookedMatter, MatterBook, Wanted
 from node.telemetry import describe_error, get_log
 from tocsin.desk.v1 import desk_service_pb2
 
@@ -143,9 +143,18 @@ class Reports:
         content_key = known.content_key or b""
         return _decoded(lambda: open_from_indicator(content_key, sealed, TEXT_CONTEXT))
 
-    def matters(self) -> list[BookedMatter]:
-        """Return all reports that are known here, newest first."""
-        return self._book.all(Kind.REPORT)
+    def queue(self, now: int, limit: int, *, mine: bool, closed: bool) -> list[BookedMatter]:
+        """Return the reports that are known here, what is due first in front.
+
+        Args:
+            now: Second at which they are looked at.
+            limit: At most so many.
+            mine: Only those of which the next step is this member's.
+            closed: Those that are closed, too.
+        """
+        over = None if closed else False
+        wanted = Wanted(kind=Kind.REPORT, over=over, turn=self.me if mine else None)
+        return self._book.queue(wanted, now, limit)
 
     def find(self, prefix: bytes) -> BookedMatter:
         """Return the report whose id begins so.
