@@ -35,6 +35,7 @@ from federation.statements import MarkCorrection, NumberMark, Statement
 from federation.vocabulary import CorrectionReason, LegalBasis, MarkLabel, Purpose
 from node.desk.intake import Known, Refusal, Taken
 from node.desk.voice import Voice
+from node.duties.mark_proof import MarkProof
 from node.duties.own_marks import MarkSum, OwnMark, OwnMarks
 from node.duties.pseudonyms import Pseudonyms
 from node.errors import NodeError, RequestError
@@ -82,17 +83,21 @@ class NumberMarks:
 class MarkReader:
     """How numbers are marked, by the views; every method blocks."""
 
-    def __init__(self, catalogue: Catalogue, verdicts: Verdicts, own: OwnMarks) -> None:
+    def __init__(
+        self, catalogue: Catalogue, verdicts: Verdicts, own: OwnMarks, proof: MarkProof
+    ) -> None:
         self._catalogue = catalogue
         self._verdicts = verdicts
         self._own = own
+        self._proof = proof
 
     def read(self, token: bytes, now: int) -> NumberMarks:
         """Return how one number is marked."""
         rows = self._catalogue.marks([token]).get(token, _NO_ROWS)
         standing = self._verdicts.standing()
         since = start_of(rows.corrections, rows.cutoffs, standing, now)
-        shown = shown_marks(rows.marks, since, standing, now)
+        proved = [row for row in rows.marks if self._proof.holds(row)]
+        shown = shown_marks(proved, since, standing, now)
         return NumberMarks(shown, self._own.counts(token, since), since)
 
 

@@ -11,6 +11,7 @@ from node.desk.own_claims import OwnClaims
 from node.desk.report import ReportParts, ReportService
 from node.desk.voice import Stores, Voice
 from node.doors.outside import Registration
+from node.duties.mark_proof import MarkProof
 from node.duties.marks import MarkReader, Marks, marks_source
 from node.duties.own_marks import OwnMarks
 from node.duties.pseudonyms import Pseudonyms
@@ -26,7 +27,7 @@ def build_report_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> ReportP
     """Make the parts, and let private sums ask for marks; before the node starts."""
     voice = _voice(core, log, tokeniser)
     pseudonyms, own = Pseudonyms(core.private), OwnMarks(core.private)
-    reader = MarkReader(log.catalogue, log.verdicts, own)
+    reader = MarkReader(log.catalogue, log.verdicts, own, MarkProof(log.sums.records, wall_clock))
     log.sums.sources.register(marks_source(reader, pseudonyms))
     return ReportParts(
         Reports(voice, log.matters, core.now_charter, core.keys.sealing, pseudonyms),

@@ -34,8 +34,11 @@ LOOK_SECONDS: Final = 2.0
 _UNFOUNDED: Final = frozenset(
     {ReportReason.NOT_FRAUD, ReportReason.MASS_REPORTING, ReportReason.NO_EVIDENCE}
 )
-# What a report may rest on, and the state that it must then be in; None: any.
-_BASES: Final = {Kind.VERIFICATION: State.CONFIRMED, Kind.DISPOSITION: None}
+# What a report may be disposed of on, and the states in which that carries it.
+_BASES: Final = {
+    Kind.VERIFICATION: frozenset({State.CONFIRMED}),
+    Kind.DISPOSITION: frozenset({State.EXECUTED, State.NOTIFIED, State.APPEALED, State.UPHELD}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +206,17 @@ class Reports:
         if not basis:
             return b""
         found = self._book.find(basis).matter
-        must_be = _BASES.get(found.kind, State.ABSENT)
         same = found.procedure.subject(found.facts) == matter.facts.report.token
-        carries = must_be is None or found.state is must_be
         if found.kind not in _BASES or not same:
             raise PolicyError(
                 "a report rests on a verification or disposition of its own subject",
                 reason="BASIS_DIFFERS",
                 hint="tocsin matter list",
             )
-        if step is ReportAction.DISPOSE and not carries:
+        if step is ReportAction.DISPOSE and found.state not in _BASES[found.kind]:
             raise PolicyError(
-                "the verification did not confirm the subject", reason="BASIS_NOT_CONFIRMED"
+                "neither did a verification confirm the subject nor was an order carried out",
+                reason="BASIS_NOT_CONFIRMED",
             )
         return found.id
 

@@ -7,8 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from federation.indicators import Kind
 from federation.marks import DAY_SECONDS, LABELS, LEAST_REPORTERS, SOURCE_NAME, subject_of
 from federation.names import MemberId
+from federation.statements import NumberMark
 from federation.vocabulary import CorrectionReason, CountBand, MarkLabel, Purpose
 from node.duties.own_marks import MarkSum, OwnMark, OwnMarks
 from node.duties.pseudonyms import Pseudonyms
@@ -117,6 +119,36 @@ async def test_a_correction_starts_a_number_anew_for_own_customers_too(world) ->
 
     assert (list(cleared.marks), list(cleared.own)) == ([], [])
     assert cleared.since_time.seconds
+
+
+@session
+async def test_a_mark_that_its_sum_does_not_show_is_not_believed(world) -> None:
+    number, other = "+9990008007", "+9990008008"
+    for member in (BANK, CARRIER, NET):
+        await mark(world[member], number, 8)
+    sum_id = await share(world[BANK], number)
+    await until_shown(world, CARRIER, number)
+    token, innocent = [await world[BANK].token("phone", each) for each in (number, other)]
+    now, speaker = int(time.time()), world[BANK].log.speaker
+    lies = [
+        NumberMark(innocent, Kind.PHONE, 1, HARASSMENT, CountBand.SOME, sum_id, now),
+        NumberMark(innocent, Kind.PHONE, 1, FRAUD, CountBand.MASS, opaque("no sum"), now),
+        NumberMark(token, Kind.PHONE, 1, FRAUD, CountBand.SOME, sum_id, now),
+        NumberMark(token, Kind.PHONE, 1, HARASSMENT, CountBand.MASS, sum_id, now),
+        NumberMark(token, Kind.PHONE, 1, HARASSMENT, CountBand.SOME, sum_id, now + 86_400),
+    ]
+    async with speaker.lock:
+        await speaker.say([speaker.statement(body, Purpose.VERIFICATION) for body in lies])
+    await world.settle()
+    copied = NumberMark(token, Kind.PHONE, 1, FRAUD, CountBand.SOME, sum_id, now)
+    stranger = world[NET].log.speaker
+    async with stranger.lock:
+        await stranger.say([stranger.statement(copied, Purpose.VERIFICATION)])
+    await world.settle()
+
+    assert list((await show(world[CARRIER], other)).marks) == []
+    (found,) = (await show(world[CARRIER], number)).marks
+    assert (found.label, found.reporters, found.member) == (HARASSMENT, CountBand.SOME, BANK)
 
 
 @session
