@@ -13,6 +13,7 @@ divided by the count is its token. So the sums show a token only where the thres
 
 Everybody who can read the sums learns the totals of slots below the threshold, too: plain sums
 hide parts, not small totals. A slot says nothing about a place, and no token below it is shown.
+One carrier that lies can hide a site or make one up, as in any sum (``sums/README.md``).
 """
 
 import hashlib

@@ -155,12 +155,13 @@ class RunningNode:
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
         self._disposition = DispositionSide(core, self._log, self._tokeniser)
-        self._counting = build_counting_side(core, self._log, self._tokeniser)
         self._verification = (
             build_verification_side(core, self._log, self._tokeniser) if self._log else None
         )
         self._learning = build_learning(core, self._log, self._tokeniser) if self._log else None
         self._case = build_case_side(core, self._log, self._tokeniser) if self._log else None
+        clues = self._case.clues if self._case is not None else None
+        self._counting = build_counting_side(core, self._log, self._tokeniser, clues)
         self._scores: ScoreDesk | None = None
         if self._log is not None and self._desk.nominator is not None:
             self._scores = build_score_desk(core, self._log, self._desk.nominator)

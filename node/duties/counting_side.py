@@ -6,6 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
+from federation.indicators.kind import Kind
+from federation.statements import ClueSubject
+from federation.vocabulary import ClueReason, ClueSource, FraudType
 from node.assembly import Core, LogSide, meter_lookup, wall_clock
 from node.desk.farm import FarmService
 from node.desk.intake import Intake
@@ -13,6 +16,7 @@ from node.desk.match import MatchDesk
 from node.desk.match import MatchService as MatchDeskService
 from node.desk.sheet import SheetService
 from node.doors.outside import Registration
+from node.duties.clues import Clues
 from node.duties.farm import Farms
 from node.duties.farm_alerts import FarmAlerts
 from node.duties.farm_table import FarmTable
@@ -42,14 +46,16 @@ class CountingSide:
     outside: tuple[Registration, ...]
 
 
-def build_counting_side(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> CountingSide:
+def build_counting_side(
+    core: Core, log: LogSide | None, tokeniser: Tokeniser, clues: Clues | None
+) -> CountingSide:
     """Make what counts with other members."""
 
     def recall(values: Collection[tuple[int, str]]) -> dict[tuple[int, str], bytes]:
         return core.private.known_tokens(values, core.epoch())
 
     intake = Intake(tokeniser, core.config.country, recall)
-    farms = build_farms(core, log) if log is not None else None
+    farms = build_farms(core, log, clues) if log is not None else None
     table = MatchTable(core.private)
     farm_desk = FarmService(farms, intake, core.pad, core.epoch)
     match_desk = MatchDeskService(build_match_desk(core, table, intake) if log else None)
@@ -67,10 +73,17 @@ def build_counting_side(core: Core, log: LogSide | None, tokeniser: Tokeniser) -
     return CountingSide(inside, ((add, service),))
 
 
-def build_farms(core: Core, log: LogSide) -> Farms:
-    """Make what looks for sites of SIM farms."""
+def build_farms(core: Core, log: LogSide, clues: Clues | None) -> Farms:
+    """Make what looks for sites of SIM farms; each site told becomes a clue, too."""
+
+    async def open_clue(token: bytes, alert: bytes) -> None:
+        if clues is not None:
+            subject = ClueSubject(token, Kind.SITE, core.epoch())
+            reasons, fraud_type = [ClueReason.FARM_PATTERN], FraudType.BLACK_INDUSTRY
+            await clues.open([subject], [], ClueSource.MATCH, reasons, fraud_type, alert)
+
     alerts, table = FarmAlerts(log.store), FarmTable(core.private)
-    return Farms(table, alerts, log.sums, log.speaker, core.now_charter, core.epoch)
+    return Farms(table, alerts, log.sums, log.speaker, core.now_charter, core.epoch, open_clue)
 
 
 def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk:

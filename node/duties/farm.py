@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +57,8 @@ WAIT_SECONDS: Final = 60
 """Seconds that carriers have for each sum: their nodes answer by themselves."""
 ALERT_SECONDS: Final = 90 * 86_400
 """Seconds that an alert counts: a farm that is still there is found again."""
+OnTold = Callable[[bytes, bytes], Awaitable[None]]
+"""Takes the site's token and the alert's id."""
 _MAY_DETECT: Final = frozenset({Role.CARRIER, Role.COORDINATOR})
 _ALERT_ID: Final = b"tocsin/farm/alert/1"
 
@@ -97,13 +99,26 @@ class Farms:
         speaker: Speaker,
         charter: Callable[[], Charter],
         epoch: Callable[[], int],
+        on_told: OnTold,
     ) -> None:
+        """Count as the member whose sums these are.
+
+        Args:
+            table: Own suspect SIMs.
+            alerts: What the logs tell.
+            sums: The member's part in private sums.
+            speaker: Adds to the own log.
+            charter: Returns the one in force.
+            epoch: Returns the epoch of the token keys in use.
+            on_told: Called for each site that nobody had told.
+        """
         self.table = table
         self._alerts = alerts
         self._sums = sums
         self._speaker = speaker
         self._charter = charter
         self._epoch = epoch
+        self._on_told = on_told
         purposes = frozenset({Purpose.VERIFICATION})
         sentence = "own suspect SIMs of an hour, by slot of the site's token"
         sums.sources.register(Source(SLOTS, sentence, purposes, self._count_slots))
@@ -198,6 +213,7 @@ class Farms:
                 expires_time=self._sums.now() + ALERT_SECONDS,
             )
             await self._speaker.say([statement])
+        await self._on_told(site.token, statement.id)
         return True
 
     def now(self) -> int:

@@ -57,6 +57,10 @@ def alerts(federation: Federation, member: str) -> list[dict[str, Any]]:
     return federation.do(member, "farm", "list", "--json").rows
 
 
+def clues(federation: Federation) -> list[dict[str, Any]]:
+    return federation.do("carrier-b", "clue", "list", "--json").rows
+
+
 def wait_told(federation: Federation, member: str) -> None:
     eventually(lambda: len(alerts(federation, member)) == 1, 90)
 
@@ -90,12 +94,19 @@ def test_10_sim_farm_over_threshold_alerts_once_and_the_decoy_does_not(
         assert len(alert["own_numbers"]) == SEEN.get(member, (0, 0))[0]
         assert alert["bucket"] == ("" if member == COORDINATOR else f"wv1hzz6:{hour}:gateway")
 
+    eventually(lambda: len(clues(federation)) == 1, 90)
+    (clue,) = clues(federation)
+
+    assert clue["opener"] == COORDINATOR
+    assert [one["token"] for one in clue["subjects"]] == [found["sites"][0]["token"]]
+
     # Looking again, also by somebody else, tells nothing a second time.
     again = federation.do("carrier-a", "farm", "detect", "--hour", hour, "--json").document
 
     assert [site["total"] for site in again["sites"]] == [34]
     assert again["told_count"] == 0
     assert len(alerts(federation, COORDINATOR)) == 1
+    assert len(clues(federation)) == 1
 
 
 def test_the_coordinator_holds_the_total_and_no_member_s_count(federation: Federation) -> None:

@@ -26,7 +26,9 @@ class Counter:
             log.speaker,
             core.now_charter,
             lambda: EPOCH,
+            self._note,
         )
+        self.told = []
         own = OwnFigures(
             core.me,
             lambda: core.now_charter().member(core.me).roles,
@@ -35,6 +37,9 @@ class Counter:
             core.private,
         )
         self.sheets = Sheets(own, log.sums, core.now_charter)
+
+    async def _note(self, token, alert):
+        self.told.append((token, alert))
 
 
 class World:

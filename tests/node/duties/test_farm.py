@@ -86,6 +86,8 @@ async def test_an_hour_is_told_once_by_whoever_looks(world, window):
     assert (told.token, told.window, told.total, told.member) == (FARM, window, 34, COORDINATOR)
     assert told.statement == alert_id(FARM, window)
     assert len(sims) == 14
+    assert world[COORDINATOR].told == [(FARM, alert_id(FARM, window))]
+    assert world["carrier-b"].told == []
 
 
 async def test_slots_below_the_threshold_are_never_split(world, window):
