@@ -232,6 +232,8 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     | dict.fromkeys(("warning_task", "warning_step"), INDUSTRY | {Role.POLICE})
     # Only the police put an object into a case, and say what came of a clue: no vote does.
     | dict.fromkeys(("designation", "designation_lifted", "clue_outcome"), frozenset({Role.POLICE}))
+    # Only the police ask where something leads, and only who has customers holds anything.
+    | {"trace_open": frozenset({Role.POLICE}), "trace_hop": INDUSTRY}
     # Who found a clue and whom it was handed to, the matter itself asks.
     | dict.fromkeys(("clue", "clue_step", "clue_hand_over", "case_brief"), SPEAKING)
 )

@@ -704,3 +704,11 @@ class SupplyRole(enum.IntEnum):
     TECH = 2
     TRAFFIC = 3
     SETTLEMENT = 4
+
+
+class TraceAnswer(enum.IntEnum):
+    """Say what a holder found in a trace."""
+
+    NEXT = 1
+    END = 2
+    NOT_HELD = 3

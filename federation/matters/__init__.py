@@ -25,6 +25,7 @@ from federation.matters.procedure import (
     Turn,
 )
 from federation.matters.table import PROCEDURE_OF, PROCEDURES, TABLE, choice_of
+from federation.matters.trace import TraceFacts, TraceMatter
 from federation.matters.training import TrainingMatter, models_in_force
 from federation.matters.training_facts import TrainingFacts, release_digest
 
@@ -49,6 +50,8 @@ __all__ = [
     "Rule",
     "State",
     "Step",
+    "TraceFacts",
+    "TraceMatter",
     "TrainingFacts",
     "TrainingMatter",
     "Transition",

@@ -44,6 +44,7 @@ class Kind(enum.StrEnum):
     REPORT = "report"
     WARNING = "warning"
     CLUE = "clue"
+    TRACE = "trace"
     RESPONSIBILITY = "responsibility"
 
 
@@ -86,6 +87,7 @@ class State(enum.StrEnum):
     OUTCOME_REPORTED = "OUTCOME_REPORTED"
     RECEIVED = "RECEIVED"
     TRIAGED = "TRIAGED"
+    TRACING = "TRACING"
     TRACED = "TRACED"
     HANDED_OVER = "HANDED_OVER"
     RETURNED = "RETURNED"

@@ -10,6 +10,7 @@ from federation.matters.disposition import DISPOSITION
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.report import REPORT
 from federation.matters.responsibility import RESPONSIBILITY
+from federation.matters.trace import TRACE
 from federation.matters.training import TRAINING
 from federation.matters.verification import VERIFICATION
 from federation.matters.warning import WARNING
@@ -17,7 +18,7 @@ from federation.vocabulary import FraudStage
 
 PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
     one.kind: one
-    for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, RESPONSIBILITY, CLUE)
+    for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, RESPONSIBILITY, CLUE, TRACE)
 }
 """The procedure of every kind."""
 

@@ -76,6 +76,7 @@ from federation.statements.sums import (
     SumPartial,
     SumShares,
 )
+from federation.statements.traces import TraceHop, TraceOpen
 from federation.statements.training import (
     MemberOutcome,
     MetricValue,
@@ -149,6 +150,8 @@ __all__ = [
     "SumOpen",
     "SumPartial",
     "SumShares",
+    "TraceHop",
+    "TraceOpen",
     "TrainingApproval",
     "TrainingEvaluation",
     "TrainingPlan",

@@ -59,6 +59,7 @@ from federation.statements.sums import (
     SumPartial,
     SumShares,
 )
+from federation.statements.traces import TraceHop, TraceOpen
 from federation.statements.training import (
     TrainingApproval,
     TrainingEvaluation,
@@ -150,6 +151,8 @@ Body = (
     | ClueHandOver
     | ClueOutcome
     | CaseBrief
+    | TraceOpen
+    | TraceHop
 )
 
 

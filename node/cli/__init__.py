@@ -50,6 +50,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("node.cli.verify", "Ask all members about an indicator; see only the tally."),
     "clue": ("node.cli.clue", "Hand clues over to the police, and learn what came of them."),
     "designation": ("node.cli.designation", "Put objects into a case (police), and list them."),
+    "trace": ("node.cli.trace", "Follow an object to its source, from holder to holder."),
     "brief": ("node.cli.brief", "Tell the others about a case, and read what they tell."),
     "log": ("node.cli.log", "Show, prove and verify logs."),
     "conformance": ("node.cli.conformance", "Test vectors and running nodes against the contract."),

@@ -26,12 +26,14 @@ from federation.vocabulary import (
     FraudType,
     LureClass,
     SupplyRole,
+    TraceAnswer,
     TrafficLight,
 )
 from node.desk.intake import Refusal
 from node.duties.briefs import Briefs, Draft, ReadBrief
 from node.duties.clues import Clues, read_source
 from node.duties.designations import Designations, Standing
+from node.duties.traces import HopView, Traces
 from node.errors import PolicyError, RequestError
 from tocsin.desk.v1 import case_service_pb2 as wire
 from tocsin.desk.v1 import case_service_pb2_grpc as stubs
@@ -51,6 +53,7 @@ class CaseParts:
     designations: Designations
     clues: Clues
     briefs: Briefs
+    traces: Traces
     clock: Callable[[], int]
 
 
@@ -149,6 +152,30 @@ class CaseService(stubs.CaseServiceServicer):
         """List clues, newest first."""
         return await asyncio.to_thread(self._list_clues, request.clue_id)
 
+    async def OpenTrace(  # noqa: N802  # the contract's name
+        self, request: wire.OpenTraceRequest, context: Any
+    ) -> wire.OpenTraceResponse:
+        """Ask a holder where an object leads."""
+        view = await self._parts.traces.open(request.value, request.order_id, request.holder)
+        return wire.OpenTraceResponse(trace=_trace(view, self._parts.clock()))
+
+    async def AnswerTrace(  # noqa: N802  # the contract's name
+        self, request: wire.AnswerTraceRequest, context: Any
+    ) -> wire.AnswerTraceResponse:
+        """Answer for the own hop."""
+        step = _member_of(TraceAnswer, request.step, "step")
+        value = request.value if request.HasField("value") else None
+        view = await self._parts.traces.answer(request.trace_id, step, value, request.holder)
+        return wire.AnswerTraceResponse(trace=_trace(view, self._parts.clock()))
+
+    async def ListTraces(  # noqa: N802  # the contract's name
+        self, request: wire.ListTracesRequest, context: Any
+    ) -> wire.ListTracesResponse:
+        """List traces, newest first."""
+        found = await asyncio.to_thread(self._parts.traces.all)
+        now = self._parts.clock()
+        return wire.ListTracesResponse(traces=[_trace(one, now) for one in found[:MAX_ITEMS]])
+
     async def PublishBrief(  # noqa: N802  # the contract's name
         self, request: wire.PublishBriefRequest, context: Any
     ) -> wire.PublishBriefResponse:
@@ -223,7 +250,7 @@ class CaseService(stubs.CaseServiceServicer):
             status.edges.add(
                 first=edge.first,
                 second=edge.second,
-                relation=edge.relation.value,  # type: ignore[arg-type]  # equal numbers, tested
+                relation=edge.relation.value,
                 member=edge.member,
             )
         if matter.due is not None:
@@ -245,6 +272,25 @@ def _designation(one: Standing, now: int) -> wire.DesignationStatus:
         review_time=Timestamp(seconds=body.review_time),
         is_due=body.review_time <= now,
     )
+
+
+def _trace(view: HopView, now: int) -> wire.TraceStatus:
+    matter, facts = view.matter, view.matter.facts
+    holders = [facts.opening.holder, *(one.holder for one in facts.hops if one.sealed_next)]
+    status = wire.TraceStatus(
+        trace_id=matter.id,
+        opener=matter.opener,
+        state=matter.state_at(now),
+        opened_time=Timestamp(seconds=matter.opened),
+        order_id=facts.opening.order_id,
+        holders=holders,
+        last_answer=facts.hops[-1].step.value if facts.hops else 0,  # type: ignore[arg-type]  # equal numbers, tested
+        kind=view.kind,
+        value=view.value,
+    )
+    if matter.due is not None:
+        status.due_time.seconds = matter.due
+    return status
 
 
 def _brief(one: ReadBrief) -> wire.Brief:

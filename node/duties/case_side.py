@@ -16,6 +16,7 @@ from node.doors.outside import Registration
 from node.duties.briefs import Briefs
 from node.duties.clues import Clues
 from node.duties.designations import Designations
+from node.duties.traces import Traces
 from node.tokens.tokeniser import Tokeniser
 from tocsin.desk.v1 import case_service_pb2_grpc
 
@@ -41,6 +42,7 @@ def build_case_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> CaseParts
         Designations(voice, log.ledger, lambda: core.now_charter().federation, is_police),
         Clues(voice, log.matters, core.now_charter, core.keys.sealing),
         Briefs(voice, core.now_charter, core.keys.sealing),
+        Traces(voice, log.matters, core.now_charter, core.keys.sealing),
         wall_clock,
     )
 

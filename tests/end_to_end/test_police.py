@@ -39,7 +39,7 @@ from tests.end_to_end.members import (
     running_federation,
 )
 
-FINDER, OTHER, FORGER, POLICE = "carrier-a", "bank-x", "net-p", "police"
+FINDER, OTHER, FORGER, FOURTH, POLICE = "carrier-a", "bank-x", "net-p", "net-q", "police"
 WAIT_SECONDS = 90.0
 NUMBER, FORGED = "+8613900000001", "forged.example"
 
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     root = tmp_path_factory.mktemp("police") / "f"
-    with running_federation(root, (FINDER, OTHER, FORGER, POLICE)) as found:
+    with running_federation(root, (FINDER, OTHER, FORGER, FOURTH, POLICE)) as found:
         yield found
 
 
@@ -269,3 +269,66 @@ def test_a_case_brief_reaches_its_readers_without_anybody_in_it(
 
     assert readable["texts"][0]["lessons"] == "Ask the shop."
     assert (closed["texts"], closed["withheld"]) == ([], "BRIEF_CLOSED")
+
+
+def own_hop(federation: Federation, member: str, trace_id: str) -> tuple[str, str]:
+    """Return kind and value that a member sees in a trace; empty where the hop is another's."""
+    for row in federation.do(member, "trace", "list", "--json").rows:
+        if row["trace_id"] == trace_id:
+            return row["kind"], row["value"]
+    return "", ""
+
+
+def test_a_trace_of_four_hops_shows_each_holder_its_own_alone(federation: Federation) -> None:
+    options = ("--fraud-type", "loan", "--case", "2026-0413")
+    number = "+8613900000077"
+    missing = federation.run(POLICE, "trace", "open", "phone", number, "--at", FINDER)
+
+    assert "[ORDER_MISSING]" in refusal(missing)
+    assert "[ORDER_UNKNOWN]" in refusal(
+        federation.run(
+            POLICE, "trace", "open", "phone", number, "--order", "00" * 16, "--at", FINDER
+        )
+    )
+    assert "[ROLE_NOT_ALLOWED]" in refusal(
+        federation.run(
+            OTHER, "trace", "open", "phone", number, "--order", "00" * 16, "--at", FINDER
+        )
+    )
+
+    federation.do(POLICE, "designation", "issue", "phone", number, *options)
+    rows = federation.do(POLICE, "designation", "list", "--json").rows
+    (order,) = (row["statement_id"] for row in rows if row["value"] == number)
+    opened = federation.do(
+        *(POLICE, "trace", "open", "phone", number, "--order", order, "--at", FINDER, "--json")
+    ).document
+    trace_id = str(opened["trace_id"])
+    chain = (
+        (FINDER, "phone", number),
+        (FORGER, "im_account", "net-p:u778"),
+        (FOURTH, "domain", "tuikuan-kefu.example"),
+        (OTHER, "bank_account", "102100099996:6222020200112233445"),
+    )
+    members = [member for member, _, _ in chain]
+    for place, (member, kind, value) in enumerate(chain):
+        eventually(lambda who=member: own_hop(federation, who, trace_id) != ("", ""), WAIT_SECONDS)
+
+        assert own_hop(federation, member, trace_id) == (kind, value)
+        for other in {*members, POLICE} - {member}:
+            assert own_hop(federation, other, trace_id) == ("", "")
+
+        if place + 1 < len(chain):
+            holder, next_kind, next_value = chain[place + 1]
+            answer = ("--next", f"{next_kind}={next_value}", "--at", holder)
+        else:
+            answer = ("--end",)
+        federation.do(member, "trace", "answer", trace_id, *answer)
+
+    def at_police() -> list[str]:
+        found = federation.do(POLICE, "trace", "list", "--json").rows
+        return [row["state"] for row in found if row["trace_id"] == trace_id]
+
+    eventually(lambda: at_police() == ["TRACED"], WAIT_SECONDS)
+    (shown,) = federation.do(POLICE, "trace", "list", "--json").rows
+
+    assert shown["holders"] == members

@@ -19,7 +19,7 @@ from federation.matters import Kind
 from federation.names import MemberId
 from federation.roles import Role
 from federation.vocabulary import ModelStage, TrainingDecision
-from tests.federation import clue_world, duty_world, warning_world
+from tests.federation import clue_world, duty_world, trace_world, warning_world
 from tests.federation import disposition_world as disposition
 from tests.federation import report_world as report
 from tests.federation import training_world as training
@@ -82,3 +82,4 @@ register(Kind.REPORT, opens=report.OPENS, moves=report.moves)
 register(Kind.VERIFICATION, opens=verification.OPENS, moves=verification.moves)
 register(Kind.WARNING, opens=warning_world.OPENS, moves=warning_world.moves)
 register(Kind.CLUE, opens=clue_world.OPENS, moves=clue_world.moves)
+register(Kind.TRACE, opens=trace_world.OPENS, moves=trace_world.moves)

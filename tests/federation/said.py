@@ -56,6 +56,8 @@ from federation.statements import (
     SumOpen,
     SumPartial,
     SumShares,
+    TraceHop,
+    TraceOpen,
     TrainingApproval,
     TrainingEvaluation,
     TrainingPlan,
@@ -115,6 +117,7 @@ from federation.vocabulary import (
     SightingKind,
     SubjectRole,
     SupplyRole,
+    TraceAnswer,
     TrafficLight,
     TrainingCandidate,
     TrainingDecision,
@@ -543,6 +546,18 @@ EXAMPLES = [
     FarmAlert(
         token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
     ),
+    TraceOpen(
+        TOKEN, Kind.PHONE, 1, opaque("designated"), MemberId("carrier-b"), opaque("first", 2_161)
+    ),
+    TraceHop(
+        opaque("trace"),
+        MemberId("police"),
+        TraceAnswer.NEXT,
+        1,
+        MemberId("bank-a"),
+        opaque("next", 2_161),
+    ),
+    TraceHop(opaque("trace"), MemberId("police"), TraceAnswer.END, 2, MemberId("bank-a")),
 ]
 """At least one of every body."""
 

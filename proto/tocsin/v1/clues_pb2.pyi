@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Designation(_message.Message):
-    """What passes between members and the police: designations, clues and case briefs. Bodies 100 to 106.
+    """What passes between members and the police: designations, clues and case briefs. Bodies 100 to 108.
 
     The police say that an object is in a case. Nobody else can.
     """
@@ -382,3 +382,87 @@ class CaseBrief(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseBrief: _TypeAlias = CaseBrief  # noqa: Y015
+
+@_typing.final
+class TraceOpen(_message.Message):
+    """The police ask a holder where an object leads; the statement's id is the matter's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    SEALED_FIRST_FIELD_NUMBER: _builtins.int
+    token: _builtins.bytes
+    """Required. 16 bytes, token of the first object."""
+    kind: _vocabulary_pb2.IndicatorKind.ValueType
+    """Required. Kind of the indicator."""
+    epoch: _builtins.int
+    """Required. Epoch of the token key, from 1."""
+    order_id: _builtins.bytes
+    """Required. What allows it, 16 bytes: the designation of this object, or an order about it."""
+    holder: _builtins.str
+    """Required. Member id of who holds the object."""
+    sealed_first: _builtins.bytes
+    """Required. The object, sealed to that holder, padded."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.bytes = ...,
+        kind: _vocabulary_pb2.IndicatorKind.ValueType = ...,
+        epoch: _builtins.int = ...,
+        order_id: _builtins.bytes = ...,
+        holder: _builtins.str = ...,
+        sealed_first: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "holder", b"holder", "kind", b"kind", "order_id", b"order_id", "sealed_first", b"sealed_first", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceOpen: _TypeAlias = TraceOpen  # noqa: Y015
+
+@_typing.final
+class TraceHop(_message.Message):
+    """A holder answers for its hop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATTER_ID_FIELD_NUMBER: _builtins.int
+    OPENER_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    HOP_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    SEALED_NEXT_FIELD_NUMBER: _builtins.int
+    matter_id: _builtins.bytes
+    """Required. 16 bytes, id of the trace."""
+    opener: _builtins.str
+    """Required. Member id of who opened it."""
+    step: _vocabulary_pb2.TraceAnswer.ValueType
+    """Required. What the holder found."""
+    hop: _builtins.int
+    """Required. From 1."""
+    holder: _builtins.str
+    """Required. Member id of who holds what comes next; for other answers the speaker."""
+    sealed_next: _builtins.bytes
+    """What comes next, sealed to that holder, padded; for other answers empty."""
+    def __init__(
+        self,
+        *,
+        matter_id: _builtins.bytes = ...,
+        opener: _builtins.str = ...,
+        step: _vocabulary_pb2.TraceAnswer.ValueType = ...,
+        hop: _builtins.int = ...,
+        holder: _builtins.str = ...,
+        sealed_next: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "hop", b"hop", "matter_id", b"matter_id", "opener", b"opener", "sealed_next", b"sealed_next", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceHop: _TypeAlias = TraceHop  # noqa: Y015

@@ -945,3 +945,224 @@ class Brief(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Brief: _TypeAlias = Brief  # noqa: Y015
+
+@_typing.final
+class OpenTraceRequest(_message.Message):
+    """Where an object leads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.bytes
+    """Required. What allows it: a designation's statement or an order, 16 bytes or the first 4 or more."""
+    holder: _builtins.str
+    """Required. Member id of who holds the object."""
+    @_builtins.property
+    def value(self) -> _desk_service_pb2.RawIndicator:
+        """Required. The object."""
+
+    def __init__(
+        self,
+        *,
+        value: _desk_service_pb2.RawIndicator | None = ...,
+        order_id: _builtins.bytes = ...,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "order_id", b"order_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenTraceRequest: _TypeAlias = OpenTraceRequest  # noqa: Y015
+
+@_typing.final
+class OpenTraceResponse(_message.Message):
+    """The trace stands in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trace(self) -> Global___TraceStatus:
+        """How it stands."""
+
+    def __init__(
+        self,
+        *,
+        trace: Global___TraceStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenTraceResponse: _TypeAlias = OpenTraceResponse  # noqa: Y015
+
+@_typing.final
+class AnswerTraceRequest(_message.Message):
+    """An answer for the own hop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.bytes
+    """Required. 16 bytes, or at least the first 4."""
+    step: _vocabulary_pb2.TraceAnswer.ValueType
+    """Required. What was found."""
+    holder: _builtins.str
+    """Member id of who holds that."""
+    @_builtins.property
+    def value(self) -> _desk_service_pb2.RawIndicator:
+        """What comes next; for other answers absent."""
+
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.bytes = ...,
+        step: _vocabulary_pb2.TraceAnswer.ValueType = ...,
+        value: _desk_service_pb2.RawIndicator | None = ...,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "step", b"step", "trace_id", b"trace_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerTraceRequest: _TypeAlias = AnswerTraceRequest  # noqa: Y015
+
+@_typing.final
+class AnswerTraceResponse(_message.Message):
+    """The answer stands in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trace(self) -> Global___TraceStatus:
+        """How the trace stands."""
+
+    def __init__(
+        self,
+        *,
+        trace: Global___TraceStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerTraceResponse: _TypeAlias = AnswerTraceResponse  # noqa: Y015
+
+@_typing.final
+class ListTracesRequest(_message.Message):
+    """Asks for traces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTracesRequest: _TypeAlias = ListTracesRequest  # noqa: Y015
+
+@_typing.final
+class ListTracesResponse(_message.Message):
+    """The traces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def traces(self) -> _containers.RepeatedCompositeFieldContainer[Global___TraceStatus]:
+        """Newest first, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        traces: _abc.Iterable[Global___TraceStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["traces", b"traces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTracesResponse: _TypeAlias = ListTracesResponse  # noqa: Y015
+
+@_typing.final
+class TraceStatus(_message.Message):
+    """How one trace stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    OPENER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OPENED_TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    LAST_ANSWER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.bytes
+    """16 bytes."""
+    opener: _builtins.str
+    """Member id of the police."""
+    state: _builtins.str
+    """TRACING, TRACED or EXPIRED."""
+    order_id: _builtins.bytes
+    """16 bytes, what allows it."""
+    last_answer: _vocabulary_pb2.TraceAnswer.ValueType
+    """The last answer."""
+    kind: _builtins.str
+    """Kind name of what the own hop is about; empty where it is another member's."""
+    value: _builtins.str
+    """Its value."""
+    @_builtins.property
+    def opened_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """By when the next hop is due."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Member ids of who was asked, in order."""
+
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.bytes = ...,
+        opener: _builtins.str = ...,
+        state: _builtins.str = ...,
+        opened_time: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        order_id: _builtins.bytes = ...,
+        holders: _abc.Iterable[_builtins.str] | None = ...,
+        last_answer: _vocabulary_pb2.TraceAnswer.ValueType = ...,
+        kind: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "opened_time", b"opened_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "holders", b"holders", "kind", b"kind", "last_answer", b"last_answer", "opened_time", b"opened_time", "opener", b"opener", "order_id", b"order_id", "state", b"state", "trace_id", b"trace_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceStatus: _TypeAlias = TraceStatus  # noqa: Y015

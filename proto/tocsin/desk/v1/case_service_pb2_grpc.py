@@ -80,6 +80,21 @@ class CaseServiceStub:
                 request_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListCluesRequest.SerializeToString,
                 response_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListCluesResponse.FromString,
                 _registered_method=True)
+        self.OpenTrace = channel.unary_unary(
+                '/tocsin.desk.v1.CaseService/OpenTrace',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.OpenTraceRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.OpenTraceResponse.FromString,
+                _registered_method=True)
+        self.AnswerTrace = channel.unary_unary(
+                '/tocsin.desk.v1.CaseService/AnswerTrace',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.AnswerTraceRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.AnswerTraceResponse.FromString,
+                _registered_method=True)
+        self.ListTraces = channel.unary_unary(
+                '/tocsin.desk.v1.CaseService/ListTraces',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListTracesRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListTracesResponse.FromString,
+                _registered_method=True)
         self.PublishBrief = channel.unary_unary(
                 '/tocsin.desk.v1.CaseService/PublishBrief',
                 request_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.PublishBriefRequest.SerializeToString,
@@ -159,6 +174,27 @@ class CaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenTrace(self, request, context):
+        """Asks a holder where an object leads; only for the police, and only with an order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerTrace(self, request, context):
+        """Answers for the own hop of a trace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTraces(self, request, context):
+        """Lists traces, newest first, with what the own hop is about.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PublishBrief(self, request, context):
         """Publishes a case brief, if the linter finds nothing.
         """
@@ -220,6 +256,21 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     servicer.ListClues,
                     request_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListCluesRequest.FromString,
                     response_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListCluesResponse.SerializeToString,
+            ),
+            'OpenTrace': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenTrace,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.OpenTraceRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.OpenTraceResponse.SerializeToString,
+            ),
+            'AnswerTrace': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerTrace,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.AnswerTraceRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.AnswerTraceResponse.SerializeToString,
+            ),
+            'ListTraces': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTraces,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListTracesRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListTracesResponse.SerializeToString,
             ),
             'PublishBrief': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishBrief,
@@ -476,6 +527,87 @@ class CaseService:
             '/tocsin.desk.v1.CaseService/ListClues',
             tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListCluesRequest.SerializeToString,
             tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListCluesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenTrace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.CaseService/OpenTrace',
+            tocsin_dot_desk_dot_v1_dot_case__service__pb2.OpenTraceRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_case__service__pb2.OpenTraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerTrace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.CaseService/AnswerTrace',
+            tocsin_dot_desk_dot_v1_dot_case__service__pb2.AnswerTraceRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_case__service__pb2.AnswerTraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTraces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.CaseService/ListTraces',
+            tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListTracesRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_case__service__pb2.ListTracesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,12 @@ class CaseServiceStub:
     """Reports what came of a clue; only for the police."""
     ListClues: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListCluesRequest, _case_service_pb2.ListCluesResponse]
     """Lists clues, newest first."""
+    OpenTrace: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.OpenTraceRequest, _case_service_pb2.OpenTraceResponse]
+    """Asks a holder where an object leads; only for the police, and only with an order."""
+    AnswerTrace: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.AnswerTraceRequest, _case_service_pb2.AnswerTraceResponse]
+    """Answers for the own hop of a trace."""
+    ListTraces: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListTracesRequest, _case_service_pb2.ListTracesResponse]
+    """Lists traces, newest first, with what the own hop is about."""
     PublishBrief: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.PublishBriefRequest, _case_service_pb2.PublishBriefResponse]
     """Publishes a case brief, if the linter finds nothing."""
     ListBriefs: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListBriefsRequest, _case_service_pb2.ListBriefsResponse]
@@ -79,6 +85,12 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """Reports what came of a clue; only for the police."""
     ListClues: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCluesRequest, _case_service_pb2.ListCluesResponse]  # type: ignore[assignment]
     """Lists clues, newest first."""
+    OpenTrace: _aio.UnaryUnaryMultiCallable[_case_service_pb2.OpenTraceRequest, _case_service_pb2.OpenTraceResponse]  # type: ignore[assignment]
+    """Asks a holder where an object leads; only for the police, and only with an order."""
+    AnswerTrace: _aio.UnaryUnaryMultiCallable[_case_service_pb2.AnswerTraceRequest, _case_service_pb2.AnswerTraceResponse]  # type: ignore[assignment]
+    """Answers for the own hop of a trace."""
+    ListTraces: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListTracesRequest, _case_service_pb2.ListTracesResponse]  # type: ignore[assignment]
+    """Lists traces, newest first, with what the own hop is about."""
     PublishBrief: _aio.UnaryUnaryMultiCallable[_case_service_pb2.PublishBriefRequest, _case_service_pb2.PublishBriefResponse]  # type: ignore[assignment]
     """Publishes a case brief, if the linter finds nothing."""
     ListBriefs: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListBriefsRequest, _case_service_pb2.ListBriefsResponse]  # type: ignore[assignment]
@@ -158,6 +170,30 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.ListCluesResponse, _abc.Awaitable[_case_service_pb2.ListCluesResponse]]:
         """Lists clues, newest first."""
+
+    @_abc_1.abstractmethod
+    def OpenTrace(
+        self,
+        request: _case_service_pb2.OpenTraceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.OpenTraceResponse, _abc.Awaitable[_case_service_pb2.OpenTraceResponse]]:
+        """Asks a holder where an object leads; only for the police, and only with an order."""
+
+    @_abc_1.abstractmethod
+    def AnswerTrace(
+        self,
+        request: _case_service_pb2.AnswerTraceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.AnswerTraceResponse, _abc.Awaitable[_case_service_pb2.AnswerTraceResponse]]:
+        """Answers for the own hop of a trace."""
+
+    @_abc_1.abstractmethod
+    def ListTraces(
+        self,
+        request: _case_service_pb2.ListTracesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.ListTracesResponse, _abc.Awaitable[_case_service_pb2.ListTracesResponse]]:
+        """Lists traces, newest first, with what the own hop is about."""
 
     @_abc_1.abstractmethod
     def PublishBrief(
