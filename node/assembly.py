@@ -40,6 +40,7 @@ from node.lookup.prefix_source import PrefixSource
 from node.matters.book import MatterBook
 from node.matters.findings import Findings
 from node.matters.oversight import Oversight
+from node.matters.track_records import TrackRecords
 from node.member import MemberKeys
 from node.metering import Metering
 from node.peers import Peers
@@ -228,9 +229,7 @@ def build_log_side(core: Core) -> LogSide:
             core.now_charter,
             wall_clock,
         ),
-        verdicts=Verdicts(
-            catalogue, core.now_charter, wall_clock, Findings(matters, wall_clock).of
-        ),
+        verdicts=build_verdicts(core, ledger, catalogue, matters),
         speaker=speaker,
         alarms=alarms,
         metering=metering,
@@ -249,6 +248,16 @@ def build_log_side(core: Core) -> LogSide:
         sums=build_sums(core, catalogue, ledger, speaker),
         bundles=Bundles(core.home.models),
     )
+
+
+def build_verdicts(
+    core: Core, ledger: Ledger, catalogue: Catalogue, matters: MatterBook
+) -> Verdicts:
+    """Make what judges tokens by rows and matters, and members by how their nominations ended."""
+    findings = Findings(matters, wall_clock)
+    records = TrackRecords(findings, catalogue, wall_clock)
+    ledger.subscribe(records.note_growth)
+    return Verdicts(catalogue, core.now_charter, wall_clock, findings.of, records.outcomes)
 
 
 def build_sums(core: Core, catalogue: Catalogue, ledger: Ledger, speaker: Speaker) -> Sums:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from federation.charter import Charter
 from federation.findings import Finding
 from federation.names import MemberId
+from federation.roles import Role
 from federation.verdict import (
     NOTHING_KNOWN,
     Outline,
@@ -25,6 +26,15 @@ FindingsOf = Callable[[Sequence[bytes]], Mapping[bytes, Sequence[Finding]]]
 """Returns what matters found out about these tokens; one without any is left out."""
 
 
+LearnedOf = Callable[[Mapping[str, frozenset[Role]]], Mapping[str, tuple[int, int]]]
+"""Returns by member how many of its nominations rounds upheld and overturned, given the roles."""
+
+
+def nothing_learned(_roles: Mapping[str, frozenset[Role]]) -> Mapping[str, tuple[int, int]]:
+    """Learn nothing: for a store without matters."""
+    return {}
+
+
 def no_findings(_tokens: Sequence[bytes]) -> Mapping[bytes, Sequence[Finding]]:
     """Find nothing: for a store without matters."""
     return {}
@@ -39,8 +49,10 @@ class Verdicts:
         charter: Callable[[], Charter],
         clock: Callable[[], int],
         findings: FindingsOf = no_findings,
+        learned: LearnedOf = nothing_learned,
     ) -> None:
         self.findings = findings
+        self._learned = learned
         self._catalogue = catalogue
         self._charter = charter
         self._clock = clock
@@ -80,14 +92,12 @@ class Verdicts:
     def standing(self) -> Standing:
         """Return what counts about the members now: roles, revocations, reliability."""
         charter = self._charter()
-        outcomes = self._catalogue.outcomes()
+        roles: dict[str, frozenset[Role]] = {one.member: one.roles for one in charter.members}
+        outcomes, learned = self._catalogue.outcomes(), self._learned(roles)
         now = self._clock()
         return Standing(
-            roles={one.member: one.roles for one in charter.members},
-            reliability={
-                one.member: reliability(*outcomes.get(one.member, (0, 0)))
-                for one in charter.members
-            },
+            roles=roles,
+            reliability={member: _reliability(member, outcomes, learned) for member in roles},
             revoked=frozenset(revoked_members(charter, now)),
         )
 
@@ -96,6 +106,12 @@ class Verdicts:
         for start in range(0, len(tokens), MAX_TOKENS):
             found.update(self._catalogue.evidence(tokens[start : start + MAX_TOKENS]))
         return found
+
+
+def _reliability(member: str, *counts: Mapping[str, tuple[int, int]]) -> float:
+    """Estimate how often a member is right from all counts of upheld and overturned."""
+    known = [found.get(member, (0, 0)) for found in counts]
+    return reliability(sum(upheld for upheld, _ in known), sum(wrong for _, wrong in known))
 
 
 def revoked_members(charter: Charter, now: int) -> Iterable[MemberId]:

@@ -36,6 +36,18 @@ class Findings:
         }
         return {token: findings for token, findings in found.items() if findings}
 
+    def version(self) -> tuple[int, int]:
+        """Return what changes when a matter may have changed."""
+        return self._book.version()
+
+    def all(self) -> list[Finding]:
+        """Return everything that was found out by now."""
+        with self._lock:
+            self._refresh()
+            matters = [one for found in self._matters.values() for one in found]
+        now = self._clock()
+        return [one for matter in matters if (one := find(matter, now)) is not None]
+
     def _refresh(self) -> None:
         version = self._book.version()
         if version == self._version:

@@ -166,6 +166,31 @@ async def test_three_that_nominated_it_confirm_it_in_one_round(network):
     assert {one.log.catalogue.root(network.time) for one in network.up}.__len__() == 1
 
 
+async def test_how_nominations_ended_teaches_how_reliable_members_are(network):
+    def reliability(name):
+        return network[name].log.verdicts.standing().reliability
+
+    before, token = reliability("net-p"), fresh_token()
+    for name in NAMES[:3]:
+        await network[name].nominate(token)
+    await ask(network, token)
+    await network.settle()
+    upheld = reliability("net-p")
+
+    assert all(upheld[name] > before[name] for name in NAMES[:3])
+    assert upheld["carrier-b"] == before["carrier-b"]
+
+    token = fresh_token()
+    await network["carrier-b"].nominate(token)
+    for name in NAMES[:3]:
+        await network[name].duty.answer(token, BENIGN)
+    await ask(network, token, "bank-x")
+    await network.settle()
+
+    assert reliability("net-p")["carrier-b"] < before["carrier-b"]
+    assert reliability("net-p") == reliability("carrier-b")
+
+
 async def test_an_answer_by_hand_is_waited_for_and_goes_before_the_data(network):
     token = fresh_token()
     for name in NAMES:
