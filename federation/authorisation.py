@@ -220,6 +220,7 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     )
     # Duties are the regulator's to list, and those of members with customers to keep.
     | dict.fromkeys(("duty_item", "duty_withdrawal"), frozenset({Role.REGULATOR}))
+    | {"problem_notice": frozenset({Role.REGULATOR}), "notice_step": INDUSTRY | {Role.REGULATOR}}
     | dict.fromkeys(("duty_adoption", "duty_attestation"), INDUSTRY)
     # Only who has rows of its own can give them.
     | {"training_approval": INDUSTRY}

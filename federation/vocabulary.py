@@ -706,9 +706,20 @@ class SupplyRole(enum.IntEnum):
     SETTLEMENT = 4
 
 
+<<<<<<< /tmp/f/merge/theirs
+class NoticeAction(enum.IntEnum):
+    """Say what was done about a notice. Source: DOMAIN R40."""
+
+    REPLIED = 1
+    RECTIFIED = 2
+    RETURNED = 3
+    CLOSED = 4
+    WITHDRAWN = 5
+=======
 class TraceAnswer(enum.IntEnum):
     """Say what a holder found in a trace."""
 
     NEXT = 1
     END = 2
     NOT_HELD = 3
+>>>>>>> /tmp/f/merge/mine

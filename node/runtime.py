@@ -38,6 +38,7 @@ from node.config import Config
 from node.desk.duty import DutyService
 from node.desk.learning import LearningService
 from node.desk.matters import MatterService
+from node.desk.notice import NoticeService
 from node.desk.operation import LogParts, OperationService
 from node.desk.score import ScoreDesk
 from node.desk.service import DeskService
@@ -77,6 +78,7 @@ from tocsin.desk.v1 import (
     duty_service_pb2_grpc,
     learning_service_pb2_grpc,
     matter_service_pb2_grpc,
+    notice_service_pb2_grpc,
     operation_service_pb2,
     operation_service_pb2_grpc,
     sum_service_pb2_grpc,
@@ -108,6 +110,7 @@ INSIDE_NAMES = (
     *DISPOSITION_NAMES,
     "tocsin.desk.v1.MatterService",
     "tocsin.desk.v1.DutyService",
+    "tocsin.desk.v1.NoticeService",
     "tocsin.desk.v1.WarnService",
     "tocsin.desk.v1.CallService",
     "tocsin.desk.v1.ReportService",
@@ -353,6 +356,14 @@ class RunningNode:
             (
                 duty_service_pb2_grpc.add_DutyServiceServicer_to_server,
                 DutyService(self._log.duties if self._log is not None else None),
+            ),
+            (
+                notice_service_pb2_grpc.add_NoticeServiceServicer_to_server,
+                NoticeService(
+                    self._core.me,
+                    self._log.matters if self._log is not None else None,
+                    self._log.speaker if self._log is not None else None,
+                ),
             ),
             (
                 matter_service_pb2_grpc.add_MatterServiceServicer_to_server,

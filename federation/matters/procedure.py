@@ -46,6 +46,7 @@ class Kind(enum.StrEnum):
     CLUE = "clue"
     TRACE = "trace"
     RESPONSIBILITY = "responsibility"
+    NOTICE = "notice"
 
 
 class State(enum.StrEnum):
@@ -78,6 +79,7 @@ class State(enum.StrEnum):
     DISPOSED = "DISPOSED"
     UNSUBSTANTIATED = "UNSUBSTANTIATED"
     RECTIFYING = "RECTIFYING"
+    RECTIFIED = "RECTIFIED"
     ACCOUNTABILITY = "ACCOUNTABILITY"
     FED_BACK = "FED_BACK"
     RAISED = "RAISED"
@@ -92,6 +94,7 @@ class State(enum.StrEnum):
     HANDED_OVER = "HANDED_OVER"
     RETURNED = "RETURNED"
     CLOSED = "CLOSED"
+    WITHDRAWN = "WITHDRAWN"
     LISTED = "LISTED"
     ADOPTED = "ADOPTED"
     EXPIRED = "EXPIRED"

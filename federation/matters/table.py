@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from federation.matters.clue import CLUE
 from federation.matters.disposition import DISPOSITION
+from federation.matters.notice import NOTICE
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.report import REPORT
 from federation.matters.responsibility import RESPONSIBILITY
@@ -18,7 +19,20 @@ from federation.vocabulary import FraudStage
 
 PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
     one.kind: one
+<<<<<<< /tmp/f/merge/theirs
+    for one in (
+        TRAINING,
+        WARNING,
+        REPORT,
+        VERIFICATION,
+        DISPOSITION,
+        RESPONSIBILITY,
+        NOTICE,
+        CLUE,
+    )
+=======
     for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, RESPONSIBILITY, CLUE, TRACE)
+>>>>>>> /tmp/f/merge/mine
 }
 """The procedure of every kind."""
 

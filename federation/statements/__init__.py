@@ -52,6 +52,7 @@ from federation.statements.evidence import (
 )
 from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
+from federation.statements.notice import NoticeStep, ProblemNotice
 from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.responsibility import (
     DutyAdoption,
@@ -130,8 +131,10 @@ __all__ = [
     "MemberOutcome",
     "MetricValue",
     "Nomination",
+    "NoticeStep",
     "NumberMark",
     "Opinion",
+    "ProblemNotice",
     "ProtectedObject",
     "QuotaGrant",
     "Reassigned",

@@ -35,6 +35,7 @@ from federation.statements.evidence import (
 )
 from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
+from federation.statements.notice import NoticeStep, ProblemNotice
 from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.responsibility import (
     DutyAdoption,
@@ -144,6 +145,8 @@ Body = (
     | DutyAdoption
     | DutyAttestation
     | DutyWithdrawal
+    | ProblemNotice
+    | NoticeStep
     | Designation
     | DesignationLifted
     | Clue

@@ -44,6 +44,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "duty": ("node.cli.duty", "List responsibilities, adopt them, attest that they are kept."),
     "dispose": ("node.cli.dispose", "Order measures, and carry out what concerns own customers."),
     "appeal": ("node.cli.appeal", "File and decide appeals of persons concerned by measures."),
+    "notice": ("node.cli.notice", "Give members notice of problems, and mend them."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
     "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),

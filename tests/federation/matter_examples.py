@@ -19,7 +19,11 @@ from federation.matters import Kind
 from federation.names import MemberId
 from federation.roles import Role
 from federation.vocabulary import ModelStage, TrainingDecision
+<<<<<<< /tmp/f/merge/theirs
+from tests.federation import clue_world, duty_world, notice_world, warning_world
+=======
 from tests.federation import clue_world, duty_world, trace_world, warning_world
+>>>>>>> /tmp/f/merge/mine
 from tests.federation import disposition_world as disposition
 from tests.federation import report_world as report
 from tests.federation import training_world as training
@@ -77,6 +81,7 @@ def _training_moves(name: Name) -> list[Any]:
 
 register(Kind.TRAINING_PLAN, opens=[training.PLAN], moves=_training_moves)
 register(Kind.DISPOSITION, opens=disposition.OPENS, moves=disposition.moves)
+register(Kind.NOTICE, opens=notice_world.OPENS, moves=notice_world.moves)
 register(Kind.RESPONSIBILITY, opens=[duty_world.ITEM], moves=duty_world.moves)
 register(Kind.REPORT, opens=report.OPENS, moves=report.moves)
 register(Kind.VERIFICATION, opens=verification.OPENS, moves=verification.moves)

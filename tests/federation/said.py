@@ -38,8 +38,10 @@ from federation.statements import (
     MemberOutcome,
     MetricValue,
     Nomination,
+    NoticeStep,
     NumberMark,
     Opinion,
+    ProblemNotice,
     ProtectedObject,
     QuotaGrant,
     Reassigned,
@@ -99,6 +101,7 @@ from federation.vocabulary import (
     MarkLabel,
     Measure,
     ModelStage,
+    NoticeAction,
     NoticeDuty,
     OpinionBasis,
     OpinionValue,
@@ -546,6 +549,13 @@ EXAMPLES = [
     FarmAlert(
         token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
     ),
+<<<<<<< /tmp/f/merge/theirs
+    ProblemNotice(MemberId("bank-a"), "CUSTOMER_CHECKS_MISSING", opaque("finding", 32), NOW + DAY),
+    NoticeStep(
+        opaque("notice"), MemberId("ministry"), NoticeAction.RECTIFIED, opaque("evidence", 32)
+    ),
+    NoticeStep(opaque("notice"), MemberId("ministry"), NoticeAction.CLOSED),
+=======
     TraceOpen(
         TOKEN, Kind.PHONE, 1, opaque("designated"), MemberId("carrier-b"), opaque("first", 2_161)
     ),
@@ -558,6 +568,7 @@ EXAMPLES = [
         opaque("next", 2_161),
     ),
     TraceHop(opaque("trace"), MemberId("police"), TraceAnswer.END, 2, MemberId("bank-a")),
+>>>>>>> /tmp/f/merge/mine
 ]
 """At least one of every body."""
 

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tocsin.v1 import clues_pb2 as _clues_pb2
 from tocsin.v1 import disposition_pb2 as _disposition_pb2
 from tocsin.v1 import farm_pb2 as _farm_pb2
+from tocsin.v1 import notice_pb2 as _notice_pb2
 from tocsin.v1 import reports_pb2 as _reports_pb2
 from tocsin.v1 import responsibility_pb2 as _responsibility_pb2
 from tocsin.v1 import sums_pb2 as _sums_pb2
@@ -319,6 +320,8 @@ class Statement(_message.Message):
     DUTY_ADOPTION_FIELD_NUMBER: _builtins.int
     DUTY_ATTESTATION_FIELD_NUMBER: _builtins.int
     DUTY_WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    PROBLEM_NOTICE_FIELD_NUMBER: _builtins.int
+    NOTICE_STEP_FIELD_NUMBER: _builtins.int
     DESIGNATION_FIELD_NUMBER: _builtins.int
     DESIGNATION_LIFTED_FIELD_NUMBER: _builtins.int
     CLUE_FIELD_NUMBER: _builtins.int
@@ -326,8 +329,6 @@ class Statement(_message.Message):
     CLUE_HAND_OVER_FIELD_NUMBER: _builtins.int
     CLUE_OUTCOME_FIELD_NUMBER: _builtins.int
     CASE_BRIEF_FIELD_NUMBER: _builtins.int
-    TRACE_OPEN_FIELD_NUMBER: _builtins.int
-    TRACE_HOP_FIELD_NUMBER: _builtins.int
     FARM_ALERT_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Required. 16 bytes, unique in the member's logs."""
@@ -530,6 +531,14 @@ class Statement(_message.Message):
         """A regulator takes a duty off its list."""
 
     @_builtins.property
+    def problem_notice(self) -> _notice_pb2.ProblemNotice:
+        """A regulator gives a member notice of a problem."""
+
+    @_builtins.property
+    def notice_step(self) -> _notice_pb2.NoticeStep:
+        """What became of a notice."""
+
+    @_builtins.property
     def designation(self) -> _clues_pb2.Designation:
         """The police say that an object is in a case. The police, clues and briefs have 100 to 109."""
 
@@ -556,14 +565,6 @@ class Statement(_message.Message):
     @_builtins.property
     def case_brief(self) -> _clues_pb2.CaseBrief:
         """A case that others can learn from."""
-
-    @_builtins.property
-    def trace_open(self) -> _clues_pb2.TraceOpen:
-        """Opens a trace."""
-
-    @_builtins.property
-    def trace_hop(self) -> _clues_pb2.TraceHop:
-        """A holder answers for its hop."""
 
     @_builtins.property
     def farm_alert(self) -> _farm_pb2.FarmAlert:
@@ -625,6 +626,8 @@ class Statement(_message.Message):
         duty_adoption: _responsibility_pb2.DutyAdoption | None = ...,
         duty_attestation: _responsibility_pb2.DutyAttestation | None = ...,
         duty_withdrawal: _responsibility_pb2.DutyWithdrawal | None = ...,
+        problem_notice: _notice_pb2.ProblemNotice | None = ...,
+        notice_step: _notice_pb2.NoticeStep | None = ...,
         designation: _clues_pb2.Designation | None = ...,
         designation_lifted: _clues_pb2.DesignationLifted | None = ...,
         clue: _clues_pb2.Clue | None = ...,
@@ -632,15 +635,13 @@ class Statement(_message.Message):
         clue_hand_over: _clues_pb2.ClueHandOver | None = ...,
         clue_outcome: _clues_pb2.ClueOutcome | None = ...,
         case_brief: _clues_pb2.CaseBrief | None = ...,
-        trace_open: _clues_pb2.TraceOpen | None = ...,
-        trace_hop: _clues_pb2.TraceHop | None = ...,
         farm_alert: _farm_pb2.FarmAlert | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "duty_adoption", b"duty_adoption", "duty_attestation", b"duty_attestation", "duty_item", b"duty_item", "duty_withdrawal", b"duty_withdrawal", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "trace_hop", b"trace_hop", "trace_open", b"trace_open", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "duty_adoption", b"duty_adoption", "duty_attestation", b"duty_attestation", "duty_item", b"duty_item", "duty_withdrawal", b"duty_withdrawal", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "mark_correction", b"mark_correction", "nomination", b"nomination", "notice_step", b"notice_step", "number_mark", b"number_mark", "opinion", b"opinion", "problem_notice", b"problem_notice", "protected_object", b"protected_object", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "duty_adoption", b"duty_adoption", "duty_attestation", b"duty_attestation", "duty_item", b"duty_item", "duty_withdrawal", b"duty_withdrawal", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "trace_hop", b"trace_hop", "trace_open", b"trace_open", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "appeal", b"appeal", "appeal_decision", b"appeal_decision", "body", b"body", "case_brief", b"case_brief", "clue", b"clue", "clue_hand_over", b"clue_hand_over", "clue_outcome", b"clue_outcome", "clue_step", b"clue_step", "designation", b"designation", "designation_lifted", b"designation_lifted", "disposition_decision", b"disposition_decision", "disposition_order", b"disposition_order", "disposition_receipt", b"disposition_receipt", "disposition_reverify", b"disposition_reverify", "duty_adoption", b"duty_adoption", "duty_attestation", b"duty_attestation", "duty_item", b"duty_item", "duty_withdrawal", b"duty_withdrawal", "expires_time", b"expires_time", "farm_alert", b"farm_alert", "id", b"id", "issued_time", b"issued_time", "key_complaint", b"key_complaint", "key_confirm", b"key_confirm", "key_deal", b"key_deal", "key_join", b"key_join", "key_open", b"key_open", "legal_basis", b"legal_basis", "mark_correction", b"mark_correction", "nomination", b"nomination", "notice_step", b"notice_step", "number_mark", b"number_mark", "opinion", b"opinion", "pap", b"pap", "problem_notice", b"problem_notice", "protected_object", b"protected_object", "purpose", b"purpose", "quota_grant", b"quota_grant", "reassigned", b"reassigned", "region", b"region", "report", b"report", "report_count", b"report_count", "report_step", b"report_step", "retraction", b"retraction", "sighting", b"sighting", "sum_check", b"sum_check", "sum_close", b"sum_close", "sum_echo", b"sum_echo", "sum_labels", b"sum_labels", "sum_open", b"sum_open", "sum_partial", b"sum_partial", "sum_shares", b"sum_shares", "tlp", b"tlp", "training_approval", b"training_approval", "training_evaluation", b"training_evaluation", "training_plan", b"training_plan", "training_round", b"training_round", "training_stage", b"training_stage", "verification_examination", b"verification_examination", "verification_open", b"verification_open", "verification_tally", b"verification_tally", "warning_step", b"warning_step", "warning_task", b"warning_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step", "duty_item", "duty_adoption", "duty_attestation", "duty_withdrawal", "designation", "designation_lifted", "clue", "clue_step", "clue_hand_over", "clue_outcome", "case_brief", "trace_open", "trace_hop", "farm_alert"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["nomination", "sighting", "opinion", "retraction", "reassigned", "protected_object", "key_open", "key_join", "key_deal", "key_confirm", "key_complaint", "quota_grant", "alarm", "training_plan", "training_approval", "training_round", "training_evaluation", "training_stage", "sum_open", "sum_shares", "sum_check", "sum_close", "sum_echo", "sum_partial", "sum_labels", "verification_open", "verification_tally", "verification_examination", "disposition_order", "disposition_receipt", "disposition_reverify", "appeal", "appeal_decision", "disposition_decision", "report", "report_count", "report_step", "number_mark", "mark_correction", "warning_task", "warning_step", "duty_item", "duty_adoption", "duty_attestation", "duty_withdrawal", "problem_notice", "notice_step", "designation", "designation_lifted", "clue", "clue_step", "clue_hand_over", "clue_outcome", "case_brief", "farm_alert"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -1132,30 +1132,38 @@ SUPPLY_ROLE_SETTLEMENT: SupplyRole.ValueType  # 4
 """Moving the money."""
 Global___SupplyRole: _TypeAlias = SupplyRole  # noqa: Y015
 
-class _TraceAnswer:
+class _NoticeAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _TraceAnswerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TraceAnswer.ValueType], _builtins.type):
+class _NoticeActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeAction.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    TRACE_ANSWER_UNSPECIFIED: _TraceAnswer.ValueType  # 0
+    NOTICE_ACTION_UNSPECIFIED: _NoticeAction.ValueType  # 0
     """Never sent, always refused."""
-    TRACE_ANSWER_NEXT: _TraceAnswer.ValueType  # 1
-    """It leads on, to another holder."""
-    TRACE_ANSWER_END: _TraceAnswer.ValueType  # 2
-    """It ends here."""
-    TRACE_ANSWER_NOT_HELD: _TraceAnswer.ValueType  # 3
-    """The member does not hold it."""
+    NOTICE_ACTION_REPLIED: _NoticeAction.ValueType  # 1
+    """The member answered with a plan."""
+    NOTICE_ACTION_RECTIFIED: _NoticeAction.ValueType  # 2
+    """The member has mended it, with evidence."""
+    NOTICE_ACTION_RETURNED: _NoticeAction.ValueType  # 3
+    """The evidence is not enough."""
+    NOTICE_ACTION_CLOSED: _NoticeAction.ValueType  # 4
+    """The evidence is enough."""
+    NOTICE_ACTION_WITHDRAWN: _NoticeAction.ValueType  # 5
+    """The regulator took the notice back."""
 
-class TraceAnswer(_TraceAnswer, metaclass=_TraceAnswerEnumTypeWrapper):
-    """What a holder found in a trace."""
+class NoticeAction(_NoticeAction, metaclass=_NoticeActionEnumTypeWrapper):
+    """What was done about a notice (R40)."""
 
-TRACE_ANSWER_UNSPECIFIED: TraceAnswer.ValueType  # 0
+NOTICE_ACTION_UNSPECIFIED: NoticeAction.ValueType  # 0
 """Never sent, always refused."""
-TRACE_ANSWER_NEXT: TraceAnswer.ValueType  # 1
-"""It leads on, to another holder."""
-TRACE_ANSWER_END: TraceAnswer.ValueType  # 2
-"""It ends here."""
-TRACE_ANSWER_NOT_HELD: TraceAnswer.ValueType  # 3
-"""The member does not hold it."""
-Global___TraceAnswer: _TypeAlias = TraceAnswer  # noqa: Y015
+NOTICE_ACTION_REPLIED: NoticeAction.ValueType  # 1
+"""The member answered with a plan."""
+NOTICE_ACTION_RECTIFIED: NoticeAction.ValueType  # 2
+"""The member has mended it, with evidence."""
+NOTICE_ACTION_RETURNED: NoticeAction.ValueType  # 3
+"""The evidence is not enough."""
+NOTICE_ACTION_CLOSED: NoticeAction.ValueType  # 4
+"""The evidence is enough."""
+NOTICE_ACTION_WITHDRAWN: NoticeAction.ValueType  # 5
+"""The regulator took the notice back."""
+Global___NoticeAction: _TypeAlias = NoticeAction  # noqa: Y015
