@@ -9,6 +9,7 @@ the matter under the speaker's lock, so that nothing is said twice, also after t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -111,13 +112,17 @@ class Dispositions:
     async def run(self) -> None:
         """Answer orders for ever."""
         while True:
+            seen = self.book.version()
             await self.answer_all()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+                    await self._wait_for_change(seen)
+
+    async def _wait_for_change(self, seen: tuple[int, int]) -> None:
+        """Wait until something was said in a matter: logs grow of much else."""
+        while self.book.version() == seen:
             self._changed.clear()
+            await self._changed.wait()
 
     def standings(self) -> list[Standing]:
         """Return every order, newest first; blocking."""

@@ -23,6 +23,7 @@ from federation.vocabulary import (
     Measure,
     OrderDecision,
 )
+from tests.federation import verification_world as verification
 from tests.federation.disposition_world import (
     BANK,
     COORD,
@@ -165,3 +166,19 @@ def test_a_lift_counts_also_where_its_own_order_was_answered_late():
     again = replace(late, facts=replace(late.facts, answers={}))
 
     assert find_lifts([again])[late.facts.order.token][0].time == late.facts.lifted_time
+
+
+def test_a_verification_that_refutes_frees_what_was_ordered_before_it_or_rests_on_it():
+    refuted = verification.folded(
+        *verification.read_by(len(verification.ASKED), verification.tally(0, 3, 1))
+    ).matter
+    same = {"token": refuted.subject, **BARE}
+    on_it = {"basis": DispositionBasis.VERIFICATION, "basis_id": refuted.id}
+    before, later = acted(Measure.T_LIMIT, -10, **same), acted(Measure.F_LIMIT, 10, **same)
+    resting = acted(Measure.I_LIMIT, 10, token=refuted.subject, **on_it)
+    lifts = find_lifts([refuted, before, later, resting])
+
+    assert refuted.state is State.REFUTED
+    assert covering(before, lifts).outcome is DispositionOutcome.LIFTED_REFUTED
+    assert covering(resting, lifts).matter_id == refuted.id
+    assert is_in_force(later, lifts, NOW + 20)
