@@ -706,7 +706,6 @@ class SupplyRole(enum.IntEnum):
     SETTLEMENT = 4
 
 
-<<<<<<< /tmp/f/merge/theirs
 class NoticeAction(enum.IntEnum):
     """Say what was done about a notice. Source: DOMAIN R40."""
 
@@ -715,11 +714,11 @@ class NoticeAction(enum.IntEnum):
     RETURNED = 3
     CLOSED = 4
     WITHDRAWN = 5
-=======
+
+
 class TraceAnswer(enum.IntEnum):
     """Say what a holder found in a trace."""
 
     NEXT = 1
     END = 2
     NOT_HELD = 3
->>>>>>> /tmp/f/merge/mine

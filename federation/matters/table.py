@@ -19,7 +19,6 @@ from federation.vocabulary import FraudStage
 
 PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
     one.kind: one
-<<<<<<< /tmp/f/merge/theirs
     for one in (
         TRAINING,
         WARNING,
@@ -29,10 +28,8 @@ PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
         RESPONSIBILITY,
         NOTICE,
         CLUE,
+        TRACE,
     )
-=======
-    for one in (TRAINING, WARNING, REPORT, VERIFICATION, DISPOSITION, RESPONSIBILITY, CLUE, TRACE)
->>>>>>> /tmp/f/merge/mine
 }
 """The procedure of every kind."""
 

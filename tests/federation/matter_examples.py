@@ -19,11 +19,13 @@ from federation.matters import Kind
 from federation.names import MemberId
 from federation.roles import Role
 from federation.vocabulary import ModelStage, TrainingDecision
-<<<<<<< /tmp/f/merge/theirs
-from tests.federation import clue_world, duty_world, notice_world, warning_world
-=======
-from tests.federation import clue_world, duty_world, trace_world, warning_world
->>>>>>> /tmp/f/merge/mine
+from tests.federation import (
+    clue_world,
+    duty_world,
+    notice_world,
+    trace_world,
+    warning_world,
+)
 from tests.federation import disposition_world as disposition
 from tests.federation import report_world as report
 from tests.federation import training_world as training

@@ -549,13 +549,11 @@ EXAMPLES = [
     FarmAlert(
         token=TOKEN, epoch=1, window_time=NOW - NOW % 3_600, total=34, sum_id=opaque("farm sum")
     ),
-<<<<<<< /tmp/f/merge/theirs
     ProblemNotice(MemberId("bank-a"), "CUSTOMER_CHECKS_MISSING", opaque("finding", 32), NOW + DAY),
     NoticeStep(
         opaque("notice"), MemberId("ministry"), NoticeAction.RECTIFIED, opaque("evidence", 32)
     ),
     NoticeStep(opaque("notice"), MemberId("ministry"), NoticeAction.CLOSED),
-=======
     TraceOpen(
         TOKEN, Kind.PHONE, 1, opaque("designated"), MemberId("carrier-b"), opaque("first", 2_161)
     ),
@@ -568,7 +566,6 @@ EXAMPLES = [
         opaque("next", 2_161),
     ),
     TraceHop(opaque("trace"), MemberId("police"), TraceAnswer.END, 2, MemberId("bank-a")),
->>>>>>> /tmp/f/merge/mine
 ]
 """At least one of every body."""
 

@@ -1167,3 +1167,31 @@ NOTICE_ACTION_CLOSED: NoticeAction.ValueType  # 4
 NOTICE_ACTION_WITHDRAWN: NoticeAction.ValueType  # 5
 """The regulator took the notice back."""
 Global___NoticeAction: _TypeAlias = NoticeAction  # noqa: Y015
+
+class _TraceAnswer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TraceAnswerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TraceAnswer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRACE_ANSWER_UNSPECIFIED: _TraceAnswer.ValueType  # 0
+    """Never sent, always refused."""
+    TRACE_ANSWER_NEXT: _TraceAnswer.ValueType  # 1
+    """It leads on, to another holder."""
+    TRACE_ANSWER_END: _TraceAnswer.ValueType  # 2
+    """It ends here."""
+    TRACE_ANSWER_NOT_HELD: _TraceAnswer.ValueType  # 3
+    """The member does not hold it."""
+
+class TraceAnswer(_TraceAnswer, metaclass=_TraceAnswerEnumTypeWrapper):
+    """What a holder found in a trace."""
+
+TRACE_ANSWER_UNSPECIFIED: TraceAnswer.ValueType  # 0
+"""Never sent, always refused."""
+TRACE_ANSWER_NEXT: TraceAnswer.ValueType  # 1
+"""It leads on, to another holder."""
+TRACE_ANSWER_END: TraceAnswer.ValueType  # 2
+"""It ends here."""
+TRACE_ANSWER_NOT_HELD: TraceAnswer.ValueType  # 3
+"""The member does not hold it."""
+Global___TraceAnswer: _TypeAlias = TraceAnswer  # noqa: Y015
