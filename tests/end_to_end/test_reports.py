@@ -133,6 +133,8 @@ def test_14_public_report_loop_cannot_close_without_feedback_and_500_false_repor
     assert found_on_disk(federation, BANK, "Nachtigall", "*") == []
     assert found_on_disk(federation, INTAKE, "Nachtigall", "public.db*") == []
     assert found_on_disk(federation, INTAKE, "Nachtigall", "private.db*") != []
+    assert found_on_disk(federation, INTAKE, ACCOUNT, "public.db*") == []
+    assert found_on_disk(federation, CARRIER, ACCOUNT, "*") == []
 
     # R52: nobody closes it before the reporter was told.
     step(federation, BANK, "accept", account)
