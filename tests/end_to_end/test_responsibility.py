@@ -154,3 +154,37 @@ def test_what_the_table_refuses_is_refused_at_the_desk(
     refused = federation.run(BANK, "duty", "adopt", matter)
 
     assert "[TRANSITION_NOT_ALLOWED]" in refused.err
+
+
+def test_a_notice_closes_with_evidence_alone(federation: Federation, tmp_path: Path) -> None:
+    paper = tmp_path / "paper.txt"
+    paper.write_text("customer checks were missing at 3 of 20 branches", encoding="utf-8")
+    deadline = time_text(int(time.time()) + 86_400)
+    facts = ("CUSTOMER_CHECKS_MISSING", "--finding", str(paper), "--deadline", deadline)
+    issued = federation.do(REGULATOR, "notice", "issue", BANK, *facts, "--json").document
+    notice = str(issued["matter_id"])
+
+    def listed(member: str, *words: str) -> list[str]:
+        rows = federation.do(member, "matter", "list", "--kind", "notice", *words, "--json").rows
+        return [f"{one['matter_id']} {one['state']}" for one in rows]
+
+    eventually(lambda: listed(BANK, "--mine") == [f"{notice} RAISED"], WAIT)
+    refused = federation.run(REGULATOR, "notice", "close", notice)
+
+    assert "[TRANSITION_NOT_ALLOWED]" in refused.err
+
+    federation.do(BANK, "notice", "reply", notice, "--plan", str(paper))
+    federation.do(BANK, "notice", "rectify", notice, "--evidence", str(paper))
+    eventually(lambda: listed(REGULATOR, "--mine") == [f"{notice} RECTIFIED"], WAIT)
+
+    assert listed(BANK, "--mine") == []
+
+    federation.do(REGULATOR, "notice", "close", notice)
+    eventually(lambda: listed(BANK, "--over") == [f"{notice} CLOSED"], WAIT)
+    shown = federation.do(BANK, "matter", "show", notice[:8]).out
+
+    assert [line.split()[2:4] for line in shown.splitlines() if "NoticeStep" in line] == [
+        ["NoticeStep", "REPLIED"],
+        ["NoticeStep", "RECTIFIED"],
+        ["NoticeStep", "CLOSED"],
+    ]
