@@ -45,7 +45,7 @@ class OwnNomination:
 
     Attributes:
         issued: When it did so first.
-        is_first: Whether nobody nominated it before.
+        is_first: Whether nobody nominated it before; looked at for confirmed ones alone.
         hit_time: When this node noticed that others speak about its customer; 0: not so.
     """
 

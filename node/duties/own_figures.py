@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 
 from federation.figures import (
@@ -26,7 +26,8 @@ from node.store.protocol import PublicStore
 
 _CASE_RATES: Final = ("C-1", "I-1", "B-1")
 _COLUMNS: Final = {name: place for place, (name, _) in enumerate(EVIDENCE.columns)}
-_TOKEN, _MEMBER, _ISSUED = (_COLUMNS[name] for name in ("token", "member", "issued"))
+_NAMES: Final = ("token", "member", "issued", "body")
+_TOKEN, _MEMBER, _ISSUED, _BODY = (_COLUMNS[name] for name in _NAMES)
 
 
 class OwnFigures:
@@ -60,10 +61,10 @@ class OwnFigures:
         """Return every figure of a period that this member has, by code."""
         matters = [booked.matter for booked in self._book.all()]
         designated = self._designated()
-        confirmed = confirmed_tokens(matters) | designated.keys()
+        confirmed = frozenset(confirmed_tokens(matters) | designated.keys())
         counted: tuple[Mapping[str, Figure], ...] = (
             matter_figures(self._me, matters, period),
-            nomination_figures(self._nominations(), frozenset(confirmed), period),
+            nomination_figures(self._nominations(confirmed), confirmed, period),
             self._case_rates(designated, period),
             self.table.figures(period),
         )
@@ -86,19 +87,26 @@ class OwnFigures:
         count = len(self._private.watched(tokens))
         return {code: (count, 0) for code in _CASE_RATES if code in INDICATOR}
 
-    def _nominations(self) -> list[OwnNomination]:
-        first: dict[bytes, tuple[int, str]] = {}
+    def _nominations(self, confirmed: frozenset[bytes]) -> list[OwnNomination]:
         own: dict[bytes, int] = {}
-        for row in self._evidence({"body": NOMINATION}):
-            token, member, issued = row[_TOKEN], row[_MEMBER], row[_ISSUED]
-            first[token] = min((issued, member), first.get(token, (issued, member)))
-            if member == self._me:
-                own[token] = min(issued, own.get(token, issued))
+        for row in self._evidence({"member": self._me, "body": NOMINATION}):
+            own[row[_TOKEN]] = min(row[_ISSUED], own.get(row[_TOKEN], row[_ISSUED]))
+        first = self._first(own.keys() & confirmed)
         hits = self._private.hit_times(own)
         return [
-            OwnNomination(token, issued, first[token][1] == self._me, hits.get(token, 0))
+            OwnNomination(token, issued, first.get(token) == self._me, hits.get(token, 0))
             for token, issued in own.items()
         ]
+
+    def _first(self, tokens: Set[bytes]) -> dict[bytes, str]:
+        """Return who nominated each of the tokens first."""
+        first: dict[bytes, tuple[int, str]] = {}
+        with self._store.read() as reader:
+            for row in reader.rows_of(EVIDENCE, sorted(tokens)):
+                said = (row[_ISSUED], row[_MEMBER])
+                if row[_BODY] == NOMINATION:
+                    first[row[_TOKEN]] = min(said, first.get(row[_TOKEN], said))
+        return {token: member for token, (_, member) in first.items()}
 
     def _evidence(self, equal: Mapping[str, Any]) -> list[Any]:
         with self._store.read() as reader:
