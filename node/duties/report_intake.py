@@ -10,6 +10,7 @@ from typing import Final
 
 from federation.charter import Charter
 from federation.indicators import Kind as IndicatorKind
+from federation.marks import start_of
 from federation.matters import Kind, State
 from federation.names import MemberId, NameFormatError
 from federation.reporting import ReportWeight, roles_able, weigh_reports
@@ -142,11 +143,21 @@ class ReportIntake:
 
     def _matter_of(self, token: bytes) -> tuple[bytes, BookedMatter | None]:
         """Return the open matter that a report joins, or the id of a new one."""
+        since = self._last_owner(token)
         for filed in self._filings.matters_of(token, self._voice.clock()):
+            if filed.opened <= since:
+                continue  # it is about who had the number before (R68)
             booked = self._book.get(Kind.REPORT, filed.id, self._me)
             if booked is None or booked.matter.state in _OPEN:
                 return filed.id, booked  # None: a crash came before it was said
         return secrets.token_bytes(IDENTIFIER_BYTES), None
+
+    def _last_owner(self, token: bytes) -> int:
+        """Return when a number last changed hands; 0: never."""
+        stores, now = self._voice.stores, self._voice.clock()
+        found = stores.catalogue.marks([token]).get(token)
+        cutoffs = () if found is None else found.cutoffs
+        return start_of((), cutoffs, stores.verdicts.standing(), now)
 
     def _filing(self, rows: Rows, one: Known) -> NewFiling:
         row = rows[one.place]

@@ -176,6 +176,20 @@ async def test_an_ended_report_ends_its_nomination_without_a_mark_on_the_member(
     assert worst.reliability == pytest.approx(0.2)
 
 
+async def test_reports_of_a_number_with_a_new_owner_begin_anew(world) -> None:
+    number = "+9990007009"
+    (before,) = await submit(world[BANK], told("phone", number, "about the old owner"))
+    request = desk.ReassignRequest(values=[raw("phone", number)])
+    await world[CARRIER].desk.Reassign(request, timeout=TIME)
+    await world.settle()
+    (after,) = await submit(world[BANK], told("phone", number, "about the new owner"))
+
+    assert after.statement_id != before.statement_id
+    assert (await get(world[BANK], after.statement_id)).reporters == 1
+    (verdict,) = world[BANK].log.verdicts.judge([await world[BANK].token("phone", number)]).values()
+    assert sorted(term.excluded for term in verdict.terms)[0] == ""
+
+
 async def test_reports_filed_before_a_crash_are_said_when_the_next_comes(world) -> None:
     bank = world[BANK]
     intake = bank.node._reporting.reports.intake
