@@ -68,6 +68,7 @@ NO_NUMBER: Final = Refusal("KIND_NOT_MARKED", "only telephone numbers are marked
 _NO_ROWS: Final = MarkRows((), (), ())
 _PURPOSES: Final = frozenset({Purpose.VERIFICATION})
 _CUSTOMER: Final = "customer"
+_LABEL_NUMBERS: Final = frozenset(int(label) for label in MarkLabel)
 _MARK_LABEL: Final = b"tocsin/number-mark/1"
 
 
@@ -167,7 +168,7 @@ class Marks:
         for place, row in enumerate(rows):
             if not 0 < len(row.customer.strip()) <= MAX_CUSTOMER_CHARACTERS:
                 refused.setdefault(place, NO_CUSTOMER)
-            elif row.label not in set(MarkLabel):
+            elif row.label not in _LABEL_NUMBERS:
                 refused.setdefault(place, NO_LABEL)
             elif place in indicators and indicators[place].kind is not Kind.PHONE:
                 refused.setdefault(place, NO_NUMBER)
