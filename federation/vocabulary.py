@@ -541,6 +541,17 @@ class ReceiptStep(enum.IntEnum):
     RESTORED = 5
 
 
+class AmountBand(enum.IntEnum):
+    """Say how much money a measure holds, as a band. Source: DOMAIN R62."""
+
+    NOTHING = 1
+    BELOW_1000 = 2
+    BELOW_10000 = 3
+    BELOW_100000 = 4
+    BELOW_1000000 = 5
+    MORE = 6
+
+
 class Exemption(enum.IntEnum):
     """Say why a member does not execute an order."""
 

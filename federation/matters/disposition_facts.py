@@ -23,6 +23,7 @@ from federation.statements import (
     Statement,
 )
 from federation.vocabulary import (
+    AmountBand,
     AppealResult,
     Authority,
     DispositionOutcome,
@@ -59,6 +60,7 @@ class Answer:
     exemption: Exemption | None = None
     outcome: DispositionOutcome | None = None
     reverified: ReverifyResult | None = None
+    amount_band: AmountBand | None = None
 
     @property
     def is_restricting(self) -> bool:
@@ -306,7 +308,7 @@ def _with_answer(facts: DispositionFacts, member: MemberId, answer: Answer) -> D
 
 def _answered(before: Answer | None, body: DispositionReceipt, time: int) -> Answer:
     if body.step is ReceiptStep.EXECUTED:
-        return Answer(body.step, time, executed_time=time)
+        return Answer(body.step, time, executed_time=time, amount_band=body.amount_band)
     if before is not None and body.step is ReceiptStep.NOTIFIED:
         return replace(before, notified_time=time)
     if before is not None and body.step is ReceiptStep.RESTORED:

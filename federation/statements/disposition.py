@@ -20,6 +20,7 @@ from federation.statements.shape import (
     refuse,
 )
 from federation.vocabulary import (
+    AmountBand,
     AppealGround,
     AppealResult,
     Authority,
@@ -92,6 +93,7 @@ class DispositionReceipt:
     Attributes:
         exemption: Why it does not act; only where it does not.
         outcome: How the measure ended; only where it was taken back.
+        amount_band: How much money it holds; only where it is in place on an order of the police.
     """
 
     matter_id: bytes
@@ -99,6 +101,7 @@ class DispositionReceipt:
     step: ReceiptStep
     exemption: Exemption | None = None
     outcome: DispositionOutcome | None = None
+    amount_band: AmountBand | None = None
 
     def __post_init__(self) -> None:
         _check_matter(self.matter_id, self.opener)
@@ -106,6 +109,8 @@ class DispositionReceipt:
             refuse("DECISION_INVALID", "exemption", "does not fit the step")
         if (self.step is ReceiptStep.RESTORED) is (self.outcome is None):
             refuse("DECISION_INVALID", "outcome", "does not fit the step")
+        if self.amount_band is not None and self.step is not ReceiptStep.EXECUTED:
+            refuse("DECISION_INVALID", "amount_band", "does not fit the step")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from federation.vocabulary import (
+    AmountBand,
     DispositionBasis,
     DispositionReason,
     DocumentsNeeded,
@@ -216,7 +217,49 @@ def _receipt(name: str, step: ReceiptStep, owed: str, sentence: str) -> None:
                 write_order(status, as_json=as_json)
 
 
-_receipt("execute", ReceiptStep.EXECUTED, "EXECUTE", "Say that a measure is in place.")
+@dispose_command.command(
+    epilog="""What the police order about money is answered with how much of it is held, as a band;
+the sum stays here.
+
+\b
+EXAMPLES
+  tocsin dispose execute 9f2c4b1a
+  tocsin dispose execute 9f2c4b1a --amount-band below_10000
+  tocsin dispose execute --all
+"""
+)
+@click.argument("matter_id", metavar="ID", type=MATTER_ID, required=False)
+@click.option("--all", "every", is_flag=True, help="Everything in the queue that waits for it.")
+@click.option(
+    "--amount-band",
+    type=Word(AmountBand, "amount"),
+    help="How much money is held; needed on an order of the police.",
+)
+@json_option
+@pass_home
+def execute(
+    home: Home,
+    matter_id: bytes | None,
+    every: bool,
+    amount_band: AmountBand | None,
+    as_json: bool,
+) -> None:
+    """Say that a measure is in place."""
+    if every is (matter_id is not None):
+        raise RequestError("give either an ID or --all", reason="MATTER_ID_MISSING")
+    band: Any = None if amount_band is None else _number(amount_band)
+    with InsideDoor(home) as door:
+        ids = [matter_id] if matter_id is not None else _owing(door, "EXECUTE")
+        for one in ids:
+            request = wire.AnswerDispositionRequest(
+                matter_id=one,
+                step=_number(ReceiptStep.EXECUTED),
+                amount_band=band,
+            )
+            status = door.call(door.disposition.AnswerDisposition, request).status
+            write_order(status, as_json=as_json)
+
+
 _receipt("notify", ReceiptStep.NOTIFIED, "NOTIFY", "Say that the person concerned was told.")
 _receipt("restore", ReceiptStep.RESTORED, "RESTORE", "Say that a measure was taken back.")
 
@@ -395,7 +438,8 @@ def _said(part: dict[str, Any]) -> str:
         return f"executed {part['executed_time']}, notified {part['notified_time']}"
     if part["executed_time"]:
         late = ", notice is late" if part["is_late"] else ""
-        return f"executed {part['executed_time']}{late}"
+        held = f", holds {part['amount_band'].lower()}" if part["amount_band"] else ""
+        return f"executed {part['executed_time']}{held}{late}"
     if part["exemption"]:
         return f"exempt ({part['exemption'].lower()})"
     said = str(part["step"] or "no answer yet").lower()

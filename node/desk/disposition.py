@@ -22,6 +22,7 @@ from federation.statements import (
     StatementError,
 )
 from federation.vocabulary import (
+    AmountBand,
     Authority,
     DispositionBasis,
     DispositionReason,
@@ -136,7 +137,8 @@ class DispositionService(stubs.DispositionServiceServicer):
         step = read_word(ReceiptStep, request.step, "step")
         exempt = step is ReceiptStep.EXEMPT
         why = read_word(Exemption, request.exemption, "exemption") if exempt else None
-        await self._dispositions.record(standing, step, why)
+        band = read_word(AmountBand, request.amount_band, "amount") if request.amount_band else None
+        await self._dispositions.record(standing, step, why, band)
         return wire.AnswerDispositionResponse(status=await self._parts.status(standing.matter.id))
 
     async def ReverifyDisposition(  # noqa: N802  # the contract's name

@@ -77,6 +77,7 @@ def _answered(member: str, answer: Answer, *, late: bool) -> wire.DispositionPar
         outcome=answer.outcome.value if answer.outcome else 0,  # type: ignore[arg-type]
         reverified=answer.reverified.value if answer.reverified else 0,  # type: ignore[arg-type]
         is_late=late,
+        amount_band=answer.amount_band.value if answer.amount_band else 0,  # type: ignore[arg-type]
     )
 
 

@@ -18,11 +18,12 @@ from federation.errors import FederationError
 from federation.matters import IN_FORCE, Answer, AnyMatter, Kind, State, advance
 from federation.matters.disposition import DispositionMatter
 from federation.matters.restrictions import Lift, Lifts, covering, find_lifts, state_of
-from federation.measures import SHARED_BY_ALL, can_act
+from federation.measures import MEASURES, SHARED_BY_ALL, can_act
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import Body, DispositionReceipt, Statement
 from federation.vocabulary import (
+    AmountBand,
     DispositionOutcome,
     Exemption,
     LegalBasis,
@@ -161,18 +162,25 @@ class Dispositions:
                 get_log().warning("disposition.not_said", reason=error.reason)
 
     async def record(
-        self, standing: Standing, step: ReceiptStep, exemption: Exemption | None = None
+        self,
+        standing: Standing,
+        step: ReceiptStep,
+        exemption: Exemption | None = None,
+        amount_band: AmountBand | None = None,
     ) -> None:
         """Say what this member's own systems or people did about an order.
 
         Raises:
             MatterError: The matter does not allow it now; nothing was said.
-            RequestError: PROTECTED_OBJECT, SHARED_INFRASTRUCTURE or LIFTED: it must not be done.
+            RequestError: PROTECTED_OBJECT, SHARED_INFRASTRUCTURE or LIFTED: it must not be done;
+                AMOUNT_MISSING, or AMOUNT_UNEXPECTED, whether a band belongs to it or not.
         """
+        _check_amount(standing, step, amount_band)
         if step is ReceiptStep.EXECUTED:
             await asyncio.to_thread(self._require_executable, standing)
         outcome = _outcome(standing) if step is ReceiptStep.RESTORED else None
-        await self.say(standing.matter, _receipt(standing.matter, step, exemption, outcome))
+        body = _receipt(standing.matter, step, exemption, outcome, amount_band)
+        await self.say(standing.matter, body)
 
     async def say(self, matter: AnyMatter | None, body: Body) -> Statement:
         """Say something in a matter, after trying it on how the matter stands by then.
@@ -250,7 +258,9 @@ class Dispositions:
             return _receipt(matter, ReceiptStep.EXEMPT, refused)
         if standing.owed != "EXECUTE":
             return _receipt(matter, ReceiptStep.NOT_MINE)
-        return _receipt(matter, ReceiptStep.EXECUTED) if self._automatic else None
+        # How much money is held on an order of the police, a person has to say.
+        by_itself = self._automatic and not MEASURES[order.measure].by_police
+        return _receipt(matter, ReceiptStep.EXECUTED) if by_itself else None
 
     def _restore(self, standing: Standing) -> DispositionReceipt:
         return _receipt(standing.matter, ReceiptStep.RESTORED, outcome=_outcome(standing))
@@ -261,8 +271,23 @@ def _receipt(
     step: ReceiptStep,
     exemption: Exemption | None = None,
     outcome: DispositionOutcome | None = None,
+    amount_band: AmountBand | None = None,
 ) -> DispositionReceipt:
-    return DispositionReceipt(matter.id, matter.opener, step, exemption, outcome)
+    return DispositionReceipt(matter.id, matter.opener, step, exemption, outcome, amount_band)
+
+
+def _check_amount(standing: Standing, step: ReceiptStep, band: AmountBand | None) -> None:
+    """Refuse a receipt about money without its amount, and any other with one."""
+    measure = standing.matter.facts.order.measure
+    is_expected = step is ReceiptStep.EXECUTED and MEASURES[measure].by_police
+    if is_expected and band is None:
+        raise RequestError(
+            "say how much money the measure holds, as a band",
+            reason="AMOUNT_MISSING",
+            hint="tocsin dispose execute ID --amount-band below_10000",
+        )
+    if band is not None and not is_expected:
+        raise RequestError("this receipt is not about money", reason="AMOUNT_UNEXPECTED")
 
 
 def _outcome(standing: Standing) -> DispositionOutcome:

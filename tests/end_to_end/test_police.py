@@ -332,3 +332,36 @@ def test_a_trace_of_four_hops_shows_each_holder_its_own_alone(federation: Federa
     (shown,) = federation.do(POLICE, "trace", "list", "--json").rows
 
     assert shown["holders"] == members
+
+
+def order_state(federation: Federation, member: str, order_id: str) -> str:
+    outcome = federation.run(member, "dispose", "show", order_id, "--json")
+    return str(outcome.document["state"]) if outcome.code == 0 else ""
+
+
+def test_the_police_stop_a_payment_and_the_bank_says_how_much_as_a_band(
+    federation: Federation,
+) -> None:
+    account = "102100099996:6222020200112299"
+    about = ("dispose", "order", "bank_account", account, "--measure", "f_urgent_stop", "--json")
+    federation.do(OTHER, "watch", "add", "bank_account", account, "--reference", "customer-7")
+
+    refused = federation.run(FINDER, *about)
+    assert refused.code == 1, refused.err
+
+    stopped = federation.do(POLICE, *about, "--role", "mule", "--days", "2").document
+    order_id = str(stopped["matter_id"])
+    eventually(lambda: order_state(federation, OTHER, order_id) == "AUTHORISED", WAIT_SECONDS)
+
+    assert "[AMOUNT_MISSING]" in refusal(federation.run(OTHER, "dispose", "execute", order_id))
+
+    federation.do(OTHER, "dispose", "execute", order_id, "--amount-band", "below_10000")
+    eventually(lambda: order_state(federation, POLICE, order_id) == "EXECUTED", WAIT_SECONDS)
+    shown = federation.do(POLICE, "dispose", "show", order_id, "--json").document
+    (part,) = (one for one in shown["parts"] if one["member"] == OTHER)
+
+    assert part["amount_band"] == "BELOW_10000"
+
+    federation.do(POLICE, "dispose", "lift", order_id)
+    eventually(lambda: order_state(federation, OTHER, order_id) == "LIFTED", WAIT_SECONDS)
+    federation.do(OTHER, "dispose", "restore", order_id)

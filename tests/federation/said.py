@@ -74,6 +74,7 @@ from federation.statements import (
 from federation.vocabulary import (
     AgeBand,
     AlarmKind,
+    AmountBand,
     AppealGround,
     AppealResult,
     Authority,
@@ -526,6 +527,9 @@ EXAMPLES = [
     order(),
     order(basis=DispositionBasis.CHARTER, basis_id=b"", subject_role=SubjectRole.UNSPECIFIED),
     DispositionReceipt(ORDER, COORDINATOR, ReceiptStep.EXECUTED),
+    DispositionReceipt(
+        ORDER, COORDINATOR, ReceiptStep.EXECUTED, amount_band=AmountBand.BELOW_10000
+    ),
     DispositionReceipt(ORDER, COORDINATOR, ReceiptStep.EXEMPT, Exemption.PROTECTED_OBJECT),
     DispositionReceipt(
         ORDER, COORDINATOR, ReceiptStep.RESTORED, outcome=DispositionOutcome.LIFTED_APPEAL

@@ -429,6 +429,46 @@ RECEIPT_STEP_RESTORED: ReceiptStep.ValueType  # 5
 """The measure was taken back."""
 Global___ReceiptStep: _TypeAlias = ReceiptStep  # noqa: Y015
 
+class _AmountBand:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AmountBandEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AmountBand.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AMOUNT_BAND_UNSPECIFIED: _AmountBand.ValueType  # 0
+    """Never sent, always refused."""
+    AMOUNT_BAND_NOTHING: _AmountBand.ValueType  # 1
+    """Nothing was left."""
+    AMOUNT_BAND_BELOW_1000: _AmountBand.ValueType  # 2
+    """Below 1,000 yuan or their worth."""
+    AMOUNT_BAND_BELOW_10000: _AmountBand.ValueType  # 3
+    """Below 10,000."""
+    AMOUNT_BAND_BELOW_100000: _AmountBand.ValueType  # 4
+    """Below 100,000."""
+    AMOUNT_BAND_BELOW_1000000: _AmountBand.ValueType  # 5
+    """Below 1,000,000."""
+    AMOUNT_BAND_MORE: _AmountBand.ValueType  # 6
+    """1,000,000 and more."""
+
+class AmountBand(_AmountBand, metaclass=_AmountBandEnumTypeWrapper):
+    """How much money a measure holds, as a band: the sum itself stays with the bank (R62)."""
+
+AMOUNT_BAND_UNSPECIFIED: AmountBand.ValueType  # 0
+"""Never sent, always refused."""
+AMOUNT_BAND_NOTHING: AmountBand.ValueType  # 1
+"""Nothing was left."""
+AMOUNT_BAND_BELOW_1000: AmountBand.ValueType  # 2
+"""Below 1,000 yuan or their worth."""
+AMOUNT_BAND_BELOW_10000: AmountBand.ValueType  # 3
+"""Below 10,000."""
+AMOUNT_BAND_BELOW_100000: AmountBand.ValueType  # 4
+"""Below 100,000."""
+AMOUNT_BAND_BELOW_1000000: AmountBand.ValueType  # 5
+"""Below 1,000,000."""
+AMOUNT_BAND_MORE: AmountBand.ValueType  # 6
+"""1,000,000 and more."""
+Global___AmountBand: _TypeAlias = AmountBand  # noqa: Y015
+
 class _Exemption:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -726,6 +766,7 @@ class DispositionReceipt(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     EXEMPTION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    AMOUNT_BAND_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
     """Required. Id of the order's statement, 16 bytes."""
     opener: _builtins.str
@@ -736,6 +777,8 @@ class DispositionReceipt(_message.Message):
     """Why it does not act; only then."""
     outcome: Global___DispositionOutcome.ValueType
     """How the measure ended; only where it was taken back."""
+    amount_band: Global___AmountBand.ValueType
+    """How much money it holds; only of a measure on an order of the police, once it is in place."""
     def __init__(
         self,
         *,
@@ -744,10 +787,11 @@ class DispositionReceipt(_message.Message):
         step: Global___ReceiptStep.ValueType = ...,
         exemption: Global___Exemption.ValueType = ...,
         outcome: Global___DispositionOutcome.ValueType = ...,
+        amount_band: Global___AmountBand.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exemption", b"exemption", "matter_id", b"matter_id", "opener", b"opener", "outcome", b"outcome", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_band", b"amount_band", "exemption", b"exemption", "matter_id", b"matter_id", "opener", b"opener", "outcome", b"outcome", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -179,22 +179,26 @@ class AnswerDispositionRequest(_message.Message):
     MATTER_ID_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     EXEMPTION_FIELD_NUMBER: _builtins.int
+    AMOUNT_BAND_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
     """Required. The order's id, or the first 4 bytes or more."""
     step: _disposition_pb2.ReceiptStep.ValueType
     """Required. What it did."""
     exemption: _disposition_pb2.Exemption.ValueType
     """Why it does not act; only then."""
+    amount_band: _disposition_pb2.AmountBand.ValueType
+    """How much money the measure holds; required of one on an order of the police that is in place."""
     def __init__(
         self,
         *,
         matter_id: _builtins.bytes = ...,
         step: _disposition_pb2.ReceiptStep.ValueType = ...,
         exemption: _disposition_pb2.Exemption.ValueType = ...,
+        amount_band: _disposition_pb2.AmountBand.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exemption", b"exemption", "matter_id", b"matter_id", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_band", b"amount_band", "exemption", b"exemption", "matter_id", b"matter_id", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,6 +498,7 @@ class DispositionPart(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     REVERIFIED_FIELD_NUMBER: _builtins.int
     IS_LATE_FIELD_NUMBER: _builtins.int
+    AMOUNT_BAND_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     step: _disposition_pb2.ReceiptStep.ValueType
@@ -506,6 +511,8 @@ class DispositionPart(_message.Message):
     """How the new verification came out."""
     is_late: _builtins.bool
     """Whether its step is late."""
+    amount_band: _disposition_pb2.AmountBand.ValueType
+    """How much money the measure holds there."""
     @_builtins.property
     def answered_time(self) -> _timestamp_pb2.Timestamp:
         """When it answered."""
@@ -535,10 +542,11 @@ class DispositionPart(_message.Message):
         outcome: _disposition_pb2.DispositionOutcome.ValueType = ...,
         reverified: _disposition_pb2.ReverifyResult.ValueType = ...,
         is_late: _builtins.bool = ...,
+        amount_band: _disposition_pb2.AmountBand.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answered_time", b"answered_time", "executed_time", b"executed_time", "notified_time", b"notified_time", "restored_time", b"restored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_time", b"answered_time", "executed_time", b"executed_time", "exemption", b"exemption", "is_late", b"is_late", "member", b"member", "notified_time", b"notified_time", "outcome", b"outcome", "restored_time", b"restored_time", "reverified", b"reverified", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_band", b"amount_band", "answered_time", b"answered_time", "executed_time", b"executed_time", "exemption", b"exemption", "is_late", b"is_late", "member", b"member", "notified_time", b"notified_time", "outcome", b"outcome", "restored_time", b"restored_time", "reverified", b"reverified", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
