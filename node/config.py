@@ -47,7 +47,7 @@ SETTINGS: tuple[Setting, ...] = (
         "dispose",
         "queue",
         "queue|automatic",
-        "Whether orders about own subjects wait for `tocsin dispose`, or systems follow the log.",
+        "Whether orders about own subjects wait for people, or systems follow the log.",
     ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
 )
