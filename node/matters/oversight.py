@@ -6,19 +6,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from federation.matters import AnyMatter
+from federation.authorisation import may_say
+from federation.matters import AnyMatter, Refused
 from federation.names import MemberId
 from node.alarms import Alarms
 from node.matters.book import BookedMatter, MatterBook, Wanted
+from node.speaker import name_bodies
 from node.telemetry import get_log
 
 LOOK_SECONDS: Final = 5.0
 """Seconds between two looks at the clock: what is due is due in minutes at least."""
 MAX_TOLD: Final = 65_536
 """Late matters remembered as told, about 10 MiB; the private store knows all alarms."""
-
-# Whether a role may say such a body at all is judged where a log is read.
-_JUDGED_ELSEWHERE: Final = "ROLE_NOT_ALLOWED"
 
 
 class Oversight:
@@ -48,11 +47,19 @@ class Oversight:
     async def _tell_refusals(self, booked: BookedMatter) -> None:
         """Tell what a member may never say here; what may still count is no offence."""
         for refused in booked.refused:
-            error = refused.error
-            if refused.member != self._me and not error.waits and error.reason != _JUDGED_ELSEWHERE:
+            if refused.member != self._me and self._is_offence(refused):
                 await self._alarms.matter_refused(
-                    refused.member, refused.statement.id, error.reason
+                    refused.member, refused.statement.id, refused.error.reason
                 )
+
+    def _is_offence(self, refused: Refused) -> bool:
+        statement, error = refused.statement, refused.error
+        if error.reason != "ROLE_NOT_ALLOWED":
+            return not error.waits
+        # Whether a role may say such a body at all is judged where a log is read; and of a member
+        # that the charter here does not know, a newer charter may say more.
+        roles = self._book.roles(refused.member, statement.issued_time)
+        return all(may_say(roles, name) for name in name_bodies({type(statement.body)}))
 
     async def _tell_delay(self, matter: AnyMatter) -> None:
         parties = matter.procedure.parties(matter.facts)

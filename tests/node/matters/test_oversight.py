@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from federation.statements import TrainingApproval, TrainingStage
-from federation.vocabulary import AlarmKind, ModelStage, TrainingDecision
+from federation.statements import NoticeStep, ProblemNotice, TrainingApproval, TrainingStage
+from federation.vocabulary import AlarmKind, ModelStage, NoticeAction, TrainingDecision
 from node.matters.oversight import Oversight
-from tests.federation.duty_world import adopt, attest
+from tests.federation.duty_world import adopt, attest, withdraw
 from tests.federation.organisations import BANK, COORDINATOR
 from tests.federation.said import DAY, NOW, duty, opaque, plan
 from tests.node.matters.heard import COORD, ME, OTHER, THIRD, Node
 
 ITEM = duty(period_seconds=30 * DAY, first_due_time=NOW + 30 * DAY)
 RED = ITEM.first_due_time + ITEM.grace_seconds + 1
-DUTY = opaque("duty")
+DUTY, NOTICE = opaque("duty"), opaque("notice")
 PLAN = plan(rounds=1)
 
 
@@ -100,6 +100,18 @@ async def test_a_statement_that_breaks_a_rule_for_good_raises_one_alarm_whatever
         ("STATEMENT_REFUSED", OTHER, "ROW_CAP_EXCEEDED"),
     }
     assert len(bank.raised()) == 2
+
+
+async def test_a_step_that_is_another_roles_is_an_offence_and_a_body_is_judged_elsewhere(bank):
+    notice = ProblemNotice(ME, "CHECKS_MISSING", opaque("finding", 32), NOW + 30 * DAY)
+    bank.hear(COORD, notice, ITEM, ids=[NOTICE, DUTY])
+    for action in (NoticeAction.REPLIED, NoticeAction.RECTIFIED):
+        bank.hear(ME, NoticeStep(NOTICE, COORD, action, opaque("paper", 32)))
+    bank.hear(OTHER, NoticeStep(NOTICE, COORD, NoticeAction.CLOSED))
+    bank.hear(OTHER, withdraw(DUTY, COORD))
+    await bank.oversight.look()
+
+    assert [(one.member, one.reason) for one in bank.raised()] == [(OTHER, "ROLE_NOT_ALLOWED")]
 
 
 async def test_what_others_statements_may_still_allow_is_no_offence(bank):
