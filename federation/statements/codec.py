@@ -192,7 +192,7 @@ def _reader(field: dataclasses.Field[Any], hint: Any) -> _Read | None:
         return _enum_reader(name, base, optional=optional)
     if base is MemberId:
         return lambda _message, text: _parse_member(name, text)
-    if base is str and field.default:
+    if base is str and field.default not in ("", dataclasses.MISSING):
         default = field.default
         return lambda _message, text: text or default
     return None
@@ -258,7 +258,7 @@ def _enum_reader(name: str, kind: enum.EnumMeta, *, optional: bool) -> _Read:
     return read
 
 
-def _tuple_reader(name: str, item: type[Any]) -> _Read:
+def _tuple_reader(name: str, item: Any) -> _Read:
     if item is MemberId:
         return lambda _message, texts: tuple(_parse_member(name, text) for text in texts)
     if isinstance(item, enum.EnumMeta):

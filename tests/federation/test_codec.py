@@ -18,6 +18,7 @@ from federation.statements import (
     MetricValue,
     Statement,
     StatementError,
+    SumLabels,
     SumPartial,
     UnknownBody,
     decode_body,
@@ -26,7 +27,7 @@ from federation.statements import (
     encode_statement,
 )
 from federation.statements import error as error_module
-from tests.federation.said import EXAMPLES, NOW, nomination, opaque, said, sighting, statements
+from tests.federation.said import EXAMPLES, NOW, SUM, nomination, opaque, said, sighting, statements
 from tocsin.v1 import statement_pb2
 
 REASONS = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", error_module.StatementError.__doc__)) | {"ACCEPTED"}
@@ -311,3 +312,11 @@ def test_no_error_repeats_the_value_that_it_refuses():
 
         assert "138" not in shown
         assert "9558" not in shown
+
+
+def test_a_text_that_is_left_out_is_refused_where_the_body_has_no_other():
+    message = statement_pb2.Statement()
+    message.MergeFromString(encode_statement(said(SumLabels(SUM, "KINDS", opaque("labels")))))
+    message.sum_labels.ClearField("source")
+
+    assert outcome(message.SerializeToString()) == "REASON_INVALID"
