@@ -265,7 +265,8 @@ def _tuple_reader(name: str, item: Any) -> _Read:
         read = _enum_reader(name, item, optional=False)
         return lambda message, numbers: tuple(read(message, one) for one in numbers)
     if dataclasses.is_dataclass(item):
-        decode, _encode = _compile_body(item)
+        kind: type[Any] = item  # type: ignore[assignment]  # an annotation names the class
+        decode, _encode = _compile_body(kind)
         return lambda _message, items: tuple(decode(each) for each in items)
     return lambda _message, items: tuple(items)
 

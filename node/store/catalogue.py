@@ -168,8 +168,9 @@ class Catalogue:
     def root(self, as_of: int) -> bytes:
         """Return the catalogue root: the same on every node that holds the same logs."""
         with self._store.read() as reader:
-            tables = [reader.rows(table) for table in (EVIDENCE, CUTOFF, PROTECTION)]
-            return catalogue_root(*tables, as_of, reader.rows(MATTER))
+            evidence, cutoffs = reader.rows(EVIDENCE), reader.rows(CUTOFF)
+            protections, said = reader.rows(PROTECTION), reader.rows(MATTER)
+            return catalogue_root(evidence, cutoffs, protections, as_of, said)
 
     def token_count(self) -> int:
         """Return how many tokens there is evidence about."""
