@@ -121,9 +121,8 @@ def label_at(federation: Federation, member: str, token: bytes) -> SubjectLabel:
     return label_subject(subject, rule, Standing(roles, {}), int(time.time()) + 1)
 
 
-def test_16_a_clue_is_handed_over_and_only_the_police_designate(
-    federation: Federation, tmp_path: Path
-) -> None:
+def hand_a_clue_over(federation: Federation, tmp_path: Path) -> None:
+    """Take a clue from its finder to the police and back, and read its label."""
     evidence = tmp_path / "calls.csv"
     evidence.write_text("hour,calls\n22,600\n", encoding="utf-8")
     created = federation.do(
@@ -189,9 +188,8 @@ def test_16_a_clue_is_handed_over_and_only_the_police_designate(
     assert label is SubjectLabel.POSITIVE
 
 
-def test_16_only_the_police_designate_and_a_forged_designation_counts_nowhere(
-    federation: Federation,
-) -> None:
+def designate_and_forge(federation: Federation) -> None:
+    """Let all try to designate, one by force; let the police designate and lift."""
     options = ("--fraud-type", "loan", "--case", "2026-0412")
 
     for member in (FINDER, OTHER, FORGER):
@@ -232,6 +230,13 @@ def test_16_only_the_police_designate_and_a_forged_designation_counts_nowhere(
     eventually(lambda: federation.band(OTHER, "phone", NUMBER) != "VERY_HIGH", WAIT_SECONDS)
 
     assert federation.do(OTHER, "designation", "list", "--json").rows == []
+
+
+def test_16_a_clue_goes_to_the_police_who_alone_designate_and_its_outcome_is_a_label(
+    federation: Federation, tmp_path: Path
+) -> None:
+    hand_a_clue_over(federation, tmp_path)
+    designate_and_forge(federation)
 
 
 def test_23_what_rests_on_a_report_of_suspicious_transactions_is_refused(
