@@ -215,6 +215,7 @@ class Consents:
         left = policy.budget_millionths - self.ledger.spent(source.name)
         return BudgetError.reason if epsilon > left else ""
 
+
 def _require_source(policy: TrainingPolicy, plan: TrainingPlan) -> DataSource:
     source = policy.source_for(plan)
     if source is None:

@@ -77,10 +77,7 @@ class Subjects:
             )
             for token in tokens
         }
-        found = {
-            token: label_subject(about[token], rule, standing, now)
-            for token in tokens
-        }
+        found = {token: label_subject(about[token], rule, standing, now) for token in tokens}
         return {one.place: found[one.token] for one in known}
 
 
