@@ -131,6 +131,12 @@ def can_act(roles: frozenset[Role], measure: Measure) -> bool:
     return bool(roles & MEASURES[measure].actors)
 
 
+def holds_money(measure: Measure) -> bool:
+    """Say whether a bank carries it out on a police order, so that an amount belongs to it."""
+    rule = MEASURES[measure]
+    return rule.by_police and rule.actors == _BANK
+
+
 def fits(measure: Measure, kind: Kind) -> bool:
     """Say whether a measure can be ordered about this kind of indicator."""
     return kind in MEASURES[measure].kinds

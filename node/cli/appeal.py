@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from federation.vocabulary import AppealGround, AppealResult
@@ -11,6 +13,7 @@ from node.cli.dispose import MATTER_ID, write_order
 from node.cli.document import describe, optional_time
 from node.cli.option import json_option, pass_home
 from node.cli.output import json_object, say, table
+from node.cli.table_file import STANDARD_INPUT
 from node.cli.word import Word
 from node.errors import RequestError
 from node.home import Home
@@ -40,6 +43,7 @@ the person stays on this node: it is made into no token, said to nobody and neve
 EXAMPLES
   tocsin appeal file phone +8613000000000 --ground new_owner
   tocsin appeal file phone +8613000000000 --ground harmless_use --contact +8613000000001
+  tocsin appeal file phone +8613000000000 --ground new_owner --contact - < contact.txt
   tocsin appeal file --order 9f2c4b1a --ground identity_proven --json
 """,
 )
@@ -49,7 +53,11 @@ EXAMPLES
 @click.option(
     "--ground", type=Word(AppealGround, "ground"), required=True, help="What the appeal rests on."
 )
-@click.option("--contact", default="", help="How to reach the person; kept on this node alone.")
+@click.option(
+    "--contact",
+    default="",
+    help="How to reach the person, kept on this node alone; - reads it from standard input.",
+)
 @click.option(
     "--contact-kind", default="phone", show_default=True, help="Kind of the contact, such as email."
 )
@@ -68,6 +76,8 @@ def file_appeal(
     """File an appeal on behalf of a person concerned."""
     if bool(value) is bool(matter_id):
         raise RequestError("give either KIND VALUE or --order", reason="SUBJECT_MISSING")
+    if contact == STANDARD_INPUT:  # arguments can be seen by other users of this machine
+        contact = sys.stdin.readline().strip()
     request = wire.FileAppealRequest(
         subject=desk_wire.RawIndicator(kind=kind, value=value) if value else None,
         matter_id=matter_id,

@@ -76,7 +76,7 @@ def _build_parts(core: Core, log: LogSide, tokeniser: Tokeniser) -> DispositionP
         log.matters,
         log.speaker,
         core.private,
-        Guard(log.verdicts, log.catalogue, core.private, intake, core.pad),
+        Guard(log.verdicts, log.catalogue, core.private, intake, core.pad, core.epoch),
         wall_clock,
         automatic=core.config.dispose == "automatic",
     )

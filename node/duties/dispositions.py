@@ -18,7 +18,7 @@ from federation.errors import FederationError
 from federation.matters import IN_FORCE, Answer, AnyMatter, Kind, State, advance
 from federation.matters.disposition import DispositionMatter
 from federation.matters.restrictions import Lift, Lifts, covering, find_lifts, state_of
-from federation.measures import MEASURES, SHARED_BY_ALL, can_act
+from federation.measures import SHARED_BY_ALL, can_act, holds_money
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import Body, DispositionReceipt, Statement
@@ -259,7 +259,7 @@ class Dispositions:
         if standing.owed != "EXECUTE":
             return _receipt(matter, ReceiptStep.NOT_MINE)
         # How much money is held on an order of the police, a person has to say.
-        by_itself = self._automatic and not MEASURES[order.measure].by_police
+        by_itself = self._automatic and self.guard.is_complete and not holds_money(order.measure)
         return _receipt(matter, ReceiptStep.EXECUTED) if by_itself else None
 
     def _restore(self, standing: Standing) -> DispositionReceipt:
@@ -279,7 +279,7 @@ def _receipt(
 def _check_amount(standing: Standing, step: ReceiptStep, band: AmountBand | None) -> None:
     """Refuse a receipt about money without its amount, and any other with one."""
     measure = standing.matter.facts.order.measure
-    is_expected = step is ReceiptStep.EXECUTED and MEASURES[measure].by_police
+    is_expected = step is ReceiptStep.EXECUTED and holds_money(measure)
     if is_expected and band is None:
         raise RequestError(
             "say how much money the measure holds, as a band",

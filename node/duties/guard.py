@@ -29,24 +29,44 @@ class Guard:
         private: PrivateStore,
         intake: Intake,
         pad: Callable[[], int],
+        epoch: Callable[[], int],
     ) -> None:
         self._verdicts = verdicts
         self._catalogue = catalogue
         self._private = private
         self._intake = intake
         self._pad = pad
+        self._epoch = epoch
         self._local: dict[tuple[int, str], bytes] = {}
+        self._local_epoch = 0
+        self._is_complete = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole own list is known by token: until then nothing is done by itself."""
+        return self._is_complete
 
     async def refresh(self) -> None:
         """Make tokens of what came to the own list: orders of others name nothing else."""
         listed = await asyncio.to_thread(self._private.list_protected, MAX_LOCAL)
+        if not listed:
+            self._local, self._is_complete = {}, True
+            return
+        try:
+            await self._learn_all(listed)
+        except NodeError as error:  # the holders cannot be reached now
+            self._is_complete = False
+            get_log().warning("guard.not_refreshed", reason=error.reason)
+        else:
+            self._is_complete = True
+
+    async def _learn_all(self, listed: list[tuple[int, str]]) -> None:
+        if self._epoch() != self._local_epoch:  # the same values have other tokens
+            self._local, self._local_epoch = {}, self._epoch()
         self._local = {value: self._local[value] for value in listed if value in self._local}
         new = [value for value in listed if value not in self._local]
-        try:
-            for start in range(0, len(new), MAX_ROWS):
-                await self._learn(new[start : start + MAX_ROWS])
-        except NodeError as error:  # the holders cannot be reached now
-            get_log().warning("guard.not_refreshed", reason=error.reason)
+        for start in range(0, len(new), MAX_ROWS):
+            await self._learn(new[start : start + MAX_ROWS])
 
     def refusal(self, token: bytes, indicator: Indicator | None = None) -> Exemption | None:
         """Return why an object must be left alone; None: it need not be. Blocking.

@@ -11,7 +11,7 @@ import pytest
 
 from node.sandbox import Sandbox
 from tests.end_to_end.conftest import CHEAP
-from tests.end_to_end.members import Federation, eventually
+from tests.end_to_end.members import Federation, eventually, run_command
 
 MEMBERS = ("coord", "carrier-a", "bank-x", "net-p")
 # Systems of these follow the log by themselves; at carrier-a people work through the queue.
@@ -160,8 +160,8 @@ def test_08_a_lift_frees_a_person_everywhere_and_no_contact_is_scored(
             SOON,
         )
 
-    contact = ("--contact", SPOUSE, "--ground", "new_owner", "--json")
-    appealed = federation.do("net-p", "appeal", "file", "phone", DOCTOR, *contact).rows
+    words = ("appeal", "file", "phone", DOCTOR, "--contact", "-", "--ground", "new_owner", "--json")
+    appealed = run_command(federation.home("net-p"), *words, give=f"{SPOUSE}\n").rows
 
     assert {one["matter_id"] for one in appealed} == {one["matter_id"] for one in orders}
     assert {one["state"] for one in appealed} == {"APPEALED"}

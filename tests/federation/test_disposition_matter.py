@@ -13,7 +13,7 @@ from federation.matters.disposition_facts import (
     MAX_TERM_SECONDS,
     RESTORE_SECONDS,
 )
-from federation.measures import MEASURES, RESTRICTABLE, fits, restricts
+from federation.measures import MEASURES, RESTRICTABLE, fits, holds_money, restricts
 from federation.roles import INDUSTRY, Role
 from federation.statements import StatementError
 from federation.vocabulary import (
@@ -156,6 +156,13 @@ def test_no_measure_is_about_an_organisation_and_each_prefix_has_its_actors():
         assert rule.actors <= INDUSTRY
         assert bool(rule.kinds) is bool(rule.actors)
         assert rule.actors or not rule.restricts
+
+
+def test_an_amount_belongs_to_what_a_bank_does_for_the_police():
+    money = {Measure.F_URGENT_STOP, Measure.F_FREEZE, Measure.F_UNFREEZE, Measure.F_RETURN}
+
+    assert {measure for measure in Measure if holds_money(measure)} == money
+    assert MEASURES[Measure.T_SHUTDOWN].by_police
 
 
 @pytest.mark.parametrize("seconds", [0, -DAY, MAX_TERM_SECONDS + 1])
