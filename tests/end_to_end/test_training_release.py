@@ -105,6 +105,7 @@ def shown(federation: Federation, member: str, digest: str) -> dict[str, Any]:
     return federation.do(member, "train", "show", digest, "--json").document
 
 
+@pytest.mark.slow
 def test_a_model_goes_from_its_run_to_release_and_back_and_never_without_its_papers(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:

@@ -165,6 +165,7 @@ def runner_of(digest: str) -> int:
     raise AssertionError("no process runs the plan")
 
 
+@pytest.mark.slow
 def test_a_killed_runner_is_made_again_and_goes_on(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
@@ -222,6 +223,7 @@ def test_three_members_train_and_every_node_sees_it(
     )
 
 
+@pytest.mark.slow
 def test_a_killed_member_is_left_out_at_once_and_is_back_in_a_later_round(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:

@@ -319,6 +319,7 @@ def test_a_model_s_word_never_stands_in_a_person_s_place(
     assert federation.band(SCORER, "phone", number) == "HIGH"
 
 
+@pytest.mark.slow
 def test_a_second_model_tries_itself_in_the_shadow_is_released_and_rolled_back(
     federation: Federation, first: str, schema: FeatureSchema, subjects: Path, tmp_path: Path
 ) -> None:

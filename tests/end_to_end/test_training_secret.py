@@ -160,6 +160,7 @@ def test_without_one_holder_rounds_go_on_and_say_that_nobody_measured(
     assert status(federation, COORDINATOR, digest)["round"] == 6
 
 
+@pytest.mark.slow
 def test_a_killed_member_costs_its_round_and_goes_on_when_it_is_back(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
