@@ -196,7 +196,7 @@ def _is_after_term(facts: DispositionFacts, _member: MemberId, said: Statement) 
 
 
 def _is_lifted_elsewhere(_facts: DispositionFacts, _member: MemberId, said: Statement) -> bool:
-    return _body(said).outcome in LIFTS - {DispositionOutcome.LIFTED_TERM}
+    return _body(said).outcome in ELSEWHERE
 
 
 def _is_last(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
@@ -230,6 +230,8 @@ LIFTS: Final = frozenset(
     }
 )
 """Outcomes with which a measure is taken back."""
+ELSEWHERE: Final = LIFTS - {DispositionOutcome.LIFTED_TERM}
+"""Outcomes that say that another lift covers the subject."""
 
 MEASURE_FITS: Final = Rule(
     "MEASURE_UNFIT", "the measure is one for this kind of indicator", _measure_fits
@@ -275,7 +277,8 @@ def absorb(facts: DispositionFacts, member: MemberId, said: Statement) -> Dispos
         since = 0 if waits else time
         return replace(facts, opener=member, order_time=time, authorised_time=since)
     if isinstance(body, DispositionReceipt):
-        return _with_answer(facts, member, _answered(facts.answers.get(member), body, time))
+        facts = _with_answer(facts, member, _answered(facts.answers.get(member), body, time))
+        return _lifted_elsewhere(facts, member, body, time)
     if isinstance(body, DispositionReverify):
         return _reverified(facts, member, body, time)
     if isinstance(body, Appeal):
@@ -291,6 +294,17 @@ def absorb(facts: DispositionFacts, member: MemberId, said: Statement) -> Dispos
         if body.decision is OrderDecision.LIFT:
             return lifted(facts, member, time, DispositionOutcome.LIFTED_DECISION)
     return facts
+
+
+def _lifted_elsewhere(
+    facts: DispositionFacts, member: MemberId, body: DispositionReceipt, time: int
+) -> DispositionFacts:
+    """Record the lift of another order when the last member took the measure back for it."""
+    elsewhere = body.step is ReceiptStep.RESTORED and body.outcome in ELSEWHERE
+    answered = facts.answers.keys() >= set(facts.order.members)
+    if not elsewhere or body.outcome is None or facts.restricting or not answered:
+        return facts
+    return lifted(facts, member, time, body.outcome)
 
 
 def lifted(

@@ -331,6 +331,14 @@ def test_a_lift_wins_whatever_else_is_said_and_in_whatever_order_it_arrives(stor
     assert matter.state_at(NOW + 10 * MAX_TERM_SECONDS) is State.LIFTED
 
 
+def test_the_last_to_take_a_measure_back_for_another_lift_ends_the_order_for_good():
+    matter = after(ORDER, (A, receipt(EXECUTED)), (B, receipt(EXEMPT)), (A, receipt(RESTORED)))
+
+    assert matter.state is State.LIFTED
+    assert matter.facts.lift is DispositionOutcome.LIFTED_APPEAL
+    assert matter.state_at(NOW + 10 * MAX_TERM_SECONDS) is State.LIFTED
+
+
 def test_no_state_that_restricts_is_without_a_way_out():
     table = PROCEDURES[Kind.DISPOSITION].table
     for state in IN_FORCE:
