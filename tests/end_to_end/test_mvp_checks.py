@@ -1,13 +1,16 @@
 """The 24 checks of the whole, one test each, numbered as in the domain reference, on real nodes.
 
-One federation of nine nodes lives through all of them in order: three carriers, two banks, two
-internet firms, the coordinator and a query partner; and a second partner to compare with.
+Here are those that need all nine nodes: three carriers, two banks, two internet firms, the
+coordinator and a query partner live through them in order. The checks of single duties stand with
+their duty's other tests, numbered alike (``pytest -k test_14``), so that two processes share them;
+``tests/contract/test_check_numbers.py`` holds that none of the 24 is missing.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import secrets
 import sqlite3
 import subprocess
 import time
@@ -18,6 +21,10 @@ from typing import Any
 
 import pytest
 
+from federation.names import MemberId
+from federation.vocabulary import Purpose
+from node.peer_error import PeerCallError
+from tests.contract.test_outside_fields import ALLOWED, FILES, violations
 from tests.end_to_end.callers import ask, calling, expired_leaf, refusal
 from tests.end_to_end.members import (
     Federation,
@@ -27,6 +34,8 @@ from tests.end_to_end.members import (
     running_federation,
     write_lines,
 )
+from tocsin.v1 import lookup_service_pb2 as wire
+from tocsin.v1.lookup_service_pb2_grpc import LookupServiceStub
 
 CARRIERS = ("carrier-a", "carrier-b", "carrier-c")
 BANKS = ("bank-x", "bank-y")
@@ -481,6 +490,31 @@ def test_20_logs_prove_themselves_and_an_edited_history_is_found(federation: Fed
     assert found.code == 1
     assert unsound
     assert federation.do("bank-y", "log", "verify", "--json").rows
+
+
+async def test_23_no_field_holds_what_is_never_shared_and_no_purpose_gets_no_answer(
+    federation: Federation,
+) -> None:
+    assert violations(FILES, ALLOWED) == []
+
+    async def look_up(purpose: int) -> list[Any]:
+        request = wire.LookupRequest(tokens=[secrets.token_bytes(16)], purpose=purpose)
+        async with calling(federation, "bank-y") as peers:
+            service = MemberId("carrier-a")
+            answer = await peers.call(
+                service, lambda channel: LookupServiceStub(channel).Lookup, request, 20.0
+            )
+        return list(answer.verdicts)
+
+    assert len(await look_up(Purpose.CHECK)) == 1
+
+    with pytest.raises(PeerCallError) as missing:
+        await look_up(0)
+    with pytest.raises(PeerCallError) as other:
+        await look_up(Purpose.TRAINING)
+
+    assert missing.value.reason == "PURPOSE_MISSING"
+    assert other.value.reason == "PURPOSE_NOT_ALLOWED"
 
 
 def test_24_without_the_coordinator_the_members_go_on(federation: Federation) -> None:
