@@ -30,6 +30,7 @@ from federation.statements import decode_statement
 from federation.statements.shape import MAX_TIME
 from node.errors import RequestError
 from node.store.catalogue import Catalogue, MatterName
+from node.telemetry import describe_error, get_log
 
 LEAST_PREFIX_BYTES: Final = 4
 """Bytes of an id that name a matter: less is a slip of the hand, not a choice."""
@@ -181,13 +182,16 @@ class MatterBook:
             self._charter_version = version
             names = set(self._catalogue.matter_counts())
         for name in names:
-            self._book(name)
+            try:
+                self._book(name)
+            except Exception as error:  # one matter must not take the others along
+                get_log().error("matter.not_folded", kind=name.kind, **describe_error(error))
 
     def _book(self, name: MatterName) -> None:
+        folded = self._fold(name)  # first: where it cannot be folded, what was known stays
         known = self._entries.pop(name, None)
         if known is not None:
             del self._queue[bisect_left(self._queue, _place(name, known.matter))]
-        folded = self._fold(name)
         if folded.matter is not None:  # else what opens it has not arrived yet, or never counted
             matter = folded.matter
             count = len(folded.steps)

@@ -8,10 +8,11 @@ import pytest
 
 from federation.matters import Kind, State
 from federation.statements import TrainingApproval, TrainingStage
+from federation.views import fold
 from federation.vocabulary import ModelStage, TrainingDecision
 from node.errors import RequestError
-from node.matters.book import Wanted
-from tests.federation.said import DAY, NOW, plan
+from node.matters.book import MatterBook, Wanted
+from tests.federation.said import DAY, NOW, opaque, plan, said
 from tests.node.matters.heard import COORD, ME, OTHER, THIRD, Node
 
 FIRST = plan(rounds=1)
@@ -126,6 +127,22 @@ def test_the_history_has_what_was_refused_with_the_rules_name(node):
     assert steps[-1].error is not None
     assert steps[-1].error.reason == "TRANSITION_NOT_ALLOWED"
     assert [one.member for one in booked.refused] == [THIRD]
+
+
+def test_a_matter_that_cannot_be_folded_leaves_the_others_as_they_are(node):
+    node.hear(COORD, FIRST, SOONER)
+    assert queue(node) == [SOONER.digest(), FIRST.digest()]
+
+    approval = said(approve(SOONER), id=opaque("broken"), issued_time=NOW)
+    with node.store.write() as writer:
+        writer.apply(fold(OTHER, 0, b"no statement", approval))
+    node.hear(COORD, LATER)
+
+    assert queue(node) == [SOONER.digest(), FIRST.digest(), LATER.digest()]
+
+    anew = MatterBook(node.catalogue, lambda: node.charter)
+
+    assert ids(anew.queue(Wanted(), NOW)) == [FIRST.digest(), LATER.digest()]
 
 
 def test_a_store_tells_followers_of_the_matters_that_changed(node):
