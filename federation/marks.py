@@ -26,6 +26,8 @@ from federation.weighing import Standing, has_say
 LEAST_BAND: Final = CountBand.SOME
 LEAST_REPORTERS: Final = least_of(LEAST_BAND)
 """Reporters below whom nothing is shown: with fewer, neighbours could guess who complained."""
+MEMBER_REPORTERS: Final = LEAST_REPORTERS // 2
+"""Reporters that one member adds to a sum at most: one alone, and others' noise, show nothing."""
 GONE_REPORTERS: Final = LEAST_REPORTERS / 2
 """What a faded mark must still stand for: a band is kept until half is left."""
 DAY_SECONDS: Final = 86_400

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from federation.marks import DAY_SECONDS, LABELS, SOURCE_NAME, subject_of
+from federation.marks import DAY_SECONDS, LABELS, MEMBER_REPORTERS, SOURCE_NAME, subject_of
 from federation.reporting import least_of
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.sums import SumFaultError, split_labels
@@ -64,6 +64,8 @@ def _is_about(head: SumHead, token: bytes) -> bool:
     """Say whether a sum is of one number's marks, opened on the day that its subject names."""
     labels, day = head.labels, head.opened_time // DAY_SECONDS
     if labels is None or labels.source != SOURCE_NAME:
+        return False
+    if head.sum.opening.largest != MEMBER_REPORTERS:  # else one member could add any number
         return False
     names = split_labels(labels)
     if len(set(names)) < len(names):  # a label that is there twice would count twice

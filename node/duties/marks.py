@@ -22,6 +22,7 @@ from federation.marks import (
     DAY_SECONDS,
     LABELS,
     LEAST_REPORTERS,
+    MEMBER_REPORTERS,
     SOURCE_NAME,
     ShownMark,
     blur,
@@ -38,7 +39,7 @@ from node.desk.voice import Voice
 from node.duties.mark_proof import MarkProof
 from node.duties.own_marks import MarkSum, OwnMark, OwnMarks
 from node.duties.pseudonyms import Pseudonyms
-from node.errors import NodeError, RequestError
+from node.errors import NodeError, PolicyError, RequestError
 from node.store.catalogue import Catalogue, MarkRows
 from node.sums.carrier import Sums
 from node.sums.opener import CONTRIBUTE_SECONDS, SumDraft
@@ -57,8 +58,6 @@ LEAST_OWN: Final = 3
 """Own customers who marked a number before it is worth a sum: it takes many such members else."""
 LIFETIME_SECONDS: Final = 30 * 86_400
 """Seconds for which a mark stands at most; by then it has faded whatever it said."""
-MAX_MARKS: Final = 1_000_000
-"""Largest entry of a sum: customers of one member who mark one number alike, and noise."""
 MAX_CUSTOMER_CHARACTERS: Final = 256
 
 NO_CUSTOMER: Final = Refusal("CUSTOMER_INVALID", "say in 1 to 256 characters which customer")
@@ -103,19 +102,22 @@ class MarkReader:
 
 
 def marks_source(reader: MarkReader, pseudonyms: Pseudonyms) -> Source:
-    """Make what answers a sum about one number: own customers' marks, blurred."""
+    """Make what answers a sum about one number: own customers' marks, blurred and capped."""
 
     def count(asked: Asked) -> NDArray[np.int64] | None:
         token = token_of(asked.subject, asked.now)
         if token is None:
             return None  # not about a number of today
+        if asked.opening.largest != MEMBER_REPORTERS:
+            raise PolicyError("the sum has another bound than marks", reason="BOUND_NOT_ALLOWED")
         own = reader.read(token, asked.now).own
         numbers = []
         for label in asked.labels:
             found = own.get(LABELS[label], 0) if label in LABELS else 0
+            found = min(found, MEMBER_REPORTERS)
             seed = pseudonyms.keyed(b"blur", token, label, found.to_bytes(4))
             numbers.append(blur(found, seed))
-        return np.array(numbers, dtype=np.int64)
+        return np.array(numbers, dtype=np.int64).clip(-MEMBER_REPORTERS, MEMBER_REPORTERS)
 
     return Source(
         SOURCE_NAME,
@@ -123,7 +125,7 @@ def marks_source(reader: MarkReader, pseudonyms: Pseudonyms) -> Source:
         _PURPOSES,
         count,
         lambda _subject: {label: one.name.lower() for label, one in LABELS.items()},
-        MAX_MARKS,
+        MEMBER_REPORTERS,
     )
 
 
@@ -285,7 +287,7 @@ class Marks:
             labels=tuple(LABELS),
             purpose=Purpose.VERIFICATION,
             seconds=seconds or CONTRIBUTE_SECONDS,
-            largest=MAX_MARKS,
+            largest=MEMBER_REPORTERS,
             subject=subject_of(token, now // DAY_SECONDS),
         )
         sum_id = await self._sums.open(draft)

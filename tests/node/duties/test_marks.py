@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from federation.indicators import Kind
-from federation.marks import DAY_SECONDS, LABELS, LEAST_REPORTERS, SOURCE_NAME, subject_of
+from federation.marks import (
+    DAY_SECONDS,
+    LABELS,
+    LEAST_REPORTERS,
+    MEMBER_REPORTERS,
+    SOURCE_NAME,
+    subject_of,
+)
 from federation.names import MemberId
 from federation.statements import NumberMark
 from federation.vocabulary import CorrectionReason, CountBand, MarkLabel, Purpose
+from node.duties.mark_proof import MarkProof
 from node.duties.own_marks import MarkSum, OwnMark, OwnMarks
 from node.duties.pseudonyms import Pseudonyms
+from node.errors import PolicyError
 from node.store.private import PrivateStore
+from node.sums.records import SumRecords
 from node.sums.sources import Asked
 from tests.federation.said import opaque, sum_open
 from tests.node.federation_world import BANK, CARRIER, NET, raw, refusal
@@ -93,7 +104,7 @@ async def test_marks_reach_everybody_in_a_band_and_only_from_the_least_number_on
     sums = [await share(world[NET], number) for number in (many, few)]
     (found,) = await until_shown(world, BANK, many)
 
-    assert (found.label, found.reporters, found.member) == (HARASSMENT, CountBand.MANY, NET)
+    assert (found.label, found.reporters, found.member) == (HARASSMENT, CountBand.SOME, NET)
     assert found.freshness > 0.9
 
     marks = world[NET].node._reporting.marks
@@ -171,9 +182,9 @@ async def test_what_is_no_number_or_has_no_customer_is_refused(world) -> None:
     assert await refusal(correct(world[CARRIER], "+9990008005", 0)) == "ENUM_UNKNOWN"
 
 
-def asked(world, token, day, now):
+def asked(world, token, day, now, largest=MEMBER_REPORTERS):
     subject = subject_of(token, day)
-    opening, opener = sum_open(), MemberId(CARRIER)
+    opening, opener = sum_open(largest=largest), MemberId(CARRIER)
     return Asked(SOURCE_NAME, tuple(LABELS), subject, opening, opener, now)
 
 
@@ -188,10 +199,59 @@ async def test_a_source_answers_for_today_and_repeats_its_own_noise(world) -> No
     again = source.count(asked(world, token, today - 1, now))
 
     assert np.array_equal(first, again)
-    assert abs(first[list(LABELS.values()).index(HARASSMENT)] - 30) < 10
+    assert 0 < first[list(LABELS.values()).index(HARASSMENT)] <= MEMBER_REPORTERS
+    assert np.abs(first).max() <= MEMBER_REPORTERS
     assert source.count(asked(world, token, today - 2, now)) is None
     assert source.purposes == {Purpose.VERIFICATION}
     assert len(source.labels(b"")) == len(MarkLabel)
+
+
+@session
+async def test_a_sum_of_marks_with_another_bound_gets_no_answer(world) -> None:
+    token = await world[BANK].token("phone", "+9990008009")
+    now, source = int(time.time()), world[BANK].log.sums.sources.find(SOURCE_NAME)
+    for largest in (1, 1_000_000):
+        with pytest.raises(PolicyError) as caught:
+            source.count(asked(world, token, now // DAY_SECONDS, now, largest))
+
+        assert caught.value.reason == "BOUND_NOT_ALLOWED"
+
+
+@session
+async def test_one_members_customers_alone_never_brand_a_number(world) -> None:
+    number = "+9990008010"
+    await mark(world[CARRIER], number, 40)
+    sum_id = await share(world[CARRIER], number)
+    total = await world[CARRIER].log.sums.wait(sum_id, TIME)
+
+    assert max(total.units.tolist()) < LEAST_REPORTERS
+    assert 2 * MEMBER_REPORTERS <= LEAST_REPORTERS
+
+
+class WiderRecords(SumRecords):
+    """The sums of a node, each as if it had been opened with a wider bound."""
+
+    def head(self, sum_id):
+        head = super().head(sum_id)
+        opening = replace(head.sum.opening, largest=1_000_000)
+        return replace(head, sum=replace(head.sum, opening=opening))
+
+
+@session
+async def test_a_mark_from_a_sum_with_a_wider_bound_is_not_believed(world) -> None:
+    number = "+9990008011"
+    for member in (BANK, CARRIER, NET):
+        await mark(world[member], number, 12)
+    await share(world[NET], number)
+    await until_shown(world, NET, number)
+    token = await world[NET].token("phone", number)
+    reader = world[NET].node._reporting.marks._reader
+    (row,) = reader._catalogue.marks([token])[token].marks
+    records = reader._proof._records
+    wider = WiderRecords(records._catalogue, records._ledger, records.charter)
+
+    assert reader._proof.holds(row)
+    assert not MarkProof(wider, lambda: int(time.time())).holds(row)
 
 
 @pytest.fixture
