@@ -53,6 +53,7 @@ class WarningFacts:
         sent: Channels in the order in which they were used, each with its second.
         acknowledged: When the customer answered; 0: not yet.
         outcome: How it ended; None: not yet.
+        concluded: Who said how it ended; None: nobody yet.
     """
 
     warning: WarningTask
@@ -62,6 +63,7 @@ class WarningFacts:
     sent: tuple[tuple[WarningChannel, int], ...] = ()
     acknowledged: int = 0
     outcome: WarningOutcome | None = None
+    concluded: MemberId | None = None
 
     @property
     def silent_since(self) -> int:
@@ -221,7 +223,7 @@ def _absorb(facts: WarningFacts, member: MemberId, said: Statement) -> WarningFa
         return replace(facts, carrier=member, sent=sent)
     if body.step is WarningAction.ACKNOWLEDGED:
         return replace(facts, acknowledged=said.issued_time)
-    return replace(facts, outcome=body.outcome)
+    return replace(facts, outcome=body.outcome, concluded=member)
 
 
 def _parties(facts: WarningFacts) -> frozenset[MemberId]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from federation.errors import FederationError
@@ -186,6 +187,9 @@ class Warnings:
         if booked is None:
             raise RequestError("the warning is gone", reason="MATTER_UNKNOWN")
         matter: WarningMatter = booked.matter
+        if self._is_led_elsewhere(matter):
+            get_log().warning("warning.led_elsewhere", member=matter.facts.carrier)
+            return  # the customer was warned all the same; the log has room for one carrier
         if message.channel in {channel for channel, _time in matter.facts.sent}:
             return  # said before a crash, or for another line of the same number
         first = matter.state is State.RAISED
@@ -212,15 +216,32 @@ class Warnings:
             self.table.drop(gone)
 
     def _to_serve(self, now: int) -> list[WarningMatter]:
-        """Return the open warnings about own customers that no other carrier leads."""
-        found: list[WarningMatter] = [one.matter for one in self.book.all(Kind.WARNING)]
-        open_here = [
-            one
-            for one in found
-            if not self._is_over(one, now) and one.facts.carrier in (None, self.me)
-        ]
+        """Return the open warnings about own customers, whatever other carriers say of them."""
+        messages = self.table.messages()
+        found = [self._on_own_track(one.matter, messages) for one in self.book.all(Kind.WARNING)]
+        open_here = [one for one in found if not self._is_over(one, now)]
         customers = self.table.customers({one.subject for one in open_here})
         return [one for one in open_here if one.subject in customers]
+
+    def _is_led_elsewhere(self, matter: WarningMatter) -> bool:
+        return matter.facts.carrier not in (None, self.me)
+
+    def _on_own_track(self, matter: WarningMatter, messages: list[Message]) -> WarningMatter:
+        """Return a warning as own messages leave it, where another carrier claims to lead.
+
+        Any carrier can claim that it warned somebody, whose customer it cannot know.
+        """
+        facts = matter.facts
+        if not self._is_led_elsewhere(matter) or facts.concluded == matter.opener:
+            return matter
+        name = (matter.id, matter.opener, CUSTOMER)
+        own = [one for one in messages if (one.matter, one.opener, one.recipient) == name]
+        sent: dict[WarningChannel, int] = {}
+        for one in sorted((one for one in own if one.sent), key=lambda one: one.sent):
+            sent.setdefault(one.channel, one.sent)
+        state = State.SENT if sent else State.RAISED
+        own_facts = replace(facts, sent=tuple(sent.items()), acknowledged=0, outcome=None)
+        return replace(matter, state=state, facts=own_facts)
 
     def _due_channel(self, matter: WarningMatter, now: int) -> WarningChannel | None:
         """Return how a message has to go out now; None where none has to."""

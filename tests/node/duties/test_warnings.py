@@ -222,18 +222,78 @@ async def test_what_does_not_open_or_may_not_be_said_leaves_the_template(node, p
     assert "fake-authority fraud" in message.texts["en"]
 
 
-async def test_another_carrier_that_was_first_takes_the_messages_away(node):
-    serve(node)
-    raised(node)
-    await only(node)
-    charter_carrier = node.book.roles
-    step = WarningStep(ID, BANK, WarningAction.SENT, WarningChannel.FLASH)
-    node.book.roles = lambda member, time: charter_carrier(
+def claim(node, *actions):
+    """Let another carrier say that it warned the customer, and what else it likes."""
+    charter_roles = node.book.roles
+    node.book.roles = lambda member, time: charter_roles(
         CARRIER.name if member == "carrier-e" else member, time
     )
-    node.hear("carrier-e", step)
+    flash, lost = WarningChannel.FLASH, WarningOutcome.LOST
+    steps = [WarningStep(ID, BANK, WarningAction.SENT, flash)]
+    if WarningAction.ACKNOWLEDGED in actions:
+        steps.append(WarningStep(ID, BANK, WarningAction.ACKNOWLEDGED))
+    if WarningAction.OUTCOME in actions:
+        steps.append(WarningStep(ID, BANK, WarningAction.OUTCOME, outcome=lost))
+    node.hear("carrier-e", *steps)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [(), (WarningAction.ACKNOWLEDGED,), (WarningAction.OUTCOME,)],
+    ids=["sent", "acknowledged", "outcome"],
+)
+async def test_nothing_that_another_carrier_says_keeps_own_customers_from_being_warned(
+    node, actions
+):
+    serve(node)
+    raised(node)
+    claim(node, *actions)
 
     assert matter(node).facts.carrier == "carrier-e"
+
+    first = await only(node)
+    size = node.ledger.size(node.ledger.own)
+
+    assert first.channel is WarningChannel.FLASH
+    assert await node.warnings.report_sent(first.id)
+    assert await outbox(node) == []
+    assert node.ledger.size(node.ledger.own) == size
+
+    node.time += 600
+
+    assert (await only(node)).channel is WarningChannel.VOICE
+
+    node.time += LONGEST_SECONDS
+    await node.warnings.advance()
+
+    assert node.table.messages() == []
+
+
+async def test_a_carrier_that_dates_its_claim_back_does_not_stop_the_call(node):
+    serve(node)
+    raised(node)
+    node.time += 100
+    await node.warnings.report_sent((await only(node)).id)
+    node.time -= 50
+    claim(node, WarningAction.OUTCOME)
+
+    assert matter(node).facts.carrier == "carrier-e"
+    assert await outbox(node) == []
+
+    node.time += 700
+
+    assert (await only(node)).channel is WarningChannel.VOICE
+
+
+async def test_who_raised_a_warning_ends_it_whoever_claims_to_lead(node):
+    serve(node)
+    raised(node)
+    claim(node)
+    await only(node)
+    step = WarningStep(ID, BANK, WarningAction.OUTCOME, outcome=WarningOutcome.DISSUADED)
+    node.hear(BANK, step)
+
+    assert matter(node).facts.concluded == BANK
     assert await outbox(node) == []
 
 
