@@ -3,9 +3,10 @@
 A lift covers every order about its subject that is not younger than it, and every order that rests
 on the same basis, whenever that was given: what was wrong is not ordered again under another name.
 So a lift wins over an older restriction in whatever order the two arrive. Only a lift of a police
-order covers police orders.
+order covers police orders. A lift dated ahead of the clock does not count yet: it would free its
+subject of all orders up to then.
 
-    lifts = find_lifts(matters)
+    lifts = find_lifts(matters, now)
     if covering(matter, lifts) is not None: ...
 
 Source: R63; ATNFL article 32.
@@ -21,6 +22,7 @@ from federation.matters.fold import AnyMatter
 from federation.matters.procedure import Kind, State
 from federation.measures import restricts
 from federation.names import MemberId
+from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.vocabulary import Authority, DispositionOutcome
 
 _ENDED: Final = frozenset({State.REJECTED, State.EXPIRED, State.LIFTED})
@@ -57,16 +59,17 @@ class Lift:
 Lifts = Mapping[bytes, Sequence[Lift]]
 
 
-def find_lifts(matters: Iterable[AnyMatter]) -> Lifts:
+def find_lifts(matters: Iterable[AnyMatter], now: int) -> Lifts:
     """Return by token what frees it: lifted orders, and verifications that refuted the suspicion.
 
     Args:
         matters: Of any kind; the others are passed over.
+        now: Seconds since 1970; lifts later than it, by more than clocks may differ, are left out.
     """
     found: dict[bytes, list[Lift]] = {}
     for matter in matters:
         lift = _of_order(matter) if matter.kind is Kind.DISPOSITION else _of_refutation(matter)
-        if lift is not None:
+        if lift is not None and lift.time <= now + MAX_SKEW_SECONDS:
             found.setdefault(lift.token, []).append(lift)
     ordered = {
         token: tuple(sorted(lifts, key=lambda one: (one.time, one.matter_id)))

@@ -128,7 +128,8 @@ class Dispositions:
     def standings(self) -> list[Standing]:
         """Return every order, newest first; blocking."""
         matters = [one.matter for one in self.book.all()]
-        lifts, now = find_lifts(matters), self._clock()
+        now = self._clock()
+        lifts = find_lifts(matters, now)
         return [self._stand(one, lifts, now) for one in matters if one.kind is Kind.DISPOSITION]
 
     def standing(self, matter_id: bytes) -> Standing:
@@ -138,8 +139,9 @@ class Dispositions:
             RequestError: MATTER_ID_INVALID, MATTER_UNKNOWN or MATTER_AMBIGUOUS.
         """
         found = self.book.find(matter_id, Kind.DISPOSITION).matter
-        lifts = find_lifts(one.matter for one in self.book.all())
-        return self._stand(found, lifts, self._clock())
+        now = self._clock()
+        lifts = find_lifts((one.matter for one in self.book.all()), now)
+        return self._stand(found, lifts, now)
 
     def is_own(self, matter: DispositionMatter) -> bool:
         """Say whether an order's subject is this member's: a customer, or what it has met itself.

@@ -15,6 +15,7 @@ from federation.matters.restrictions import (
     restrictions,
     state_of,
 )
+from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.vocabulary import (
     AppealResult,
     Authority,
@@ -75,17 +76,17 @@ BARE = {"basis": DispositionBasis.CHARTER, "basis_id": b""}
 
 def test_one_lift_frees_the_subject_of_all_measures_at_all_members():
     orders = [lifted(Measure.I_LIMIT), acted(Measure.T_LIMIT), acted(Measure.F_LIMIT, 2)]
-    lifts = find_lifts(orders)
+    lifts = find_lifts(orders, NOW + 10)
 
     assert [state_of(one, lifts, NOW + 10) for one in orders] == [State.LIFTED] * 3
     assert not restrictions(orders, lifts, NOW + 10)
-    assert len(restrictions(orders[1:], find_lifts(orders[1:]), NOW + 10)) == 2
+    assert len(restrictions(orders[1:], find_lifts(orders[1:], NOW + 10), NOW + 10)) == 2
     assert covering(orders[1], lifts).outcome is DispositionOutcome.LIFTED_APPEAL
 
 
 def test_a_lift_does_not_free_another_subject():
     other = acted(Measure.T_LIMIT, token=opaque("another"))
-    lifts = find_lifts([lifted(Measure.I_LIMIT), other])
+    lifts = find_lifts([lifted(Measure.I_LIMIT), other], NOW + 200)
 
     assert is_in_force(other, lifts, NOW + 10)
 
@@ -93,14 +94,14 @@ def test_a_lift_does_not_free_another_subject():
 def test_a_younger_order_stands_unless_it_rests_on_what_was_lifted():
     lift = lifted(Measure.I_LIMIT)
     same, new = acted(Measure.T_LIMIT, 100), acted(Measure.F_LIMIT, 100, basis_id=opaque("new"))
-    lifts = find_lifts([lift, same, new])
+    lifts = find_lifts([lift, same, new], NOW + 200)
 
     assert state_of(same, lifts, NOW + 200) is State.LIFTED
     assert is_in_force(new, lifts, NOW + 200)
 
 
 def test_an_order_without_a_basis_is_not_tied_to_a_lift_before_it():
-    lifts = find_lifts([lifted(Measure.I_LIMIT, **BARE)])
+    lifts = find_lifts([lifted(Measure.I_LIMIT, **BARE)], NOW + 200)
 
     assert is_in_force(acted(Measure.T_LIMIT, 100, **BARE), lifts, NOW + 200)
 
@@ -110,7 +111,7 @@ def test_only_a_lift_of_the_police_frees_from_the_police(authority):
     mine = acted(Measure.F_LIMIT, opener=POLICE, authority=Authority.POLICE)
     by_police = authority is Authority.POLICE
     lift = lifted(Measure.I_LIMIT, opener=POLICE if by_police else COORD, authority=authority)
-    lifts = find_lifts([lift, mine])
+    lifts = find_lifts([lift, mine], NOW + 200)
 
     assert is_in_force(mine, lifts, NOW + 10) is not by_police
 
@@ -149,7 +150,7 @@ def test_no_older_restriction_outlives_a_lift_in_whatever_order_they_arrive(orde
     time = lift.facts.lifted_time
     expected = None
     for arrived in permutations([lift, *orders]):
-        lifts = find_lifts(arrived)
+        lifts = find_lifts(arrived, NOW + 100)
         held = {one.id for one in restrictions(arrived, lifts, NOW + 100)}
         expected = held if expected is None else expected
 
@@ -165,7 +166,7 @@ def test_a_lift_counts_also_where_its_own_order_was_answered_late():
     late = lifted(Measure.I_LIMIT)
     again = replace(late, facts=replace(late.facts, answers={}))
 
-    assert find_lifts([again])[late.facts.order.token][0].time == late.facts.lifted_time
+    assert find_lifts([again], NOW + 200)[late.facts.order.token][0].time == late.facts.lifted_time
 
 
 def test_a_verification_that_refutes_frees_what_was_ordered_before_it_or_rests_on_it():
@@ -176,9 +177,18 @@ def test_a_verification_that_refutes_frees_what_was_ordered_before_it_or_rests_o
     on_it = {"basis": DispositionBasis.VERIFICATION, "basis_id": refuted.id}
     before, later = acted(Measure.T_LIMIT, -10, **same), acted(Measure.F_LIMIT, 10, **same)
     resting = acted(Measure.I_LIMIT, 10, token=refuted.subject, **on_it)
-    lifts = find_lifts([refuted, before, later, resting])
+    lifts = find_lifts([refuted, before, later, resting], NOW + 200)
 
     assert refuted.state is State.REFUTED
     assert covering(before, lifts).outcome is DispositionOutcome.LIFTED_REFUTED
     assert covering(resting, lifts).matter_id == refuted.id
     assert is_in_force(later, lifts, NOW + 20)
+
+
+def test_a_lift_dated_ahead_of_the_clock_does_not_count_yet():
+    lift = lifted(Measure.I_LIMIT, DAY)
+    order = acted(Measure.T_LIMIT)
+    time = lift.facts.lifted_time
+
+    assert is_in_force(order, find_lifts([lift], time - MAX_SKEW_SECONDS - 1), NOW + 10)
+    assert not is_in_force(order, find_lifts([lift], time - MAX_SKEW_SECONDS), NOW + 10)
