@@ -4,8 +4,8 @@ A finding is read from a folded matter, so it is the same on every node with the
 
 - a verification round that ended (``federation.matters.verification``): CONFIRMED supports,
   REFUTED cuts off what was said before it, CONFLICT is a doubt, the others weigh nothing;
-- an order that an appeal or a refutation lifted (``federation.matters.disposition``): RELEASED,
-  which cuts off like REFUTED.
+- an order that was lifted in an appeal to it (``federation.matters.disposition``): RELEASED, which
+  cuts off like REFUTED.
 
 What a finding cuts off is what was seen up to its second: whoever sees the token act again later
 is heard. A police nomination stays, as only the police designate and take that back.
@@ -27,7 +27,6 @@ FINDING_KINDS: Final = (Kind.DISPOSITION, Kind.VERIFICATION)
 """Kinds of matters that findings come from; the catalogue root covers their statements."""
 
 _CUTTING: Final = frozenset({State.REFUTED, State.RELEASED})
-_IN_FAVOUR: Final = frozenset({DispositionOutcome.LIFTED_APPEAL, DispositionOutcome.LIFTED_REFUTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def find(matter: Matter[Any], now: int) -> Finding | None:
             examined=facts.examined is not None,
             tally=facts.tally,
         )
-    if isinstance(facts, DispositionFacts) and facts.lift in _IN_FAVOUR:
+    if isinstance(facts, DispositionFacts) and _is_released(facts):
         order = facts.order
         return Finding(
             token=order.token,
@@ -83,6 +82,10 @@ def find(matter: Matter[Any], now: int) -> Finding | None:
             time=facts.lifted_time,
         )
     return None
+
+
+def _is_released(facts: DispositionFacts) -> bool:
+    return facts.lift is DispositionOutcome.LIFTED_APPEAL and not facts.is_elsewhere
 
 
 def cut_time(findings: Iterable[Finding]) -> int:

@@ -80,6 +80,7 @@ class DispositionFacts:
         lifted_time: When it was lifted.
         lifted_by: Who lifted it.
         lift: How.
+        is_elsewhere: Whether that is only what those say who took it back for another lift.
     """
 
     order: DispositionOrder
@@ -92,6 +93,7 @@ class DispositionFacts:
     lifted_time: int = 0
     lifted_by: MemberId | None = None
     lift: DispositionOutcome | None = None
+    is_elsewhere: bool = False
 
     @property
     def executed(self) -> frozenset[MemberId]:
@@ -304,7 +306,9 @@ def _lifted_elsewhere(
     answered = facts.answers.keys() >= set(facts.order.members)
     if not elsewhere or body.outcome is None or facts.restricting or not answered:
         return facts
-    return lifted(facts, member, time, body.outcome)
+    if facts.lifted_time:
+        return facts
+    return replace(lifted(facts, member, time, body.outcome), is_elsewhere=True)
 
 
 def lifted(

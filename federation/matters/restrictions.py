@@ -4,7 +4,8 @@ A lift covers every order about its subject that is not younger than it, and eve
 on the same basis, whenever that was given: what was wrong is not ordered again under another name.
 So a lift wins over an older restriction in whatever order the two arrive. Only a lift of a police
 order covers police orders. A lift dated ahead of the clock does not count yet: it would free its
-subject of all orders up to then.
+subject of all orders up to then. An order that ended because its members took the measure back for
+another lift frees nobody further: that lift does.
 
     lifts = find_lifts(matters, now)
     if covering(matter, lifts) is not None: ...
@@ -114,7 +115,7 @@ def _is_police(matter: DispositionMatter) -> bool:
 
 def _of_order(matter: DispositionMatter) -> Lift | None:
     facts = matter.facts
-    if facts.lift is None or facts.lifted_by is None:
+    if facts.lift is None or facts.lifted_by is None or facts.is_elsewhere:
         return None
     order = facts.order
     return Lift(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federation.findings import find
 from federation.matters import State
 from federation.matters.restrictions import (
     covering,
@@ -31,6 +32,7 @@ from tests.federation.disposition_world import (
     EXECUTED,
     NET,
     POLICE,
+    RESTORED,
     A,
     after,
     appeal,
@@ -192,3 +194,28 @@ def test_a_lift_dated_ahead_of_the_clock_does_not_count_yet():
 
     assert is_in_force(order, find_lifts([lift], time - MAX_SKEW_SECONDS - 1), NOW + 10)
     assert not is_in_force(order, find_lifts([lift], time - MAX_SKEW_SECONDS), NOW + 10)
+
+
+def by_itself(*story, member=BANK):
+    """Return an order that a member gave to itself and carried out, after what else it says."""
+    name = opaque(f"own {member}")
+    by = {"name": name, "opener": member}
+    body = ordered(measure=Measure.F_LIMIT, members=(member,), authority=Authority.MEMBER)
+    said = [(member, say(**by)) for say in story]
+    return after((member, body), (member, receipt(EXECUTED, **by)), *said, name=name, start=5)
+
+
+def restored_for(outcome):
+    return lambda **by: receipt(RESTORED, outcome, **by)
+
+
+@pytest.mark.parametrize(
+    "outcome", [DispositionOutcome.LIFTED_REFUTED, DispositionOutcome.LIFTED_APPEAL]
+)
+def test_a_claim_that_another_lift_covers_the_subject_is_no_lift_and_no_finding(outcome):
+    claimed, order = by_itself(restored_for(outcome)), acted(Measure.T_LIMIT)
+    lifts = find_lifts([claimed, order], NOW + 20)
+
+    assert claimed.state is State.LIFTED
+    assert is_in_force(order, lifts, NOW + 20)
+    assert find(claimed, NOW + 20) is None
