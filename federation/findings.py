@@ -4,8 +4,8 @@ A finding is read from a folded matter, so it is the same on every node with the
 
 - a verification round that ended (``federation.matters.verification``): CONFIRMED supports,
   REFUTED cuts off what was said before it, CONFLICT is a doubt, the others weigh nothing;
-- an order that was lifted in an appeal to it (``federation.matters.disposition``): RELEASED, which
-  cuts off like REFUTED.
+- an order that who oversees or the police lifted in an appeal (``federation.matters.disposition``):
+  RELEASED, which cuts off like REFUTED.
 
 What a finding cuts off is what was seen up to its second: whoever sees the token act again later
 is heard. A police nomination stays, as only the police designate and take that back.
@@ -85,7 +85,7 @@ def find(matter: Matter[Any], now: int) -> Finding | None:
 
 
 def _is_released(facts: DispositionFacts) -> bool:
-    return facts.lift is DispositionOutcome.LIFTED_APPEAL and not facts.is_elsewhere
+    return facts.lift is DispositionOutcome.LIFTED_APPEAL and facts.is_lifted_for_all
 
 
 def cut_time(findings: Iterable[Finding]) -> int:

@@ -96,6 +96,21 @@ class DispositionFacts:
     is_elsewhere: bool = False
 
     @property
+    def is_lifted_for_all(self) -> bool:
+        """Whether who lifted it speaks for others too: who oversees, or the police.
+
+        A member that ordered or acted decides for its own part alone: else any member could free a
+        subject everywhere by ordering itself and lifting that.
+        """
+        if self.lifted_by is None or self.is_elsewhere:
+            return False
+        if self.lifted_by == self.opener:
+            return self.order.authority is not Authority.MEMBER
+        if self.lift is DispositionOutcome.LIFTED_DECISION:
+            return True
+        return self.lifted_by not in self.order.members
+
+    @property
     def executed(self) -> frozenset[MemberId]:
         """Members that have carried it out, whether they took it back or not."""
         return frozenset(one for one, answer in self.answers.items() if answer.executed_time)

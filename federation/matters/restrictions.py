@@ -2,7 +2,8 @@
 
 A lift covers every order about its subject that is not younger than it, and every order that rests
 on the same basis, whenever that was given: what was wrong is not ordered again under another name.
-So a lift wins over an older restriction in whatever order the two arrive. Only a lift of a police
+So a lift wins over an older restriction in whatever order the two arrive. A lift by a member that
+ordered or acted itself covers so only orders of who opened the lifted one. Only a lift of a police
 order covers police orders. A lift dated ahead of the clock does not count yet: it would free its
 subject of all orders up to then. An order that ended because its members took the measure back for
 another lift frees nobody further: that lift does.
@@ -36,6 +37,7 @@ class Lift:
     Attributes:
         time: Orders up to this second end, seconds since 1970.
         by_police: Whether it covers police orders too.
+        opener: Who gave the orders that it covers; None: whoever gave them.
         member: Who decided it.
         matter_id: Where it stands, 16 bytes.
         basis_id: On what the lifted order rested; empty: on nothing that could be ordered again.
@@ -48,11 +50,14 @@ class Lift:
     member: MemberId
     matter_id: bytes
     basis_id: bytes = b""
+    opener: MemberId | None = None
 
     def covers(self, matter: DispositionMatter) -> bool:
         """Say whether an order ends with it."""
         order = matter.facts.order
         if order.token != self.token or (_is_police(matter) and not self.by_police):
+            return False
+        if self.opener is not None and matter.opener != self.opener:
             return False
         return matter.opened <= self.time or bool(self.basis_id and order.basis_id == self.basis_id)
 
@@ -126,6 +131,7 @@ def _of_order(matter: DispositionMatter) -> Lift | None:
         facts.lifted_by,
         matter.id,
         order.basis_id,
+        None if facts.is_lifted_for_all else matter.opener,
     )
 
 

@@ -219,3 +219,38 @@ def test_a_claim_that_another_lift_covers_the_subject_is_no_lift_and_no_finding(
     assert claimed.state is State.LIFTED
     assert is_in_force(order, lifts, NOW + 20)
     assert find(claimed, NOW + 20) is None
+
+
+def lifted_in_appeal(**by):
+    return decided(AppealResult.LIFTED, **by)
+
+
+def lifted_by_itself(**by):
+    return decide(OrderDecision.LIFT, **by)
+
+
+@pytest.mark.parametrize("story", [(appeal, lifted_in_appeal), (lifted_by_itself,)])
+def test_a_member_that_lifts_its_own_order_frees_the_subject_of_no_other_authority(story):
+    own, order = by_itself(*story), acted(Measure.T_LIMIT)
+    others = by_itself(member=BANK)
+    lifts = find_lifts([own, order], NOW + 20)
+
+    assert is_in_force(order, lifts, NOW + 20)
+    assert state_of(others, lifts, NOW + 20) is State.LIFTED
+    assert find(own, NOW + 20) is None
+
+
+def test_who_oversees_lifts_an_order_in_an_appeal_for_all():
+    name = opaque("own bank")
+    by = {"name": name, "opener": BANK}
+    own = after(
+        (BANK, ordered(measure=Measure.F_LIMIT, members=(BANK,), authority=Authority.MEMBER)),
+        (BANK, appeal(**by)),
+        (COORD, decided(AppealResult.LIFTED, **by)),
+        name=name,
+        start=5,
+    )
+    order = acted(Measure.T_LIMIT)
+
+    assert not is_in_force(order, find_lifts([own], NOW + 20), NOW + 20)
+    assert find(own, NOW + 20).state is State.RELEASED
