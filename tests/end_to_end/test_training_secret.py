@@ -185,21 +185,21 @@ def test_a_killed_member_costs_its_round_and_goes_on_when_it_is_back(
 def test_a_killed_coordinator_goes_on_from_its_last_round(
     federation: Federation, schema: FeatureSchema, tmp_path: Path
 ) -> None:
-    digest = begin(federation, tmp_path, schema, rounds=6, seed=3, steps=300)
+    digest = begin(federation, tmp_path, schema, rounds=20, seed=3, steps=300)
     with running(federation, digest, tmp_path / "rows.schema") as run:
         eventually(lambda: status(federation, COORDINATOR, digest)["round"] >= 2, RUN_SECONDS)
         federation.sandbox.kill(COORDINATOR)
         run.wait(30)
     done = status(federation, MEMBERS[0], digest)["round"]
 
-    assert 2 <= done < 6
+    assert 2 <= done < 20
 
     federation.sandbox.start(COORDINATOR)
     until = ("--until", "evaluated", "--wait", "200")
     found = federation.do(COORDINATOR, "train", "status", digest, *until, "--json").document
 
-    assert found["round"] == 6
-    assert rounds(federation, COORDINATOR, digest) == [dict.fromkeys(MEMBERS, "OK")] * 6
+    assert found["round"] == 20
+    assert rounds(federation, COORDINATOR, digest) == [dict.fromkeys(MEMBERS, "OK")] * 20
 
 
 @contextmanager
