@@ -117,6 +117,10 @@ def _is_asked_for(facts: VerificationFacts, _member: MemberId, said: Statement) 
     return said.issued_time < facts.opening.due_time <= said.issued_time + LONGEST_SECONDS
 
 
+def _was_asked(facts: VerificationFacts, member: MemberId, _said: Statement) -> bool:
+    return member in facts.opening.members
+
+
 def _is_possible(facts: VerificationFacts, _member: MemberId, said: Statement) -> bool:
     return is_sound(_tally(said), len(facts.opening.members))
 
@@ -141,6 +145,7 @@ def _has_quorum(facts: VerificationFacts, _member: MemberId, _said: Statement) -
 
 
 TERM: Final = Rule("TERM_INVALID", "answers are due later, and within a week", _is_asked_for)
+WAS_ASKED: Final = Rule("NOT_ASKED", "the member is one of those asked", _was_asked)
 POSSIBLE: Final = Rule(
     "TALLY_IMPOSSIBLE",
     "it counts at least three answers, and none that was not asked",
@@ -202,8 +207,8 @@ TABLE: Final[tuple[Transition, ...]] = (
         State.VERIFYING,
         ANSWERS,
     ),
-    *(_read((POSSIBLE, FIRST, MAJORITY, rule), to, due) for rule, to, due in _OUTCOMES),
-    _read((POSSIBLE, FIRST), State.VERIFYING, ANSWERS),
+    *(_read((WAS_ASKED, POSSIBLE, FIRST, MAJORITY, rule), to, due) for rule, to, due in _OUTCOMES),
+    _read((WAS_ASKED, POSSIBLE, FIRST), State.VERIFYING, ANSWERS),
     _examined(VerificationDecision.CONFIRM, (QUORUM,), State.CONFIRMED),
     _examined(VerificationDecision.REFUTE, (), State.REFUTED),
 )

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.charter import Charter
 from federation.errors import FederationError
 from federation.indicators import Kind as IndicatorKind
 from federation.matters import Kind, MatterError, State, advance
@@ -36,7 +37,8 @@ from federation.statements import (
     VerificationOpen,
     VerificationTally,
 )
-from federation.sums import Progress, SumFaultError, Total, label_of
+from federation.sums import Progress, SumFaultError, Total, digest_named, label_of
+from federation.sums.norms import holders_for_norms
 from federation.vocabulary import Purpose, VerificationAnswer, VerificationDecision
 from node.alarms import Alarms
 from node.duties.own_answer import OwnWords, answer_from
@@ -46,6 +48,7 @@ from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
 from node.sums.carrier import Sums
+from node.sums.contributor import least_threshold
 from node.sums.opener import CONTRIBUTE_SECONDS, HOLDER_SECONDS, SumDraft
 from node.sums.sources import Asked, Source, wait_for_more
 from node.telemetry import describe_error, get_log
@@ -112,6 +115,7 @@ class Verifications:
         self._clock = clock
         self._looked: dict[bytes, tuple[int, int]] = {}
         self._unchecked: dict[bytes, int] = {}
+        self._read: dict[tuple[bytes, MemberId], Tally] = {}
         self._version: tuple[int, int] | None = None
 
     def now(self) -> int:
@@ -221,11 +225,9 @@ class Verifications:
         counts = await asyncio.to_thread(self.sums.records.counts) if rounds else {}
         now = self._clock()
         for booked in rounds:
-            if booked.matter.state_at(now) is State.VERIFYING:
+            if booked.matter.state_at(now) is State.VERIFYING or version != self._version:
                 statements = counts.get(booked.matter.facts.opening.sum_id, 0)
                 await self._advance_safely(booked, statements)
-            elif version != self._version:
-                await self._name_liars(booked, booked.matter.facts.tally)
         self._version = version
 
     async def _advance_safely(self, booked: BookedMatter, statements: int) -> None:
@@ -240,23 +242,34 @@ class Verifications:
 
     async def _advance(self, booked: BookedMatter, statements: int) -> None:
         matter: VerificationMatter = booked.matter
-        total = await self._total(matter, statements)
-        if total is None:
-            return
-        tally = Tally(*(int(number) for number in total.units))
-        if sum(tally) != len(total.contributors) or not is_sound(
-            tally, len(matter.facts.opening.members)
-        ):
-            get_log().warning("verification.tally_impossible")
+        tally = await self._own_reading(matter, statements)
+        if tally is None:
             return
         await self._name_liars(booked, tally)
-        parties = matter.procedure.parties(matter.facts)
-        if self.me in parties and self.me not in matter.facts.tallies:
+        facts, state = matter.facts, matter.state_at(self._clock())
+        may_say = self.me in facts.opening.members and self.me not in facts.tallies
+        if state is State.VERIFYING and may_say:
             body = VerificationTally(matter.id, matter.opener, *tally)
             try:
                 await self._say(matter, body)
             except MatterError:
                 return  # others have decided it meanwhile
+
+    async def _own_reading(self, matter: VerificationMatter, statements: int) -> Tally | None:
+        """Return what this node itself reads in the sum of a round; None before, or never."""
+        key = (matter.id, matter.opener)
+        if key in self._read:
+            return self._read[key]
+        total = await self._total(matter, statements)
+        if total is None:
+            return None
+        tally = Tally(*(int(number) for number in total.units))
+        asked = len(matter.facts.opening.members)
+        if sum(tally) != len(total.contributors) or not is_sound(tally, asked):
+            get_log().warning("verification.tally_impossible")
+            return None
+        self._read[key] = tally
+        return tally
 
     async def _total(self, matter: VerificationMatter, statements: int) -> Total | None:
         """Return the total once it can be read and trusted, and only if something has changed."""
@@ -264,9 +277,12 @@ class Verifications:
         seen = (statements, len(matter.facts.tallies))
         if self._looked.get(sum_id) == seen and sum_id not in self._unchecked:
             return None
+        self._looked[sum_id] = seen
+        head = await asyncio.to_thread(self.sums.records.head, sum_id)
+        if head is None or not self._is_its_own(matter, head.sum.opener, head.sum.opening):
+            return None
         progress = await self.progress(matter)
         total = progress.total if progress else None
-        self._looked[sum_id] = seen
         return None if total is None or self._may_be_false(sum_id, total) else total
 
     def _may_be_false(self, sum_id: bytes, total: Total) -> bool:
@@ -277,9 +293,7 @@ class Verifications:
         since = self._unchecked.setdefault(sum_id, self._clock())
         return self._clock() < since + HOLDER_SECONDS
 
-    async def _name_liars(self, booked: BookedMatter, tally: Tally | None) -> None:
-        if tally is None:
-            return
+    async def _name_liars(self, booked: BookedMatter, tally: Tally) -> None:
         for member in differing(booked, tally):
             if member != self.me:
                 await self._alarms.matter_refused(member, booked.matter.id, "TALLY_DIFFERS")
@@ -299,12 +313,16 @@ class Verifications:
 
     def _count(self, asked: Asked) -> NDArray[np.int64] | None:
         booked = self._of_sum(asked.opening.sum_id, asked.opener)
-        if booked is None or not _is_asked(booked.matter, asked):
+        if booked is None or not self._is_its_own(booked.matter, asked.opener, asked.opening):
             return None
         answer = self.own_answer(booked.matter.subject)
         if answer is None:
             raise wait_for_more()
         return np.array([_LABELS[label] is answer for label in asked.labels], dtype=np.int64)
+
+    def _is_its_own(self, matter: VerificationMatter, opener: MemberId, opening: SumOpen) -> bool:
+        """Say whether a sum is exactly the one that the round announced."""
+        return opener == matter.opener and is_asked(matter, opening, self.sums.records.charter())
 
     def _of_sum(self, sum_id: bytes, opener: MemberId) -> BookedMatter | None:
         for booked in self.book.all(Kind.VERIFICATION):
@@ -360,15 +378,26 @@ def differing(booked: BookedMatter, tally: Tally) -> list[MemberId]:
     return sorted(found)
 
 
-def _is_asked(matter: VerificationMatter, asked: Asked) -> bool:
-    """Say whether a sum is exactly the one that the round announced."""
-    opening = matter.facts.opening
+def is_asked(matter: VerificationMatter, opening: SumOpen, charter: Charter) -> bool:
+    """Say whether a sum asks what the round announced: one answer of each member, and no more."""
+    asked, labels = matter.facts.opening, tuple(_LABELS)
     return (
-        asked.subject == subject_of(opening.token)
-        and asked.labels == tuple(_LABELS)
-        and asked.opening.contributors == opening.members
-        and asked.opening.deadline_time == opening.due_time
+        opening.sum_id == asked.sum_id
+        and opening.labels_digest == digest_named(SOURCE, subject_of(asked.token), labels)
+        and opening.label_count == len(labels)
+        and opening.contributors == asked.members
+        and opening.deadline_time == asked.due_time
+        and opening.purpose is Purpose.VERIFICATION
+        and (opening.scale, opening.largest) == (1, 1)
+        and _holds_each_to_one(opening, charter)
     )
+
+
+def _holds_each_to_one(opening: SumOpen, charter: Charter) -> bool:
+    """Say whether the sum opens the length of every answer, where there are holders to open it."""
+    if opening.norm_blocks:
+        return (opening.norm_blocks, opening.norm_bounds) == ((len(_LABELS),), (1,))
+    return len(charter.holders) < holders_for_norms(least_threshold(charter))
 
 
 def _key(token: bytes) -> str:

@@ -125,7 +125,15 @@ def test_a_tally_counts_at_least_three_answers_and_none_that_was_not_asked(count
     assert not is_sound(Tally(*counted), len(ASKED))
 
 
-def test_only_who_was_asked_or_has_asked_reads():
+def test_an_opener_that_was_not_asked_reads_nothing_that_counts():
+    opening = verification_open(members=ASKED[1:], quorum=3)
+    found = folded(says(OPENER, tally(4)), opening=opening)
+
+    assert [one.error.reason for one in found.refused] == ["NOT_ASKED"]
+    assert not found.matter.facts.tallies
+
+
+def test_a_stranger_to_the_round_reads_nothing_that_counts():
     outsider = MemberId("police")
     found = folded(says(outsider, tally(4)))
 

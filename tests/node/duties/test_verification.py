@@ -15,6 +15,7 @@ from federation.statements import (
     ProtectedObject,
     Retraction,
     Sighting,
+    VerificationOpen,
     VerificationTally,
 )
 from federation.sums import SPREAD_SECONDS
@@ -24,6 +25,7 @@ from federation.vocabulary import (
     OpinionBasis,
     OpinionValue,
     ProtectionGround,
+    Purpose,
     RetractionReason,
     SightingKind,
     SubjectRole,
@@ -31,16 +33,26 @@ from federation.vocabulary import (
     VerificationDecision,
 )
 from node.duties.own_answer import OwnWords, answer_from
-from node.duties.verification import BY_HAND, SOURCE, OwnData, Verifications, Voices
+from node.duties.verification import (
+    BY_HAND,
+    SOURCE,
+    OwnData,
+    Verifications,
+    Voices,
+    is_asked,
+)
 from node.sums.carrier import Sums
 from node.sums.memory import SumMemory
+from node.sums.opener import SumDraft
 from node.sums.records import SumRecords
+from node.sums.sources import Source
 from tests.federation.said import opaque
 from tests.node.tokens.parties import make_parties
 
 NAMES = ("carrier-a", "bank-x", "net-p", "carrier-b")
 PHONE = IndicatorKind.PHONE
 START = 1_800_000_000
+SOURCE_ELSE = "ELSE"
 SUSPECT, BENIGN = VerificationAnswer.HIT_SUSPECT, VerificationAnswer.HIT_BENIGN
 NO_RECORD, DECLINE = VerificationAnswer.NO_RECORD, VerificationAnswer.DECLINE
 
@@ -287,6 +299,74 @@ async def test_who_votes_twice_is_left_out_of_the_tally(network, monkeypatch):
     assert network["bank-x"].matter(booked).facts.tally == (3, 0, 0, 0)
     assert network.states(booked) == {State.CONFIRMED}
     assert progress.findings[MemberId("carrier-b")].reason == "NORM_EXCEEDED"
+
+
+async def finish_another_sum(network, labels):
+    """Have every member add up something else, and return its opening."""
+    token = network["carrier-a"].sums
+    draft = SumDraft(SOURCE_ELSE, labels, Purpose.OPERATION, seconds=60, largest=1)
+    sum_id = await token.open(draft)
+    await network.settle()
+    return network["bank-x"].sums.records.head(sum_id).sum.opening
+
+
+@pytest.mark.parametrize("entries", [3, 4, 5])
+async def test_another_finished_sum_is_not_taken_for_the_rounds(network, monkeypatch, entries):
+    labels = tuple(opaque(f"other {next(_numbers)}") for _ in range(entries))
+    for office in network.offices.values():
+        count = lambda asked: np.eye(1, len(asked.labels), dtype=np.int64)[0]  # noqa: E731
+        source = Source(SOURCE_ELSE, "one each", frozenset({Purpose.OPERATION}), count)
+        monkeypatch.setitem(office.sums.sources._sources, SOURCE_ELSE, source)
+    other = await finish_another_sum(network, labels)
+    progress = await network["bank-x"].sums.progress(other.sum_id)
+
+    assert progress.total is not None
+
+    members, due = other.contributors, other.deadline_time
+    body = VerificationOpen(fresh_token(), PHONE, 1, other.sum_id, members, 3, due)
+    matter_id = await network["carrier-a"].say(body)
+    await network.settle()
+    found = network["bank-x"].log.matters.get(Kind.VERIFICATION, matter_id, MemberId("carrier-a"))
+
+    assert found.matter.state is State.VERIFYING
+    assert not found.matter.facts.tallies
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"largest": 1_000},
+        {"norm_bounds": (4,)},
+        {"norm_blocks": (), "norm_bounds": ()},
+        {"norm_blocks": (2, 2), "norm_bounds": (1, 1)},
+        {"labels_digest": opaque("others", 32)},
+        {"scale": 10},
+    ],
+)
+async def test_a_sum_that_lets_somebody_vote_twice_is_not_the_rounds(network, change):
+    booked = await ask(network, fresh_token())
+    await network.settle()
+    records = network["carrier-a"].sums.records
+    opening = records.head(booked.matter.facts.opening.sum_id).sum.opening
+
+    assert is_asked(booked.matter, opening, records.charter())
+    assert not is_asked(booked.matter, replace(opening, **change), records.charter())
+
+
+async def test_nobody_is_named_where_a_node_cannot_read_the_sum_itself(network):
+    members, due = tuple(MemberId(one) for one in sorted(NAMES)), network.time + 60
+    body = VerificationOpen(fresh_token(), PHONE, 1, opaque("no such sum"), members, 3, due)
+    matter_id, opener = await network["carrier-a"].say(body), MemberId("carrier-a")
+    network.spread()
+    before = len(network["bank-x"].log.catalogue.alarms(500))
+    await network["net-p"].say(VerificationTally(matter_id, opener, 3, 0, 1, 0))
+    for name in ("carrier-a", "carrier-b", "bank-x"):
+        await network[name].say(VerificationTally(matter_id, opener, 0, 3, 1, 0))
+    await network.settle()
+    found = network["bank-x"].log.matters.get(Kind.VERIFICATION, matter_id, opener)
+
+    assert found.matter.state is State.REFUTED
+    assert len(network["bank-x"].log.catalogue.alarms(500)) == before
 
 
 async def test_an_own_round_under_way_is_not_opened_again(network):
