@@ -13,7 +13,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -116,14 +115,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a clue can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, Clue):
-        return Named(statement.id, None)
-    assert isinstance(body, ClueStep | ClueHandOver | ClueOutcome)  # noqa: S101
-    return Named(body.matter_id, body.opener)
-
-
 def _begin(statement: Statement) -> ClueFacts:
     assert isinstance(statement.body, Clue)  # noqa: S101  # it is what opens a matter
     return ClueFacts(statement.body)
@@ -145,7 +136,6 @@ CLUE: Final = Procedure(
     kind=Kind.CLUE,
     opens=Clue,
     bodies=frozenset({Clue, ClueStep, ClueHandOver, ClueOutcome}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,

@@ -35,7 +35,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -215,17 +214,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that an order can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, DispositionOrder):
-        return Named(statement.id, None)
-    assert isinstance(  # noqa: S101
-        body,
-        DispositionReceipt | DispositionReverify | Appeal | AppealDecision | DispositionDecision,
-    )
-    return Named(body.matter_id, body.opener)
-
-
 def _begin(statement: Statement) -> DispositionFacts:
     assert isinstance(statement.body, DispositionOrder)  # noqa: S101  # it is what opens a matter
     return DispositionFacts(statement.body)
@@ -248,7 +236,6 @@ DISPOSITION: Final = Procedure(
             DispositionDecision,
         }
     ),
-    names=_names,
     begin=_begin,
     absorb=absorb,
     table=TABLE,

@@ -5,14 +5,13 @@ Source: DOMAIN R40.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from federation.matters.procedure import (
     NEVER,
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -99,13 +98,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a notice can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body: Any = statement.body
-    if isinstance(body, ProblemNotice):
-        return Named(statement.id, None)
-    return Named(body.matter_id, body.opener)
-
-
 def _begin(statement: Statement) -> NoticeFacts:
     assert isinstance(statement.body, ProblemNotice)  # noqa: S101  # it is what opens a matter
     return NoticeFacts(statement.body)
@@ -129,7 +121,6 @@ NOTICE: Final = Procedure(
     kind=Kind.NOTICE,
     opens=ProblemNotice,
     bodies=frozenset({ProblemNotice, NoticeStep}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,

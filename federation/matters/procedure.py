@@ -169,6 +169,14 @@ class Named(NamedTuple):
     opener: MemberId | None
 
 
+def name_by_id(statement: Statement) -> Named:
+    """Name the matter as a body's ``matter_id`` and ``opener`` do; one without opens its own."""
+    body: Any = statement.body
+    if not hasattr(body, "matter_id"):
+        return Named(statement.id, None)
+    return Named(body.matter_id, getattr(body, "opener", None))
+
+
 def _no_members(_facts: Any) -> frozenset[MemberId]:
     return frozenset()
 
@@ -215,10 +223,10 @@ class Procedure(Generic[Facts]):
     kind: Kind
     opens: type
     bodies: frozenset[type]
-    names: Callable[[Statement], Named]
     begin: Callable[[Statement], Facts]
     absorb: Callable[[Facts, MemberId, Statement], Facts]
     table: tuple[Transition, ...]
+    names: Callable[[Statement], Named] = name_by_id
     parties: Callable[[Facts], frozenset[MemberId]] = _no_members
     subject: Callable[[Facts], bytes] = lambda _facts: b""
     ends: Callable[[Facts], int | None] = lambda _facts: None

@@ -14,7 +14,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -195,16 +194,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a report can take; all ways to CLOSED lead through FED_BACK."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, Report):
-        return Named(statement.id, None)
-    if isinstance(body, ReportCount):
-        return Named(body.matter_id, None)
-    assert isinstance(body, ReportStep)  # noqa: S101
-    return Named(body.matter_id, body.opener)
-
-
 def _begin(statement: Statement) -> ReportFacts:
     assert isinstance(statement.body, Report)  # noqa: S101  # it is what opens a matter
     return ReportFacts(statement.body, statement.body.reporters, statement.issued_time)
@@ -251,7 +240,6 @@ REPORT: Final = Procedure(
     kind=Kind.REPORT,
     opens=Report,
     bodies=frozenset({Report, ReportCount, ReportStep}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,

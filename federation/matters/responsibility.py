@@ -15,7 +15,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -184,14 +183,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a duty can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, DutyItem):
-        return Named(statement.id, None)
-    assert isinstance(body, DutyAdoption | DutyAttestation | DutyWithdrawal)  # noqa: S101
-    return Named(body.matter_id, body.opener)
-
-
 def _begin(statement: Statement) -> DutyFacts:
     assert isinstance(statement.body, DutyItem)  # noqa: S101  # it is what opens a matter
     return DutyFacts(statement.body)
@@ -215,7 +206,6 @@ RESPONSIBILITY: Final = Procedure(
     kind=Kind.RESPONSIBILITY,
     opens=DutyItem,
     bodies=frozenset({DutyItem, DutyAdoption, DutyAttestation, DutyWithdrawal}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,

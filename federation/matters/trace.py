@@ -11,7 +11,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -82,14 +81,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a trace can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, TraceOpen):
-        return Named(statement.id, None)
-    assert isinstance(body, TraceHop)  # noqa: S101  # there is no third body
-    return Named(body.matter_id, body.opener)
-
-
 def _begin(statement: Statement) -> TraceFacts:
     body = statement.body
     assert isinstance(body, TraceOpen)  # noqa: S101  # it is what opens a matter
@@ -107,7 +98,6 @@ TRACE: Final = Procedure(
     kind=Kind.TRACE,
     opens=TraceOpen,
     bodies=frozenset({TraceOpen, TraceHop}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,

@@ -21,7 +21,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -215,13 +214,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a round can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, VerificationTally | VerificationExamination):
-        return Named(body.matter_id, body.opener)
-    return Named(statement.id, None)
-
-
 def _begin(statement: Statement) -> VerificationFacts:
     assert isinstance(statement.body, VerificationOpen)  # noqa: S101  # it is what opens a matter
     return VerificationFacts(statement.body)
@@ -260,7 +252,6 @@ VERIFICATION: Final = Procedure(
     kind=Kind.VERIFICATION,
     opens=VerificationOpen,
     bodies=frozenset({VerificationOpen, VerificationTally, VerificationExamination}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,

@@ -16,7 +16,6 @@ from federation.matters.procedure import (
     Deadline,
     Kind,
     Matter,
-    Named,
     Part,
     Procedure,
     Rule,
@@ -201,13 +200,6 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a warning can take."""
 
 
-def _names(statement: Statement) -> Named:
-    body = statement.body
-    if isinstance(body, WarningStep):
-        return Named(body.matter_id, body.opener)
-    return Named(statement.id, None)
-
-
 def _begin(statement: Statement) -> WarningFacts:
     body = statement.body
     assert isinstance(body, WarningTask)  # noqa: S101  # it is what opens a matter
@@ -236,7 +228,6 @@ WARNING: Final = Procedure(
     kind=Kind.WARNING,
     opens=WarningTask,
     bodies=frozenset({WarningStep, WarningTask}),
-    names=_names,
     begin=_begin,
     absorb=_absorb,
     table=TABLE,
