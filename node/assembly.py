@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +18,7 @@ from keys.evaluation import CheckMode
 from keys.signing import verify_signature
 from node.alarms import Alarms
 from node.charter_book import CharterBook
+from node.clock import Clock, open_clock, require_local, system_clock
 from node.config import Config
 from node.desk.check import Checker, ReplicaSource
 from node.desk.explain import Explainer
@@ -86,11 +86,6 @@ from node.verdicts import Verdicts
 from node.workers import Workers
 
 
-def wall_clock() -> int:
-    """Return whole seconds since 1970 UTC."""
-    return int(time.time())
-
-
 @dataclass(slots=True)
 class Core:
     """What every node has: identity, charter, keys, peers, workers, traffic."""
@@ -105,6 +100,7 @@ class Core:
     workers: Workers
     key_ring: KeyRing
     private: PrivateStore
+    clock: Clock
 
     @property
     def me(self) -> MemberId:
@@ -127,7 +123,7 @@ class Core:
         """Return the other members whose nodes hold logs, in the charter's order."""
         return [
             one.member
-            for one in self.now_charter().active(wall_clock())
+            for one in self.now_charter().active(self.clock())
             if one.roles & REPLICATING and one.member != self.me
         ]
 
@@ -169,12 +165,12 @@ def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
     Raises:
         ConfigError: What the operator has to mend, with a hint.
     """
-    charter = CharterBook(home.charter)
+    charter = CharterBook(home.charter, partial(_admit, config))
     identity = Identity(
         keys.authority,
         charter.charter,
         keys.card.member.member,
-        wall_clock,
+        system_clock,
         timedelta(hours=config.leaf_hours),
     )
     charter.subscribe(identity.adopt)
@@ -192,7 +188,14 @@ def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
         workers=Workers(config.workers, config.libsodium),
         key_ring=KeyRing(),
         private=PrivateStore(home.data / "private.db"),
+        clock=open_clock(config),
     )
+
+
+def _admit(config: Config, charter: Charter) -> None:
+    """Keep a rehearsal from any charter that names other machines."""
+    if config.rehearsal_clock:
+        require_local(charter, config.listen)
 
 
 def build_log_side(core: Core) -> LogSide:
@@ -205,29 +208,29 @@ def build_log_side(core: Core) -> LogSide:
         core.me,
         core.keys.signing,
         lambda member: core.now_charter().member(MemberId(member)).signing_key,
-        wall_clock,
+        core.clock,
     )
     catalogue = Catalogue(store)
     matters = MatterBook(catalogue, core.now_charter)
-    speaker = Speaker(ledger, lambda: core.now_charter().member(core.me).roles, wall_clock)
-    alarms = Alarms(speaker, core.private, wall_clock)
+    speaker = Speaker(ledger, lambda: core.now_charter().member(core.me).roles, core.clock)
+    alarms = Alarms(speaker, core.private, core.clock)
     grants = Grants(catalogue, core.now_charter)
     metering = Metering(
-        core.now_charter, core.private, grants.granted, wall_clock, alarms.quota_exceeded
+        core.now_charter, core.private, grants.granted, core.clock, alarms.quota_exceeded
     )
     return LogSide(
         store=store,
         ledger=ledger,
         catalogue=catalogue,
         matters=matters,
-        oversight=Oversight(core.me, matters, alarms, wall_clock),
+        oversight=Oversight(core.me, matters, alarms, core.clock),
         duties=Duties(
             core.me,
             matters,
             speaker,
             Logs(federation, ledger, catalogue),
             core.now_charter,
-            wall_clock,
+            core.clock,
         ),
         verdicts=build_verdicts(core, ledger, catalogue, matters),
         speaker=speaker,
@@ -243,7 +246,7 @@ def build_log_side(core: Core) -> LogSide:
             speaker,
             EpsilonLedger(core.private),
             core.home.training,
-            wall_clock,
+            core.clock,
         ),
         sums=build_sums(core, catalogue, ledger, speaker),
         bundles=Bundles(core.home.models),
@@ -254,16 +257,16 @@ def build_verdicts(
     core: Core, ledger: Ledger, catalogue: Catalogue, matters: MatterBook
 ) -> Verdicts:
     """Make what judges tokens by rows and matters, and members by how their nominations ended."""
-    findings = Findings(matters, wall_clock)
-    records = TrackRecords(findings, catalogue, wall_clock)
+    findings = Findings(matters, core.clock)
+    records = TrackRecords(findings, catalogue, core.clock)
     ledger.subscribe(records.note_growth)
-    return Verdicts(catalogue, core.now_charter, wall_clock, findings.of, records.outcomes)
+    return Verdicts(catalogue, core.now_charter, core.clock, findings.of, records.outcomes)
 
 
 def build_sums(core: Core, catalogue: Catalogue, ledger: Ledger, speaker: Speaker) -> Sums:
     """Make the node's part in private sums, with what it can count."""
     records = SumRecords(catalogue, ledger, core.now_charter)
-    sums = Sums(core.keys, records, speaker, SumMemory(core.private), wall_clock)
+    sums = Sums(core.keys, records, speaker, SumMemory(core.private), core.clock)
     register_kinds(sums.sources.register, core.me, catalogue, core.private)
     return sums
 
@@ -291,7 +294,9 @@ def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
     if any(importlib.util.find_spec(name) is None for name in ("flwr", "torch")):
         return None
     hub, directory = Hub(), core.home.data / "training"
-    workers = TrainingWorkers(core.me, core.home.root, directory / "worker", core.private)
+    workers = TrainingWorkers(
+        core.me, core.home.root, directory / "worker", core.private, core.clock
+    )
     shelf = Shelf(log.consents, log.bundles)
     party = build_party(core, log, workers.summands)
     supernodes = SuperNodes(log.consents, directory / "supernodes")
@@ -301,7 +306,7 @@ def build_training_side(core: Core, log: LogSide) -> TrainingSide | None:
 
     def open_desk() -> SumDesk:
         company = SumCompany(core.private)
-        return SumDesk(hub, core.me, core.keys.signing, core.now_charter, company, wall_clock)
+        return SumDesk(hub, core.me, core.keys.signing, core.now_charter, company, core.clock)
 
     runs = Runs(log.consents, hub, directory / "runs", log.bundles, open_desk)
     return TrainingSide(hub, runs, workers, attachments, supernodes)
@@ -366,7 +371,7 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
     intake = Intake(tokeniser, core.config.country, recall)
     claims = OwnClaims(core.me, log.catalogue, partial(log.ledger.entry, log.ledger.own))
     stores = Stores(log.catalogue, core.private, log.verdicts, claims)
-    voice = Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
+    voice = Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, core.clock)
     replica = Replica(
         nominator=Nominator(voice),
         sayings=Sayings(voice),
@@ -375,7 +380,7 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
             core.private,
             log.verdicts,
             core.pad,
-            wall_clock,
+            core.clock,
             # Only a carrier warns its customers.
             WarningTable(core.private).keep_keys if core.is_carrier else None,
         ),
@@ -415,9 +420,9 @@ def build_score_desk(core: Core, log: LogSide, nominator: Nominator) -> ScoreDes
         matters,
         log.bundles,
         models,
-        Scoring(models, shadow, wall_clock),
+        Scoring(models, shadow, core.clock),
         shadow,
-        Nominations(nominator, Grounds(core.private), wall_clock),
+        Nominations(nominator, Grounds(core.private), core.clock),
     )
 
 

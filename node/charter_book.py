@@ -22,9 +22,21 @@ class CharterBook:
     against the one before, whoever brings it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, admit: Listener = lambda _: None) -> None:
+        """Read the file.
+
+        Args:
+            path: Where it stands.
+            admit: Raises where this node cannot follow a charter; it then keeps the one before.
+
+        Raises:
+            ConfigError: CHARTER_MISSING, CHARTER_UNREADABLE, CHARTER_INVALID, or what ``admit``
+                raises.
+        """
         self._path = path
+        self._admit = admit
         self._note, self._charter = _read(path)
+        admit(self._charter)
         self._looked_at = self._note
         # A crash between two files may leave the version in force among the earlier ones.
         earlier = _read_earlier(path.parent)
@@ -58,10 +70,12 @@ class CharterBook:
 
         Raises:
             CharterError: It does not follow from the one in force.
+            ConfigError: This node cannot follow it.
         """
         if parse_charter(note).charter.digest() == self.charter.digest():
             return self.charter
         charter = verify_charter(note, self.charter)
+        self._admit(charter)
         self._keep_earlier()
         replace_secret_file(self._path, note)
         self._looked_at = note
@@ -81,6 +95,7 @@ class CharterBook:
         if _parsed(note).digest() == self.charter.digest():
             return
         charter = verify_charter(note, self.charter)
+        self._admit(charter)
         self._keep_earlier()
         self._install(note, charter)
 

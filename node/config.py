@@ -50,6 +50,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether orders about own subjects wait for people, or systems follow the log.",
     ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
+    Setting(
+        "rehearsal_clock",
+        "",
+        "path",
+        "Seconds to add to the clock, 8 bytes; for rehearsals on one machine only.",
+    ),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 MAX_WORKERS = 256  # processes; more cores than one node can keep busy
@@ -88,6 +94,7 @@ class Config:
     dispose: str
     libsodium: str
     capture: str
+    rehearsal_clock: str
 
 
 def parse_config(text: str) -> Config:

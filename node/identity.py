@@ -16,6 +16,7 @@ from federation.charter import Charter, Member
 from federation.names import FederationName, MemberId
 from keys.authority import CLOCK_SKEW, LEAF_LIFETIME, Authority, Leaf
 from keys.identity import parse_authority
+from node.clock import Clock
 from node.errors import ConfigError
 from node.telemetry import describe_error, get_log
 
@@ -25,8 +26,6 @@ RENEWAL_SHARE: Final = 2 / 3
 RENEWAL_CHECK: Final = timedelta(seconds=60)
 """Seconds between looks at the clock at most: a machine that slept notices soon."""
 
-Clock = Callable[[], int]
-"""Gives whole seconds since 1970 UTC."""
 Listener = Callable[[], None]
 
 

@@ -32,8 +32,8 @@ from node.assembly import (
     build_tokeniser,
     build_training_side,
     meter_lookup,
-    wall_clock,
 )
+from node.clock import RehearsalClock
 from node.config import Config
 from node.desk.duty import DutyService
 from node.desk.learning import LearningService
@@ -206,6 +206,8 @@ class RunningNode:
         if self._replication is not None:
             self._replication.start()
         await self._inside.set_ready(ready=True)
+        if isinstance(core.clock, RehearsalClock):
+            get_log().warning("node.rehearsal", seconds=core.clock.offset())
         get_log().info(
             "node.started", member=core.me, address=self._address, software_version=__version__
         )
@@ -242,7 +244,7 @@ class RunningNode:
             adopt=core.charter.adopt,
         )
         return Replication(
-            Roster(core.me, core.now_charter, wall_clock),
+            Roster(core.me, core.now_charter, core.clock),
             log.ledger,
             core.peers,
             hooks,
@@ -266,7 +268,7 @@ class RunningNode:
             traffic=core.traffic,
             peers=self._peer_states,
             address=lambda: self._address,
-            clock=wall_clock,
+            clock=core.clock,
             ledger=log.ledger if log else None,
             catalogue=log.catalogue if log else None,
             private=core.private,
@@ -291,14 +293,14 @@ class RunningNode:
         async def root() -> bytes:
             return self._status.known_root()
 
-        member = MemberService(core.identity, lambda: core.charter.note, root)
+        member = MemberService(core.identity, core.clock, lambda: core.charter.note, root)
         services: list[Registration] = [
             (member_service_pb2_grpc.add_MemberServiceServicer_to_server, member)
         ]
         if self._log is None or self._replication is None:
             return services
         log = self._log
-        quotas = partial(quota_states, core.now_charter, core.private, wall_clock)
+        quotas = partial(quota_states, core.now_charter, core.private, core.clock)
         lookup = LookupService(
             log.verdicts, log.catalogue, partial(meter_lookup, log.metering), quotas
         )
@@ -339,7 +341,7 @@ class RunningNode:
             *warning_services(self._warning),
             *self._counting.inside,
             *self._disposition.inside,
-            report_service(self._reporting),
+            report_service(self._core, self._reporting),
             case_service(self._case),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
             *verification_services(self._verification),
@@ -351,7 +353,7 @@ class RunningNode:
             ),
             (
                 learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
-                LearningService(self._learning, wall_clock),
+                LearningService(self._learning, self._core.clock),
             ),
             (
                 duty_service_pb2_grpc.add_DutyServiceServicer_to_server,
@@ -368,7 +370,9 @@ class RunningNode:
             (
                 matter_service_pb2_grpc.add_MatterServiceServicer_to_server,
                 MatterService(
-                    self._core.me, self._log.matters if self._log is not None else None, wall_clock
+                    self._core.me,
+                    self._log.matters if self._log is not None else None,
+                    self._core.clock,
                 ),
             ),
         ]

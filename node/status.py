@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from federation.checkpoint import parse_checkpoint
 from keys.note import parse_note
 from node import __version__
+from node.clock import Clock, RehearsalClock
 from node.identity import Identity
 from node.log.ledger import Ledger
 from node.store.catalogue import Catalogue
@@ -37,7 +38,7 @@ class StatusSources:
     traffic: Traffic
     peers: Callable[[], list[wire.PeerStatus]]
     address: Callable[[], str]
-    clock: Callable[[], int]
+    clock: Clock
     ledger: Ledger | None = None
     catalogue: Catalogue | None = None
     private: PrivateStore | None = None
@@ -115,6 +116,8 @@ class StatusReporter:
     def _add_stored(self, response: wire.GetStatusResponse, as_of: int) -> None:
         sources = self._from
         response.as_of_time.seconds = as_of
+        if isinstance(sources.clock, RehearsalClock):
+            response.rehearsal_time.seconds = sources.clock()
         if sources.private is not None:
             response.watch_count = sources.private.watch_count()
             response.hit_count = sources.private.hit_count()

@@ -70,6 +70,8 @@ def write_summary(status: dict[str, Any]) -> None:
     """Write what matters most."""
     data(f"member     {status['member']} of {status['federation']} ({', '.join(status['roles'])})")
     data(f"state      {'ready' if status['ready'] else 'not ready'}")
+    if status["rehearsal_time"]:
+        data(f"REHEARSAL  the clock was moved on to {status['rehearsal_time']}")
     data(f"address    {status['address']}")
     data(f"charter    version {status['charter_version']}")
     data(f"keys       epoch {status['epoch']}, share epoch {status['share_epoch']}")

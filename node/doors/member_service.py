@@ -7,6 +7,7 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from node import __version__
+from node.clock import Clock
 from node.identity import Identity
 from tocsin.v1 import member_service_pb2 as wire
 from tocsin.v1 import member_service_pb2_grpc as stubs
@@ -20,6 +21,7 @@ class MemberService(stubs.MemberServiceServicer):
     def __init__(
         self,
         identity: Identity,
+        clock: Clock,
         charter_note: Callable[[], bytes],
         catalogue_root: Callable[[], Awaitable[bytes]],
     ) -> None:
@@ -27,10 +29,12 @@ class MemberService(stubs.MemberServiceServicer):
 
         Args:
             identity: This node.
+            clock: The one by which it dates what it says.
             charter_note: The signed charter in force.
             catalogue_root: 32 bytes for the start of the current hour, or nothing.
         """
         self._identity = identity
+        self._clock = clock
         self._charter_note = charter_note
         self._catalogue_root = catalogue_root
 
@@ -48,6 +52,6 @@ class MemberService(stubs.MemberServiceServicer):
             member=self._identity.member,
             software_version=__version__,
             charter_version=self._identity.charter.version,
-            now_time=Timestamp(seconds=self._identity.now()),
+            now_time=Timestamp(seconds=self._clock()),
             catalogue_root=await self._catalogue_root(),
         )

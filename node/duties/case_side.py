@@ -7,7 +7,7 @@ from functools import partial
 
 from federation.names import MemberId
 from federation.roles import Role
-from node.assembly import Core, LogSide, wall_clock
+from node.assembly import Core, LogSide
 from node.desk.case import CaseParts, CaseService
 from node.desk.intake import Intake
 from node.desk.own_claims import OwnClaims
@@ -29,21 +29,21 @@ def build_case_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> CaseParts
 
     def is_police(member: str) -> bool:
         known = core.now_charter().find(MemberId(member))
-        if known is None or known.is_revoked(wall_clock()):
+        if known is None or known.is_revoked(core.clock()):
             return False
         return Role.POLICE in known.roles
 
     intake = Intake(tokeniser, core.config.country, recall)
     claims = OwnClaims(core.me, log.catalogue, partial(log.ledger.entry, log.ledger.own))
     stores = Stores(log.catalogue, core.private, log.verdicts, claims)
-    voice = Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
+    voice = Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, core.clock)
     return CaseParts(
         core.me,
         Designations(voice, log.ledger, lambda: core.now_charter().federation, is_police),
         Clues(voice, log.matters, core.now_charter, core.keys.sealing),
         Briefs(voice, core.now_charter, core.keys.sealing),
         Traces(voice, log.matters, core.now_charter, core.keys.sealing),
-        wall_clock,
+        core.clock,
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from federation.indicators.kind import Kind
 from federation.statements import ClueSubject
 from federation.vocabulary import ClueReason, ClueSource, FraudType
-from node.assembly import Core, LogSide, meter_lookup, wall_clock
+from node.assembly import Core, LogSide, meter_lookup
 from node.desk.farm import FarmService
 from node.desk.intake import Intake
 from node.desk.match import MatchDesk
@@ -67,7 +67,7 @@ def build_counting_side(
     )
     if log is None:
         return CountingSide(inside, ())
-    offering = Offering(core.now_charter().federation, table, core.workers, wall_clock)
+    offering = Offering(core.now_charter().federation, table, core.workers, core.clock)
     service = MatchService(offering, partial(meter_lookup, log.metering))
     add = match_service_pb2_grpc.add_MatchServiceServicer_to_server
     return CountingSide(inside, ((add, service),))
@@ -89,8 +89,8 @@ def build_farms(core: Core, log: LogSide, clues: Clues | None) -> Farms:
 def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk:
     """Make what offers own values and looks for own hits."""
     federation = core.now_charter().federation
-    asking = Asking(federation, core.peers, table, core.workers, wall_clock)
-    return MatchDesk(core.me, table, asking, intake, core.now_charter, wall_clock)
+    asking = Asking(federation, core.peers, table, core.workers, core.clock)
+    return MatchDesk(core.me, table, asking, intake, core.now_charter, core.clock)
 
 
 def build_sheets(core: Core, log: LogSide) -> Sheets:

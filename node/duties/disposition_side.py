@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 
-from node.assembly import Core, LogSide, wall_clock
+from node.assembly import Core, LogSide
 from node.desk.appeal import AppealService
 from node.desk.disposition import DispositionParts, DispositionService
 from node.desk.intake import Intake
@@ -77,7 +77,7 @@ def _build_parts(core: Core, log: LogSide, tokeniser: Tokeniser) -> DispositionP
         log.speaker,
         core.private,
         Guard(log.verdicts, log.catalogue, core.private, intake, core.pad, core.epoch),
-        wall_clock,
+        core.clock,
         automatic=core.config.dispose == "automatic",
     )
     return DispositionParts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
-from node.assembly import Core, LogSide, wall_clock
+from node.assembly import Core, LogSide
 from node.desk.intake import Intake
 from node.desk.own_claims import OwnClaims
 from node.desk.report import ReportParts, ReportService
@@ -27,7 +27,7 @@ def build_report_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> ReportP
     """Make the parts, and let private sums ask for marks; before the node starts."""
     voice = _voice(core, log, tokeniser)
     pseudonyms, own = Pseudonyms(core.private), OwnMarks(core.private)
-    reader = MarkReader(log.catalogue, log.verdicts, own, MarkProof(log.sums.records, wall_clock))
+    reader = MarkReader(log.catalogue, log.verdicts, own, MarkProof(log.sums.records, core.clock))
     log.sums.sources.register(marks_source(reader, pseudonyms))
     return ReportParts(
         Reports(voice, log.matters, core.now_charter, core.keys.sealing, pseudonyms),
@@ -35,10 +35,10 @@ def build_report_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> ReportP
     )
 
 
-def report_service(parts: ReportParts | None) -> Registration:
+def report_service(core: Core, parts: ReportParts | None) -> Registration:
     """Return what the inside door serves; where there are no parts it says why."""
     add = report_service_pb2_grpc.add_ReportServiceServicer_to_server
-    return add, ReportService(parts, wall_clock)
+    return add, ReportService(parts, core.clock)
 
 
 def report_tasks(parts: ReportParts | None) -> list[Task]:
@@ -55,4 +55,4 @@ def _voice(core: Core, log: LogSide, tokeniser: Tokeniser) -> Voice:
     intake = Intake(tokeniser, core.config.country, recall)
     claims = OwnClaims(core.me, log.catalogue, partial(log.ledger.entry, log.ledger.own))
     stores = Stores(log.catalogue, core.private, log.verdicts, claims)
-    return Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, wall_clock)
+    return Voice(core.me, intake, log.speaker, stores, core.pad, core.epoch, core.clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from node.assembly import Core, LogSide, wall_clock
+from node.assembly import Core, LogSide
 from node.desk.intake import Intake
 from node.desk.verify import VerifyParts, VerifyService
 from node.doors.outside import Registration
@@ -30,7 +30,7 @@ def build_verification_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> V
 
     own = OwnData(log.catalogue, core.private, core.config.verification)
     voices = Voices(log.speaker, log.sums, log.alarms)
-    verifications = Verifications(core.me, log.matters, own, voices, wall_clock)
+    verifications = Verifications(core.me, log.matters, own, voices, core.clock)
     log.sums.sources.register(verifications.source())
     intake = Intake(tokeniser, core.config.country, recall)
     parts = VerifyParts(verifications, intake, core.pad, core.epoch)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from federation.names import MemberId
 from federation.roles import Role
-from node.assembly import Core, LogSide, wall_clock
+from node.assembly import Core, LogSide
 from node.desk.call import CallDesk, CallService
 from node.desk.intake import Intake
 from node.desk.warn import WarnParts, WarnService
@@ -37,7 +37,9 @@ class WarningSide:
     def outside(self, meter: Meter) -> Registration:
         """Return the service that banks ask."""
         add = call_context_service_pb2_grpc.add_CallContextServiceServicer_to_server
-        return add, CallContextService(self.calls, meter, lambda: _roles(self.core), wall_clock)
+        return add, CallContextService(
+            self.calls, meter, lambda: _roles(self.core), self.core.clock
+        )
 
 
 def build_warning_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> WarningSide:
@@ -47,19 +49,19 @@ def build_warning_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> Warnin
         return core.private.known_tokens(values, core.epoch())
 
     def carriers() -> list[MemberId]:
-        active = core.now_charter().active(wall_clock())
+        active = core.now_charter().active(core.clock())
         return [one.member for one in active if Role.CARRIER in one.roles and one.member != core.me]
 
     intake = Intake(tokeniser, core.config.country, recall)
-    calls = Calls(CallTable(core.private), intake, log.verdicts, core.pad, core.epoch, wall_clock)
+    calls = Calls(CallTable(core.private), intake, log.verdicts, core.pad, core.epoch, core.clock)
     table = WarningTable(core.private)
-    warnings = Warnings(core.me, log.matters, table, log.speaker, wall_clock)
+    warnings = Warnings(core.me, log.matters, table, log.speaker, core.clock)
     ask = Remote(core.me, core.peers, None).call_context
     return WarningSide(
         core,
         warnings,
         calls,
-        CallDesk(calls, intake, ask, carriers, lambda: _roles(core), core.pad, wall_clock),
+        CallDesk(calls, intake, ask, carriers, lambda: _roles(core), core.pad, core.clock),
         WarnService(WarnParts(warnings, intake, core.pad, core.epoch)),
     )
 

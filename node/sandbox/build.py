@@ -7,13 +7,15 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from federation.charter import create_charter, encode_charter, sign_charter
 from federation.names import FederationName
+from federation.roles import Role
 from keys.keystore import DEFAULT_COST, Cost
 from keys.secret import Secret
 from keys.signing import SigningKey
@@ -51,6 +53,8 @@ def build_sandbox(
     federation: FederationName = DEFAULT_FEDERATION,
     capture: bool = False,
     cost: Cost = DEFAULT_COST,
+    settings: Mapping[str, Value] = MappingProxyType({}),
+    beside: Mapping[str, Collection[Role]] = MappingProxyType({}),
     done: Callable[[str], None] = lambda _: None,
 ) -> Layout:
     """Make every member's home below ``directory``, which must not exist or be empty.
@@ -61,13 +65,15 @@ def build_sandbox(
         federation: Its name, in every certificate and token.
         capture: Whether each node records the messages of its outside door in its home.
         cost: What one guess at a passphrase costs.
+        settings: Of every node, beside and before those that a sandbox has anyway.
+        beside: Roles beside those that the names tell, by member.
         done: Called with each member's name once its home is there.
 
     Raises:
         SandboxError: SANDBOX_DIRECTORY_TAKEN, SANDBOX_DIRECTORY_TOO_LONG,
             SANDBOX_DIRECTORY_UNUSABLE, SANDBOX_NAME_INVALID or SANDBOX_MEMBERS_INVALID.
     """
-    layout = plan_layout(members, list(_free_addresses(len(members))), federation)
+    layout = plan_layout(members, list(_free_addresses(len(members))), federation, beside)
     _check_room(directory, layout)
     _claim(directory)
     now = datetime.now(UTC)
@@ -75,7 +81,10 @@ def build_sandbox(
     for place in layout.places:
         home = member_home(directory, place.member)
         passphrase = Secret(secrets.token_hex(16).encode())
-        signers[place] = _make_home(home, layout, place, passphrase, now, capture, cost)
+        own = {**_SETTINGS, **settings}
+        if capture:
+            own["capture"] = str(capture_file(home).resolve())
+        signers[place] = _make_home(home, layout, place, passphrase, now, own, cost)
         done(place.member)
     note = _sign_charter(directory, layout, signers, int(time.time()))
     for place in layout.places:
@@ -118,14 +127,11 @@ def _make_home(
     place: Place,
     passphrase: Secret,
     now: datetime,
-    capture: bool,
+    settings: dict[str, Value],
     cost: Cost,
 ) -> SigningKey:
-    settings = dict(_SETTINGS)
-    if capture:
-        settings["capture"] = str(capture_file(home).resolve())
     applicant = Applicant(
-        layout.federation, place.member, frozenset({place.role}), place.address, settings=settings
+        layout.federation, place.member, place.roles, place.address, settings=settings
     )
     create_member(home, applicant, passphrase, now, cost)
     create_secret_file(passphrase_file(home), passphrase.reveal() + b"\n")

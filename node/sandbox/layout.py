@@ -8,8 +8,9 @@ layout.threshold, layout.holders    # 2, ("carrier-a", "bank-x", "net-p")
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from federation.names import FederationName, MemberId, NameFormatError
 from federation.roles import INDUSTRY, SPEAKING, VOTING, Role
@@ -44,11 +45,17 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One member of the sandbox: its role, and where its outside door is."""
+    """One member of the sandbox: its role and those beside it, and where its outside door is."""
 
     member: MemberId
     role: Role
     address: str
+    beside: frozenset[Role] = frozenset()
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Return what it is in the charter."""
+        return self.beside | {self.role}
 
     @property
     def is_speaking(self) -> bool:
@@ -100,14 +107,21 @@ def plan_layout(
     names: Sequence[str],
     addresses: Sequence[str],
     federation: FederationName = DEFAULT_FEDERATION,
+    beside: Mapping[str, Collection[Role]] = MappingProxyType({}),
 ) -> Layout:
     """Plan a federation of the members named, each at the address in the same place.
+
+    Args:
+        names: Of the members; the first word of each tells its role.
+        addresses: Of their outside doors.
+        federation: Its name.
+        beside: Further roles, by member.
 
     Raises:
         SandboxError: SANDBOX_NAME_INVALID or SANDBOX_MEMBERS_INVALID.
     """
     places = tuple(
-        Place(_member_id(name), role_of(name), address)
+        Place(_member_id(name), role_of(name), address, frozenset(beside.get(name, ())))
         for name, address in zip(names, addresses, strict=True)
     )
     _check(places)
@@ -144,7 +158,8 @@ def choose_holders(places: Iterable[Place]) -> tuple[MemberId, ...]:
 def encode_layout(layout: Layout) -> bytes:
     """Write the layout as the sandbox's own file."""
     members = {place.member: place.address for place in layout.places}
-    document = {"federation": layout.federation, "members": members}
+    beside = {place.member: sorted(place.beside) for place in layout.places if place.beside}
+    document = {"federation": layout.federation, "members": members, "beside": beside}
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
@@ -158,7 +173,11 @@ def parse_layout(data: bytes) -> Layout:
         document = json.loads(data)
         members = {str(name): str(address) for name, address in document["members"].items()}
         federation = FederationName(document["federation"])
-        return plan_layout(tuple(members), tuple(members.values()), federation)
+        beside = {
+            str(name): [Role(role) for role in roles]
+            for name, roles in document.get("beside", {}).items()
+        }
+        return plan_layout(tuple(members), tuple(members.values()), federation, beside)
     except (
         ValueError,
         KeyError,

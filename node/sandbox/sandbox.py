@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from federation.names import FederationName
+from federation.roles import Role
 from keys.keystore import DEFAULT_COST, Cost
 from node.cli.connection import InsideDoor
+from node.config import Value
 from node.errors import UnavailableError
 from node.home import Home
 from node.sandbox.build import (
@@ -79,12 +82,16 @@ class Sandbox:
         federation: FederationName = DEFAULT_FEDERATION,
         capture: bool = False,
         cost: Cost = DEFAULT_COST,
+        settings: Mapping[str, Value] = MappingProxyType({}),
+        beside: Mapping[str, Collection[Role]] = MappingProxyType({}),
     ) -> None:
         self.directory = directory
         self._members = tuple(members) if members is not None else None
         self._federation = federation
         self._capture = capture
         self._cost = cost
+        self._settings = settings
+        self._beside = beside
         self._layout: Layout | None = None
 
     @property
@@ -135,6 +142,8 @@ class Sandbox:
             federation=self._federation,
             capture=self._capture,
             cost=self._cost,
+            settings=self._settings,
+            beside=self._beside,
             done=progress,
         )
 

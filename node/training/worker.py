@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from federation.names import MemberId
+from node.clock import Clock
 from node.errors import PolicyError, UnavailableError
 from node.home import Home
 from node.store.private import PrivateStore
@@ -37,7 +37,9 @@ class WorkerError(UnavailableError):
 class TrainingWorkers:
     """The training processes of one member."""
 
-    def __init__(self, me: MemberId, home: Path, directory: Path, private: PrivateStore) -> None:
+    def __init__(
+        self, me: MemberId, home: Path, directory: Path, private: PrivateStore, clock: Clock
+    ) -> None:
         """Prepare.
 
         Args:
@@ -45,8 +47,10 @@ class TrainingWorkers:
             home: Where training.toml lies, and what its paths are relative to.
             directory: For the processes' logs.
             private: Counts what differentially private plans have used.
+            clock: Says which of the member's tables are old enough.
         """
         self._me = me
+        self._clock = clock
         self._home = home
         self._directory = directory
         self._private = private
@@ -104,7 +108,7 @@ class TrainingWorkers:
     def _settings(self, permission: Permission) -> dict[str, Any]:
         plan, source = permission.plan.value(), permission.source
         schema = require_schema(source)
-        place = locate_for(source, self._home, permission.plan, time.time())
+        place = locate_for(source, self._home, permission.plan, self._clock())
         return {
             "plan": plan.encode().decode(),
             "schema": schema.encode().decode(),

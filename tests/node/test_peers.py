@@ -53,7 +53,7 @@ def member_service(identity: Identity) -> Registration:
     async def root() -> bytes:
         return bytes(32)
 
-    service = MemberService(identity, lambda: b"the note", root)
+    service = MemberService(identity, identity.now, lambda: b"the note", root)
     return (stubs.add_MemberServiceServicer_to_server, service)
 
 

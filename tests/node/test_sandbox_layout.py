@@ -225,3 +225,12 @@ def test_a_sandbox_can_be_removed(tmp_path):
     sandbox.remove()
 
     assert not (tmp_path / "s").exists()
+
+
+def test_a_member_may_have_a_role_beside_the_one_that_its_name_tells():
+    names = ("coord", "bank-x", "net-p")
+    addresses = [f"127.0.0.1:{20_100 + place}" for place in range(len(names))]
+    layout = plan_layout(names, addresses, beside={"coord": [Role.REGULATOR]})
+
+    assert layout.place("coord").roles == {Role.COORDINATOR, Role.REGULATOR}
+    assert parse_layout(encode_layout(layout)) == layout

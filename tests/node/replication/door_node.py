@@ -55,7 +55,7 @@ class DoorNode:
             ),
             Timing(poll_seconds=30, gossip_seconds=0.5, charter_seconds=1),
         )
-        member = MemberService(self.identity, lambda: b"", self.root)
+        member = MemberService(self.identity, self.identity.now, lambda: b"", self.root)
         self.door = OutsideDoor(
             self.identity,
             [

@@ -9,6 +9,7 @@ import pytest
 from federation.names import MemberId
 from federation.training.error import TableError
 from federation.vocabulary import TrainingLabel
+from node.clock import system_clock
 from node.errors import ConfigError
 from node.store.private import PrivateStore
 from node.training.connector import Place, locate, locate_for, subject_of
@@ -138,7 +139,9 @@ async def test_a_training_process_reads_its_rows_from_a_server(tmp_path):
 
     table = planted_rows(200, 3)
     private = PrivateStore(tmp_path / "private.db")
-    workers = TrainingWorkers(MemberId("carrier-a"), tmp_path, tmp_path / "worker", private)
+    workers = TrainingWorkers(
+        MemberId("carrier-a"), tmp_path, tmp_path / "worker", private, system_clock
+    )
     try:
         with running_server() as server:
             served = {"database": serve(server, table, tmp_path), "query": "select * from rows"}

@@ -32,6 +32,7 @@ from federation.training.app_identity import app_digest
 from federation.training.grpc_member import MemberEngine
 from federation.training.plan import DataUse, LabelRule, PrivacyTarget
 from federation.vocabulary import ModelStage, TrainingModel
+from node.clock import system_clock
 from node.errors import NodeError
 from node.training.attachment import Attachments
 from node.training.frames import encode_frame, read_frame
@@ -124,7 +125,9 @@ async def member(tmp_path, knocks):
     """Give a member that approved PLAN and no other, and what takes a coordinator's messages."""
     (tmp_path / "rows.schema").write_bytes(SCHEMA.encode())
     node = Node(tmp_path, POLICY.format(port=knocks.port))
-    workers = TrainingWorkers(MemberId(ME), tmp_path, tmp_path / "worker", node.private)
+    workers = TrainingWorkers(
+        MemberId(ME), tmp_path, tmp_path / "worker", node.private, system_clock
+    )
     node.hear(COORD, PLAN)
     await node.consents.approve(node.consents.matters.find(PLAN.digest()).matter)
     node.hear(OTHER, approval(PLAN))

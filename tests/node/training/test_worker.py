@@ -24,6 +24,7 @@ from federation.training.local_engine import RUN, node_id
 from federation.training.plan import DataUse, LabelRule
 from federation.training.records import CONFIG, PLAN, ROUND, SCALING, SUMMAND, read_array
 from federation.training.sum_labels import labels_digest
+from node.clock import system_clock
 from node.errors import ConfigError, PolicyError
 from node.store.private import PrivateStore
 from node.training.frames import ProcessError
@@ -48,7 +49,7 @@ async def workers(tmp_path):
         for row in zip(*table.columns.values(), strict=True):
             writer.writerow(["" if cell != cell else cell for cell in row])
     private = PrivateStore(tmp_path / "private.db")
-    made = TrainingWorkers(ME, tmp_path, tmp_path / "worker", private)
+    made = TrainingWorkers(ME, tmp_path, tmp_path / "worker", private, system_clock)
     yield made
     await made.close()
     private.close()

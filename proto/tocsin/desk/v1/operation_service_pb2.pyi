@@ -186,6 +186,7 @@ class GetStatusResponse(_message.Message):
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     LEAF_EXPIRES_TIME_FIELD_NUMBER: _builtins.int
+    REHEARSAL_TIME_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     federation: _builtins.str
@@ -242,6 +243,10 @@ class GetStatusResponse(_message.Message):
     def leaf_expires_time(self) -> _timestamp_pb2.Timestamp:
         """End of the TLS leaf in use."""
 
+    @_builtins.property
+    def rehearsal_time(self) -> _timestamp_pb2.Timestamp:
+        """The node's clock, where a rehearsal moved it on; absent otherwise."""
+
     def __init__(
         self,
         *,
@@ -266,10 +271,11 @@ class GetStatusResponse(_message.Message):
         resident_bytes: _builtins.int = ...,
         address: _builtins.str = ...,
         leaf_expires_time: _timestamp_pb2.Timestamp | None = ...,
+        rehearsal_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "leaf_expires_time", b"leaf_expires_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "leaf_expires_time", b"leaf_expires_time", "rehearsal_time", b"rehearsal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alarms", b"alarms", "as_of_time", b"as_of_time", "catalogue_root", b"catalogue_root", "charter_version", b"charter_version", "epoch", b"epoch", "federation", b"federation", "hit_count", b"hit_count", "leaf_expires_time", b"leaf_expires_time", "logs", b"logs", "member", b"member", "peers", b"peers", "ready", b"ready", "resident_bytes", b"resident_bytes", "roles", b"roles", "share_epoch", b"share_epoch", "software_version", b"software_version", "statement_count", b"statement_count", "token_count", b"token_count", "traffic", b"traffic", "watch_count", b"watch_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alarms", b"alarms", "as_of_time", b"as_of_time", "catalogue_root", b"catalogue_root", "charter_version", b"charter_version", "epoch", b"epoch", "federation", b"federation", "hit_count", b"hit_count", "leaf_expires_time", b"leaf_expires_time", "logs", b"logs", "member", b"member", "peers", b"peers", "ready", b"ready", "rehearsal_time", b"rehearsal_time", "resident_bytes", b"resident_bytes", "roles", b"roles", "share_epoch", b"share_epoch", "software_version", b"software_version", "statement_count", b"statement_count", "token_count", b"token_count", "traffic", b"traffic", "watch_count", b"watch_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
