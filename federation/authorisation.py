@@ -233,6 +233,10 @@ STATEMENTS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     | dict.fromkeys(("warning_task", "warning_step"), INDUSTRY | {Role.POLICE})
     # Only the police put an object into a case, and say what came of a clue: no vote does.
     | dict.fromkeys(("designation", "designation_lifted", "clue_outcome"), frozenset({Role.POLICE}))
+    # A citizen comes to a member with customers, and such members have accounts.
+    | dict.fromkeys(
+        ("one_id_request", "one_id_answer", "one_id_dispute", "one_id_decision"), INDUSTRY
+    )
     # Only the police ask where something leads, and only who has customers holds anything.
     | {"trace_open": frozenset({Role.POLICE}), "trace_hop": INDUSTRY}
     # Who found a clue and whom it was handed to, the matter itself asks.

@@ -77,6 +77,7 @@ CURVES: Final = MappingProxyType(
         Kind.PAYMENT_ACCOUNT: _ACCOUNT,
         Kind.CRYPTO_ADDRESS: _LASTING,
         Kind.ORGANISATION: _LASTING,
+        Kind.RESIDENT_ID: _LASTING,
         Kind.SITE: _SITE,
     }
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from federation.indicators.kind import Kind
+from federation.indicators.kind import PERSONS, Kind
 from federation.roles import INDUSTRY, Role
 from federation.vocabulary import Measure, SubjectRole
 
@@ -46,7 +46,7 @@ _ACCOUNTS: Final = frozenset(
 )
 _SITES: Final = frozenset({Kind.DOMAIN, Kind.URL})
 _NETWORK: Final = _SITES | {Kind.IP}
-_ANYTHING: Final = frozenset(Kind) - {Kind.ORGANISATION}
+_ANYTHING: Final = frozenset(Kind) - {Kind.ORGANISATION} - PERSONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ _INTERNET: Final = frozenset({Role.INTERNET})
 _ABLE: Final = {
     **dict.fromkeys((Kind.IM_ACCOUNT, Kind.EMAIL), _INTERNET),
     **dict.fromkeys((Kind.IP, Kind.LEASED_LINE), _CARRIER | _INTERNET),
-    Kind.ORGANISATION: INDUSTRY,
+    **dict.fromkeys((Kind.ORGANISATION, Kind.RESIDENT_ID), INDUSTRY),
 }
 _ABLE_OF_CLASS: Final = {
     KindClass.PHONE: _CARRIER,

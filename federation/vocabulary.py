@@ -19,6 +19,7 @@ class Purpose(enum.IntEnum):
     TRAINING = 7
     PAYMENT_HOLD = 8
     WARNING = 9
+    ONE_ID = 10
 
 
 class LegalBasis(enum.IntEnum):
@@ -733,3 +734,31 @@ class TraceAnswer(enum.IntEnum):
     NEXT = 1
     END = 2
     NOT_HELD = 3
+
+
+class AccountKind(enum.IntEnum):
+    """Say what stands under an identity."""
+
+    SIM = 1
+    BANK_ACCOUNT = 2
+    INTERNET_ACCOUNT = 3
+
+
+class OneIdMove(enum.IntEnum):
+    """Say what a holder does about a dispute."""
+
+    ACCEPTED = 1
+    CLOSED = 2
+    REJECTED = 3
+
+
+class OneIdReason(enum.IntEnum):
+    """Say why a holder rejects a dispute; zero for other steps."""
+
+    UNSPECIFIED = 0
+    NOT_AUTHENTIC = 1
+    HELD_BY_CITIZEN = 2
+    NOT_HELD = 3
+    LEGAL_HOLD = 4
+    DUPLICATE = 5
+    EVIDENCE_MISSING = 6

@@ -4,7 +4,7 @@ The table of forms is in README.md; the vectors are in tests/vectors/indicators.
 """
 
 from federation.indicators.error import IndicatorError
-from federation.indicators.kind import Kind, KindClass, kind_class, kind_name
+from federation.indicators.kind import PERSONS, Kind, KindClass, kind_class, kind_name
 from federation.indicators.network import registrable_domain
 from federation.indicators.registry import (
     MAXIMUM_TEXT_CHARACTERS,
@@ -15,6 +15,7 @@ from federation.indicators.registry import (
 
 __all__ = [
     "MAXIMUM_TEXT_CHARACTERS",
+    "PERSONS",
     "Indicator",
     "IndicatorError",
     "Kind",

@@ -49,6 +49,7 @@ class Kind(enum.IntEnum):
     SEARCH_KEYWORD = 24
     IOT_SIM = 25
     ORGANISATION = 26
+    RESIDENT_ID = 27
 
 
 _MEMBERS_OF_CLASS: dict[KindClass, tuple[Kind, ...]] = {
@@ -69,7 +70,7 @@ _MEMBERS_OF_CLASS: dict[KindClass, tuple[Kind, ...]] = {
         Kind.CRYPTO_ADDRESS,
     ),
     KindClass.DEVICE: (Kind.IMEI, Kind.SITE, Kind.DEVICE),
-    KindClass.IDENTITY: (Kind.IMSI, Kind.ICCID, Kind.ORGANISATION),
+    KindClass.IDENTITY: (Kind.IMSI, Kind.ICCID, Kind.ORGANISATION, Kind.RESIDENT_ID),
     KindClass.NETWORK: (
         Kind.IP,
         Kind.DOMAIN,
@@ -107,8 +108,12 @@ KIND_ALIASES: MappingProxyType[str, Kind] = MappingProxyType(
         "crypto_addr": Kind.CRYPTO_ADDRESS,
         "ad_creative": Kind.ADVERTISEMENT,
         "org_uscc": Kind.ORGANISATION,
+        "id_card": Kind.RESIDENT_ID,
     }
 )
+
+PERSONS: frozenset[Kind] = frozenset({Kind.RESIDENT_ID})
+"""Kinds that name a person. They are no indicators: only the person asks about one (R57)."""
 
 
 def kind_name(kind: Kind) -> str:

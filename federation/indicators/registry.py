@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from federation.indicators import account, app, device, namespaced, network, telephone, url
+from federation.indicators import account, app, device, namespaced, network, person, telephone, url
 from federation.indicators.cryptocurrency import canonical_crypto_address
 from federation.indicators.email_address import canonical_email
 from federation.indicators.error import IndicatorError
@@ -77,6 +77,7 @@ _CANONICAL: Mapping[Kind, Callable[[str], str]] = MappingProxyType(
         Kind.SEARCH_KEYWORD: _readable(Kind.SEARCH_KEYWORD),
         Kind.IOT_SIM: _opaque(Kind.IOT_SIM),
         Kind.ORGANISATION: account.canonical_organisation,
+        Kind.RESIDENT_ID: person.canonical_resident_id,
     }
 )
 

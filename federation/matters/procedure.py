@@ -47,6 +47,8 @@ class Kind(enum.StrEnum):
     TRACE = "trace"
     RESPONSIBILITY = "responsibility"
     NOTICE = "notice"
+    ONE_ID = "one-id"
+    ONE_ID_DISPUTE = "one-id-dispute"
 
 
 class State(enum.StrEnum):
@@ -97,6 +99,8 @@ class State(enum.StrEnum):
     WITHDRAWN = "WITHDRAWN"
     LISTED = "LISTED"
     ADOPTED = "ADOPTED"
+    OPEN = "OPEN"
+    ANSWERED = "ANSWERED"
     EXPIRED = "EXPIRED"
 
 

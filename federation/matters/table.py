@@ -8,6 +8,8 @@ from typing import Any, Final
 from federation.matters.clue import CLUE
 from federation.matters.disposition import DISPOSITION
 from federation.matters.notice import NOTICE
+from federation.matters.one_id import ONE_ID
+from federation.matters.one_id_dispute import ONE_ID_DISPUTE
 from federation.matters.procedure import Kind, Procedure, State, Transition
 from federation.matters.report import REPORT
 from federation.matters.responsibility import RESPONSIBILITY
@@ -29,6 +31,8 @@ PROCEDURES: Final[Mapping[Kind, Procedure[Any]]] = {
         NOTICE,
         CLUE,
         TRACE,
+        ONE_ID,
+        ONE_ID_DISPUTE,
     )
 }
 """The procedure of every kind."""

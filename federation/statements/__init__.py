@@ -53,6 +53,12 @@ from federation.statements.evidence import (
 from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
 from federation.statements.notice import NoticeStep, ProblemNotice
+from federation.statements.one_id import (
+    OneIdAnswer,
+    OneIdDecision,
+    OneIdDispute,
+    OneIdRequest,
+)
 from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.responsibility import (
     DutyAdoption,
@@ -133,6 +139,10 @@ __all__ = [
     "Nomination",
     "NoticeStep",
     "NumberMark",
+    "OneIdAnswer",
+    "OneIdDecision",
+    "OneIdDispute",
+    "OneIdRequest",
     "Opinion",
     "ProblemNotice",
     "ProtectedObject",

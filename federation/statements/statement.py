@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from federation.indicators.kind import Kind
+from federation.indicators.kind import PERSONS, Kind
 from federation.statements.alarm import Alarm
 from federation.statements.briefs import CaseBrief
 from federation.statements.ceremony import (
@@ -36,6 +36,12 @@ from federation.statements.evidence import (
 from federation.statements.farm import FarmAlert
 from federation.statements.marks import MarkCorrection, NumberMark
 from federation.statements.notice import NoticeStep, ProblemNotice
+from federation.statements.one_id import (
+    OneIdAnswer,
+    OneIdDecision,
+    OneIdDispute,
+    OneIdRequest,
+)
 from federation.statements.reports import Report, ReportCount, ReportStep
 from federation.statements.responsibility import (
     DutyAdoption,
@@ -147,6 +153,10 @@ Body = (
     | DutyWithdrawal
     | ProblemNotice
     | NoticeStep
+    | OneIdRequest
+    | OneIdAnswer
+    | OneIdDispute
+    | OneIdDecision
     | Designation
     | DesignationLifted
     | Clue
@@ -192,6 +202,7 @@ class Statement:
             if self.expires_time <= self.issued_time:
                 refuse("TIME_INVALID", "expires_time", "is not after issued_time")
         self._check_seen()
+        self._check_person()
 
     def _check_seen(self) -> None:
         """Refuse to have seen what lies ahead: it would hold off the decay."""
@@ -203,6 +214,12 @@ class Statement:
             return
         if seen is not None and seen > self.issued_time + MAX_SKEW_SECONDS:
             refuse("TIME_INVALID", field, "is after issued_time")
+
+    def _check_person(self) -> None:
+        """Refuse to speak of a person as of an indicator, as the object or one of several."""
+        for one in (self.body, *getattr(self.body, "subjects", ())):
+            if getattr(one, "kind", None) in PERSONS:
+                refuse("KIND_NOT_ALLOWED", "kind", "names a person, who is no indicator")
 
 
 def nomination_id(

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from federation.indicators import Indicator, IndicatorError, parse_indicator
+from federation.indicators import PERSONS, Indicator, IndicatorError, parse_indicator
 from federation.vocabulary import Purpose
 from node.errors import RequestError
 from node.tokens.tokeniser import Tokeniser
@@ -43,6 +43,12 @@ APPEAL_CONTACT = Refusal(
 )
 
 
+PERSON = Refusal(
+    "KIND_NOT_ALLOWED", "this names a person, who is no indicator: only tocsin one-id takes it"
+)
+NO_PERSON = Refusal("KIND_NOT_ALLOWED", "this names no person: only an identity card does")
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A row whose value has a token; its content key is there only where it was asked for."""
@@ -65,11 +71,25 @@ class Intake:
     """Parses and tokenises rows for one member."""
 
     def __init__(
-        self, tokeniser: Tokeniser, country: str = "", recall: Recall = lambda _: {}
+        self,
+        tokeniser: Tokeniser,
+        country: str = "",
+        recall: Recall = lambda _: {},
+        *,
+        persons: bool = False,
     ) -> None:
+        """Take rows for one purpose.
+
+        Args:
+            tokeniser: Asks the key holders.
+            country: Whose national telephone forms are read.
+            recall: What is known already.
+            persons: Whether to take what names persons, and nothing else; else no such row.
+        """
         self._tokeniser = tokeniser
         self._country = country
         self._recall = recall
+        self._persons = persons
 
     async def parse(
         self, rows: Iterable[wire.RawIndicator]
@@ -86,7 +106,7 @@ class Intake:
                 reason="BATCH_TOO_LARGE",
                 hint="the command line splits files by itself",
             )
-        return await asyncio.to_thread(_parse_all, listed, self._country)
+        return await asyncio.to_thread(_parse_all, listed, self._country, self._persons)
 
     async def tokenise(
         self,
@@ -146,15 +166,17 @@ class Intake:
 
 
 def _parse_all(
-    rows: Sequence[wire.RawIndicator], country: str
+    rows: Sequence[wire.RawIndicator], country: str, persons: bool
 ) -> tuple[dict[int, Indicator], dict[int, Refusal]]:
     indicators: dict[int, Indicator] = {}
     refused: dict[int, Refusal] = {}
     for place, row in enumerate(rows):
         try:
-            indicators[place] = parse_indicator(
-                row.kind, row.value, region=row.region or country or None
-            )
+            found = parse_indicator(row.kind, row.value, region=row.region or country or None)
+            if (found.kind in PERSONS) == persons:
+                indicators[place] = found
+            else:
+                refused[place] = NO_PERSON if persons else PERSON
         except IndicatorError as error:
             sentence = f"{error}. {error.hint}" if error.hint else str(error)
             refused[place] = Refusal(f"INDICATOR_{str(error.rule).upper()}", sentence)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from federation.authorisation import may_say
-from federation.matters import AnyMatter, Refused
+from federation.matters import AnyMatter, Kind, Refused
+from federation.matters.one_id import first_of_day
 from federation.names import MemberId
 from node.alarms import Alarms
 from node.matters.book import BookedMatter, MatterBook, Wanted
@@ -40,9 +41,19 @@ class Oversight:
             for booked in await asyncio.to_thread(self._book.with_refusals):
                 await self._tell_refusals(booked)
             self._seen = version
-        wanted = Wanted(overdue=True)
-        for booked in await asyncio.to_thread(self._book.queue, wanted, self._clock()):
-            await self._tell_delay(booked.matter)
+        for matter in await asyncio.to_thread(self._overdue):
+            await self._tell_delay(matter)
+
+    def _overdue(self) -> list[AnyMatter]:
+        """Return what is late; nobody owes an answer to a citizen's second request of a day."""
+        now = self._clock()
+        found = [one.matter for one in self._book.queue(Wanted(overdue=True), now)]
+        if not any(one.kind is Kind.ONE_ID for one in found):
+            return found
+        standing = first_of_day((one.matter for one in self._book.all(Kind.ONE_ID)), now)
+        return [
+            one for one in found if one.kind is not Kind.ONE_ID or (one.id, one.opener) in standing
+        ]
 
     async def _tell_refusals(self, booked: BookedMatter) -> None:
         """Tell what a member may never say here; what may still count is no offence."""

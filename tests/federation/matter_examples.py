@@ -23,6 +23,7 @@ from tests.federation import (
     clue_world,
     duty_world,
     notice_world,
+    one_id_world,
     trace_world,
     warning_world,
 )
@@ -90,3 +91,5 @@ register(Kind.VERIFICATION, opens=verification.OPENS, moves=verification.moves)
 register(Kind.WARNING, opens=warning_world.OPENS, moves=warning_world.moves)
 register(Kind.CLUE, opens=clue_world.OPENS, moves=clue_world.moves)
 register(Kind.TRACE, opens=trace_world.OPENS, moves=trace_world.moves)
+register(Kind.ONE_ID, opens=one_id_world.OPENS, moves=one_id_world.moves)
+register(Kind.ONE_ID_DISPUTE, opens=one_id_world.DISPUTES, moves=one_id_world.dispute_moves)

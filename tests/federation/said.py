@@ -40,6 +40,10 @@ from federation.statements import (
     Nomination,
     NoticeStep,
     NumberMark,
+    OneIdAnswer,
+    OneIdDecision,
+    OneIdDispute,
+    OneIdRequest,
     Opinion,
     ProblemNotice,
     ProtectedObject,
@@ -71,7 +75,9 @@ from federation.statements import (
     WarningStep,
     WarningTask,
 )
+from federation.statements.one_id import SEALED_BYTES
 from federation.vocabulary import (
+    AccountKind,
     AgeBand,
     AlarmKind,
     AmountBand,
@@ -104,6 +110,8 @@ from federation.vocabulary import (
     ModelStage,
     NoticeAction,
     NoticeDuty,
+    OneIdMove,
+    OneIdReason,
     OpinionBasis,
     OpinionValue,
     OrderDecision,
@@ -570,6 +578,27 @@ EXAMPLES = [
         opaque("next", 2_161),
     ),
     TraceHop(opaque("trace"), MemberId("police"), TraceAnswer.END, 2, MemberId("bank-a")),
+    OneIdRequest(
+        TOKEN,
+        1,
+        (AccountKind.SIM, AccountKind.INTERNET_ACCOUNT),
+        (MemberId("carrier-b"), MemberId("net-c")),
+        opaque("receiving", 1_216),
+        opaque("consent", 32),
+        opaque("proof", 32),
+        NOW,
+        opaque("signature", 64),
+    ),
+    OneIdAnswer(opaque("request"), MemberId("bank-a"), opaque("answer", SEALED_BYTES)),
+    OneIdDispute(MemberId("carrier-b"), opaque("dispute", SEALED_BYTES)),
+    OneIdDecision(
+        opaque("dispute"),
+        MemberId("bank-a"),
+        OneIdMove.REJECTED,
+        OneIdReason.NOT_HELD,
+        opaque("feedback", SEALED_BYTES),
+    ),
+    OneIdDecision(opaque("dispute"), MemberId("bank-a"), OneIdMove.ACCEPTED),
 ]
 """At least one of every body."""
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federation.indicators.kind import PERSONS
 from federation.indicators.kind import Kind as IndicatorKind
 from federation.matters import IN_FORCE, PROCEDURES, Kind, MatterError, State, advance
 from federation.matters.disposition_facts import (
@@ -137,7 +138,7 @@ def test_only_an_offenders_resource_or_a_mule_is_restricted(role):
 
 
 @pytest.mark.parametrize("measure", Measure)
-@pytest.mark.parametrize("kind", IndicatorKind)
+@pytest.mark.parametrize("kind", sorted(frozenset(IndicatorKind) - PERSONS))
 def test_a_measure_is_ordered_about_its_kinds_alone(measure, kind):
     body = ordered(measure=measure, kind=kind, authority=Authority.POLICE)
     expected = "ACCEPTED" if fits(measure, kind) else "MEASURE_UNFIT"
@@ -148,7 +149,8 @@ def test_a_measure_is_ordered_about_its_kinds_alone(measure, kind):
 def test_no_measure_is_about_an_organisation_and_each_prefix_has_its_actors():
     actors = {"T": Role.CARRIER, "F": Role.BANK, "I": Role.INTERNET}
 
-    assert not any(fits(measure, IndicatorKind.ORGANISATION) for measure in Measure)
+    for kind in (IndicatorKind.ORGANISATION, *PERSONS):
+        assert not any(fits(measure, kind) for measure in Measure)
     assert set(MEASURES) == set(Measure)
     for measure, rule in MEASURES.items():
         if (role := actors.get(measure.name[0])) is not None:

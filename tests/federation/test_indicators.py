@@ -265,6 +265,7 @@ def test_the_numbers_of_the_kinds_never_change():
         "SEARCH_KEYWORD",
         "IOT_SIM",
         "ORGANISATION",
+        "RESIDENT_ID",
     ]
 
     assert [kind.name for kind in Kind][: len(names)] == names
@@ -274,7 +275,7 @@ def test_the_numbers_of_the_kinds_never_change():
 def test_the_class_of_a_kind_never_changes():
     letters = "".join(kind_class(kind).name[0] for kind in Kind)
 
-    assert letters == "PIDIDNNNNAAAAAADAPPPNNNNPI"
+    assert letters == "PIDIDNNNNAAAAAADAPPPNNNNPII"
     assert set(map(kind_class, Kind)) == set(KindClass)
 
 

@@ -16,7 +16,14 @@ MIRRORS = {
     **{name: getattr(vocabulary, name) for name in WIRE if hasattr(vocabulary, name)},
 }
 # Here a zero is an answer, "not known"; everywhere else it is a field left out.
-ZERO_IS_AN_ANSWER = {"FraudStage", "SubjectRole", "TrainingReason", "ReportReason", "ClueReturn"}
+ZERO_IS_AN_ANSWER = {
+    "FraudStage",
+    "SubjectRole",
+    "TrainingReason",
+    "ReportReason",
+    "ClueReturn",
+    "OneIdReason",
+}
 
 
 def test_every_enumeration_of_the_contract_has_a_mirror():

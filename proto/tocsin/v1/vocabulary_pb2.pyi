@@ -76,6 +76,8 @@ class _IndicatorKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Indicat
     """SIM for things."""
     INDICATOR_KIND_ORGANISATION: _IndicatorKind.ValueType  # 26
     """Enterprise: unified social credit code."""
+    INDICATOR_KIND_RESIDENT_ID: _IndicatorKind.ValueType  # 27
+    """Resident identity card: a person, and so only in that person's own question."""
 
 class IndicatorKind(_IndicatorKind, metaclass=_IndicatorKindEnumTypeWrapper):
     """What kind of fraud-related resource an indicator names. Numbers are part of the token input and never reused."""
@@ -134,6 +136,8 @@ INDICATOR_KIND_IOT_SIM: IndicatorKind.ValueType  # 25
 """SIM for things."""
 INDICATOR_KIND_ORGANISATION: IndicatorKind.ValueType  # 26
 """Enterprise: unified social credit code."""
+INDICATOR_KIND_RESIDENT_ID: IndicatorKind.ValueType  # 27
+"""Resident identity card: a person, and so only in that person's own question."""
 Global___IndicatorKind: _TypeAlias = IndicatorKind  # noqa: Y015
 
 class _KindClass:
@@ -198,6 +202,8 @@ class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.Value
     """Asking about a payer's calls before a payment."""
     PURPOSE_WARNING: _Purpose.ValueType  # 9
     """Warning a likely victim."""
+    PURPOSE_ONE_ID: _Purpose.ValueType  # 10
+    """A citizen's question about accounts under the own identity."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """Why a value is processed. Anything else is refused (R12, R64)."""
@@ -222,6 +228,8 @@ PURPOSE_PAYMENT_HOLD: Purpose.ValueType  # 8
 """Asking about a payer's calls before a payment."""
 PURPOSE_WARNING: Purpose.ValueType  # 9
 """Warning a likely victim."""
+PURPOSE_ONE_ID: Purpose.ValueType  # 10
+"""A citizen's question about accounts under the own identity."""
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 class _LegalBasis:
@@ -1195,3 +1203,99 @@ TRACE_ANSWER_END: TraceAnswer.ValueType  # 2
 TRACE_ANSWER_NOT_HELD: TraceAnswer.ValueType  # 3
 """The member does not hold it."""
 Global___TraceAnswer: _TypeAlias = TraceAnswer  # noqa: Y015
+
+class _AccountKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AccountKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccountKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACCOUNT_KIND_UNSPECIFIED: _AccountKind.ValueType  # 0
+    """Never sent, always refused."""
+    ACCOUNT_KIND_SIM: _AccountKind.ValueType  # 1
+    """A SIM at a carrier."""
+    ACCOUNT_KIND_BANK_ACCOUNT: _AccountKind.ValueType  # 2
+    """An account at a bank."""
+    ACCOUNT_KIND_INTERNET_ACCOUNT: _AccountKind.ValueType  # 3
+    """An account at an internet firm."""
+
+class AccountKind(_AccountKind, metaclass=_AccountKindEnumTypeWrapper):
+    """What stands under an identity."""
+
+ACCOUNT_KIND_UNSPECIFIED: AccountKind.ValueType  # 0
+"""Never sent, always refused."""
+ACCOUNT_KIND_SIM: AccountKind.ValueType  # 1
+"""A SIM at a carrier."""
+ACCOUNT_KIND_BANK_ACCOUNT: AccountKind.ValueType  # 2
+"""An account at a bank."""
+ACCOUNT_KIND_INTERNET_ACCOUNT: AccountKind.ValueType  # 3
+"""An account at an internet firm."""
+Global___AccountKind: _TypeAlias = AccountKind  # noqa: Y015
+
+class _OneIdMove:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OneIdMoveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OneIdMove.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ONE_ID_MOVE_UNSPECIFIED: _OneIdMove.ValueType  # 0
+    """Never sent, always refused."""
+    ONE_ID_MOVE_ACCEPTED: _OneIdMove.ValueType  # 1
+    """It looks into it."""
+    ONE_ID_MOVE_CLOSED: _OneIdMove.ValueType  # 2
+    """What was asked for is done, and the citizen was told."""
+    ONE_ID_MOVE_REJECTED: _OneIdMove.ValueType  # 3
+    """It is not done, and the citizen was told why."""
+
+class OneIdMove(_OneIdMove, metaclass=_OneIdMoveEnumTypeWrapper):
+    """What a holder does about a dispute."""
+
+ONE_ID_MOVE_UNSPECIFIED: OneIdMove.ValueType  # 0
+"""Never sent, always refused."""
+ONE_ID_MOVE_ACCEPTED: OneIdMove.ValueType  # 1
+"""It looks into it."""
+ONE_ID_MOVE_CLOSED: OneIdMove.ValueType  # 2
+"""What was asked for is done, and the citizen was told."""
+ONE_ID_MOVE_REJECTED: OneIdMove.ValueType  # 3
+"""It is not done, and the citizen was told why."""
+Global___OneIdMove: _TypeAlias = OneIdMove  # noqa: Y015
+
+class _OneIdReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OneIdReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OneIdReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ONE_ID_REASON_UNSPECIFIED: _OneIdReason.ValueType  # 0
+    """For other steps."""
+    ONE_ID_REASON_NOT_AUTHENTIC: _OneIdReason.ValueType  # 1
+    """It does not open, or is not signed by the citizen of the request."""
+    ONE_ID_REASON_HELD_BY_CITIZEN: _OneIdReason.ValueType  # 2
+    """The citizen opened the account, as was examined."""
+    ONE_ID_REASON_NOT_HELD: _OneIdReason.ValueType  # 3
+    """There is no such account here any more."""
+    ONE_ID_REASON_LEGAL_HOLD: _OneIdReason.ValueType  # 4
+    """The law forbids to close it now: it is frozen, or money is owed."""
+    ONE_ID_REASON_DUPLICATE: _OneIdReason.ValueType  # 5
+    """The same was disputed before."""
+    ONE_ID_REASON_EVIDENCE_MISSING: _OneIdReason.ValueType  # 6
+    """The citizen has to show more."""
+
+class OneIdReason(_OneIdReason, metaclass=_OneIdReasonEnumTypeWrapper):
+    """Why a holder rejects a dispute."""
+
+ONE_ID_REASON_UNSPECIFIED: OneIdReason.ValueType  # 0
+"""For other steps."""
+ONE_ID_REASON_NOT_AUTHENTIC: OneIdReason.ValueType  # 1
+"""It does not open, or is not signed by the citizen of the request."""
+ONE_ID_REASON_HELD_BY_CITIZEN: OneIdReason.ValueType  # 2
+"""The citizen opened the account, as was examined."""
+ONE_ID_REASON_NOT_HELD: OneIdReason.ValueType  # 3
+"""There is no such account here any more."""
+ONE_ID_REASON_LEGAL_HOLD: OneIdReason.ValueType  # 4
+"""The law forbids to close it now: it is frozen, or money is owed."""
+ONE_ID_REASON_DUPLICATE: OneIdReason.ValueType  # 5
+"""The same was disputed before."""
+ONE_ID_REASON_EVIDENCE_MISSING: OneIdReason.ValueType  # 6
+"""The citizen has to show more."""
+Global___OneIdReason: _TypeAlias = OneIdReason  # noqa: Y015
