@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from federation.indicators import Indicator, Kind, kind_name
 from federation.vocabulary import Band, FraudType, RetractionReason
+from node.demo.doors import Check, raw
 from node.demo.lists import MEMBERS, PARTNER, as_entry, can_respell, choose, respell
-from node.demo.stage import Check, Extra, Stage, raw, replicas
+from node.demo.stage import Extra, Stage, replicas
 from tocsin.desk.v1 import desk_service_pb2 as desk
 
 PARTNER_CHECKS = 2_000

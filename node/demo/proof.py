@@ -11,10 +11,11 @@ from pathlib import Path
 
 from federation.indicators import Indicator
 from node.cli.connection import InsideDoor
+from node.demo.doors import Check
 from node.demo.error import DemoError
 from node.demo.lists import MEMBERS
 from node.demo.scan import Needles, Place, Tally, places_below
-from node.demo.stage import Check, Stage
+from node.demo.stage import Stage
 from node.home import Home
 from node.sandbox.build import CAPTURE_NAME
 from node.sandbox.process import OUTPUT_NAME, end_process, start_process

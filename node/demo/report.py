@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from node.demo.doors import Check
 from node.demo.lists import MEMBERS, PARTNER
-from node.demo.stage import Check
 from node.demo.story import Result
 from node.trial.report import HEADER, as_rows
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 from federation.indicators import Indicator, Kind, kind_name
 from federation.vocabulary import FraudType, ProtectionGround
+from node.demo.doors import Check, batches, raw, wait_until
 from node.demo.lists import MEMBERS, choose, chooser
-from node.demo.stage import Check, Extra, Stage, batches, raw, wait_until
+from node.demo.stage import Extra, Stage
 from tocsin.desk.v1 import desk_service_pb2 as desk
 from tocsin.desk.v1 import operation_service_pb2 as operation
 

@@ -12,8 +12,9 @@ from federation.errors import FederationError
 from federation.names import FederationName
 from keys.errors import KeysError
 from node.demo import asking, proof, sharing, training
+from node.demo.doors import Check, ShowProgress
 from node.demo.lists import MEMBERS, PARTNER, Material
-from node.demo.stage import Check, Facts, ShowProgress, Stage
+from node.demo.stage import Facts, Stage
 from node.errors import NodeError
 from node.sandbox import Sandbox
 

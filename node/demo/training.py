@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from node.demo.stage import Check, Stage
+from node.demo.doors import Check
+from node.demo.stage import Stage
 from node.trial.extra import EXTRA_HINT, missing_packages
 
 NEAR_POOLED: Final = 0.97

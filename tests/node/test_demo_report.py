@@ -5,9 +5,10 @@ from contextlib import nullcontext
 
 import pytest
 
+from node.demo.doors import Check
 from node.demo.generator import generate_material
 from node.demo.report import check_lines, document, lines
-from node.demo.stage import Check, Facts, Stage
+from node.demo.stage import Facts, Stage
 from node.demo.story import ACTS, Act, Audience, Result, play_act
 from node.errors import UnavailableError
 
