@@ -31,9 +31,9 @@ class IndicatorState(enum.StrEnum):
 def indicator_state(
     verdict: Verdict, findings: Sequence[Finding], roles: Mapping[str, frozenset[Role]]
 ) -> IndicatorState:
-    """Return where an indicator stands; only a police nomination that counts designates it."""
+    """Return where an indicator stands; only a word of the police that counts designates it."""
     supports = [term for term in verdict.terms if term.weight > 0]
-    nominating = [term for term in supports if term.body == "NOMINATION"]
+    nominating = [term for term in supports if term.body in _NOMINATING]
     if any(Role.POLICE in roles.get(term.member, frozenset()) for term in nominating):
         return IndicatorState.DESIGNATED
     found = _from_findings(findings)
@@ -46,6 +46,7 @@ def indicator_state(
     return IndicatorState.EXPIRED if verdict.terms else IndicatorState.UNKNOWN
 
 
+_NOMINATING = frozenset({"NOMINATION", "DESIGNATION"})
 _ENDED = frozenset({IndicatorState.REFUTED, IndicatorState.RELEASED})
 
 

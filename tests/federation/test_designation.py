@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.authorisation import STATEMENTS
+from federation.indicator_state import IndicatorState, indicator_state
 from federation.indicators.kind import Kind
 from federation.labels import OutcomeRule, SubjectLabel, SubjectRows, label_subject
 from federation.names import MemberId
@@ -115,6 +116,14 @@ def test_whatever_the_others_say_nothing_is_designated(words):
 
     assert "POLICE" not in found.codes
     assert not any(one.body == "DESIGNATION" and one.weight for one in found.terms)
+
+
+def test_its_state_is_designated_until_the_police_lift_it():
+    def state(*words):
+        return indicator_state(verdict(*words), (), STANDING.roles)
+
+    assert state(DESIGNATED) is IndicatorState.DESIGNATED
+    assert state(DESIGNATED, LIFTED) is not IndicatorState.DESIGNATED
 
 
 @given(their_words)
