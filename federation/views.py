@@ -192,7 +192,7 @@ CORRECTION: Final = Table(
 )
 FARM: Final = Table(
     "farm",
-    _columns("token:B member:T statement:B window:I total:I issued:I"),
+    _columns("token:B member:T statement:B window:I total:I issued:I epoch:I expires:I"),
     key=("token", "member", "statement"),
     indexes=(("issued",),),
 )
@@ -435,9 +435,9 @@ def _fold_alarm(member: str, _position: int, entry: bytes, statement: Statement)
 
 def _fold_farm(member: str, _position: int, _entry: bytes, statement: Statement) -> _Changes:
     body: Any = statement.body
-    issued = statement.issued_time
-    row = (body.token, member, statement.id, body.window_time, body.total, issued)
-    return [Put("farm", row)]
+    about = (body.token, member, statement.id, body.window_time, body.total)
+    until = statement.expires_time or 0
+    return [Put("farm", (*about, statement.issued_time, body.epoch, until))]
 
 
 def _fold_brief(member: str, _position: int, entry: bytes, statement: Statement) -> _Changes:

@@ -6,27 +6,34 @@ both keys commutes, so that equal values meet, and nothing else can be compared:
     carrier                                    internet firm
     offered   = blind(y, B), padded, shuffled   →
                                            ←   blinded = blind(x, A), padded, shuffled
-    evaluated = reblind(y, blinded)             →   hits: those of evaluated in reblind(x, offered)
-                                           ←   reblind(x, offered), shuffled
-    count: those that are in evaluated
+    evaluated = digests of reblind(blinded, B)  →   hits: those of evaluated that are among the
+                                                    digests of reblind(offered, A)
+                                           ←   the number of hits
 
-The firm keeps the order of its own elements, so it learns which of *its* values are offered. The
-carrier gets its own back in another order, so it learns how many are. Everything that a peer sends
-is checked: canonical elements, no identity (the group has prime order, so there is no small
-subgroup either), no element twice, a size that is a power of two.
+The firm keeps the order of its own elements, so it learns which of *its* values are offered, and
+tells the carrier how many. It tells the number and nothing to work it out from: elements that it
+had blinded again would let a carrier that blinds parts of its values with different keys count
+each part by itself. Nobody could tell whether they were true either.
+
+What is only compared is sent as ten bytes of a hash: two that differ look equal once in 2^48 runs
+of the largest size. Everything that a peer sends is checked: canonical elements, no identity (the
+group has prime order, so there is no small subgroup either), nothing twice, one of few sizes.
 
 Under DDH and a random oracle nobody learns anything else from honest parties. A firm that asks
 about values it does not have learns whether they are offered: only sizes and quotas bound that.
+A carrier may offer few values among others of which it knows that the firm has them; then the
+number tells about the few.
 
 Source: Meadows 1986; Huberman, Franklin, Hogg 1999; RFC 9380 for what a hash to a group is.
 """
 
 import hashlib
 import secrets
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from keys.batch import Packed, count_elements, hash_all, multiply_all
+from keys.batch import Packed, hash_all, multiply_all
 from keys.errors import MatchError
 from keys.group import ELEMENT_BYTES, UNIFORM_BYTES
 from keys.scalar import random_secret
@@ -37,8 +44,18 @@ SESSION_BYTES: Final = 16
 LEAST_ELEMENTS: Final = 64
 # Elements: two megabytes a message and three seconds of one core on each side.
 MOST_ELEMENTS: Final = 65_536
+# Elements that a side may have: powers of two, and half-way between them.
+SIZES: Final = tuple(
+    size
+    for power in range(LEAST_ELEMENTS.bit_length() - 1, MOST_ELEMENTS.bit_length())
+    for size in (1 << power, 3 << (power - 1))
+    if size <= MOST_ELEMENTS
+)
+# Bytes: 2^32 pairs in a run of the largest size, so two that differ meet in one of 2^48 runs.
+DIGEST_BYTES: Final = 10
 
 _DOMAIN: Final = b"tocsin/psi/ristretto255/1"
+_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/1"
 
 
 def new_key() -> Secret:
@@ -47,19 +64,19 @@ def new_key() -> Secret:
 
 
 def padded_size(count: int) -> int:
-    """Return how many elements stand for this many values: the next power of two.
+    """Return how many elements stand for this many values: the next of ``SIZES``.
 
     Raises:
         MatchError: MATCH_SIZE_INVALID; too many.
     """
-    size = max(LEAST_ELEMENTS, 1 << (max(count, 1) - 1).bit_length())
-    if count < 0 or size > MOST_ELEMENTS:
+    place = bisect_left(SIZES, count)
+    if count < 0 or place == len(SIZES):
         raise MatchError(
             f"a match takes at most {MOST_ELEMENTS} values on each side",
             reason="MATCH_SIZE_INVALID",
             hint="match in several runs",
         )
-    return size
+    return SIZES[place]
 
 
 def blind_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
@@ -83,13 +100,15 @@ def random_elements(count: int) -> bytes:
     return hash_all(secrets.token_bytes(UNIFORM_BYTES * count))
 
 
-def reblind(key: Secret, elements: Packed) -> bytes:
-    """Blind a peer's elements with the own key, too, in their order.
+def reblind(key: Secret, session: bytes, elements: Packed) -> bytes:
+    """Blind a peer's elements with the own key, too, and return their digests, in their order.
 
     Raises:
         GroupError: An element is not canonical, or the identity.
     """
-    return multiply_all(key.borrow(), elements)
+    head = _DIGEST_DOMAIN + len(session).to_bytes(1) + session
+    found = split(multiply_all(key.borrow(), elements), ELEMENT_BYTES)
+    return b"".join(hashlib.sha512(head + one).digest()[:DIGEST_BYTES] for one in found)
 
 
 def check_elements(elements: bytes, size: int) -> bytes:
@@ -98,32 +117,45 @@ def check_elements(elements: bytes, size: int) -> bytes:
     Raises:
         MatchError: MATCH_SIZE_INVALID or MATCH_ELEMENT_TWICE.
     """
-    if not is_size(size) or len(elements) != size * ELEMENT_BYTES:
-        raise MatchError("the elements are not as many as announced", reason="MATCH_SIZE_INVALID")
-    if len(set(split_elements(elements))) != size:
-        raise MatchError("an element stands twice", reason="MATCH_ELEMENT_TWICE")
-    return elements
+    return _checked(elements, size, ELEMENT_BYTES)
+
+
+def check_digests(digests: bytes, size: int) -> bytes:
+    """Return a peer's digests if they are as many as announced and distinct.
+
+    Raises:
+        MatchError: MATCH_SIZE_INVALID or MATCH_ELEMENT_TWICE.
+    """
+    return _checked(digests, size, DIGEST_BYTES)
 
 
 def is_size(size: int) -> bool:
     """Say whether a side may have this many elements."""
-    return LEAST_ELEMENTS <= size <= MOST_ELEMENTS and size & (size - 1) == 0
+    return size in SIZES
 
 
-def split_elements(elements: bytes) -> list[bytes]:
-    """Return packed elements one by one."""
-    starts = range(0, ELEMENT_BYTES * count_elements(elements), ELEMENT_BYTES)
-    return [elements[start : start + ELEMENT_BYTES] for start in starts]
+def split(packed: bytes, size: int) -> list[bytes]:
+    """Return packed items of some bytes each one by one."""
+    return [packed[start : start + size] for start in range(0, len(packed), size)]
 
 
-def shuffle(elements: bytes) -> bytes:
-    """Return the elements in an order that says nothing."""
-    found = split_elements(elements)
-    secrets.SystemRandom().shuffle(found)
-    return b"".join(found)
+def mix(elements: bytes) -> tuple[bytes, list[int]]:
+    """Return the elements in an order that says nothing, and the place of each before."""
+    found = split(elements, ELEMENT_BYTES)
+    order = list(range(len(found)))
+    secrets.SystemRandom().shuffle(order)
+    return b"".join(found[place] for place in order), order
 
 
 def matching_places(own: bytes, other: bytes) -> list[int]:
-    """Return the places of the own elements that stand among the other ones, ascending."""
-    there = set(split_elements(other))
-    return [place for place, element in enumerate(split_elements(own)) if element in there]
+    """Return the places of the own digests that stand among the other ones, ascending."""
+    there = set(split(other, DIGEST_BYTES))
+    return [place for place, one in enumerate(split(own, DIGEST_BYTES)) if one in there]
+
+
+def _checked(packed: bytes, size: int, width: int) -> bytes:
+    if not is_size(size) or len(packed) != size * width:
+        raise MatchError("the elements are not as many as announced", reason="MATCH_SIZE_INVALID")
+    if len(set(split(packed, width))) != size:
+        raise MatchError("an element stands twice", reason="MATCH_ELEMENT_TWICE")
+    return packed

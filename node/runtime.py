@@ -395,7 +395,7 @@ class RunningNode:
             self._spawn("matters", self._oversee_matters)
             for name, work in self._disposition.tasks:
                 self._spawn(name, work)
-            for name, work in report_tasks(self._reporting):
+            for name, work in (*report_tasks(self._reporting), *self._counting.tasks):
                 self._spawn(name, work)
             if self._training is None:
                 self._spawn("attachments", build_file_attachments(self._core, self._log).run)

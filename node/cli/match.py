@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -118,7 +119,7 @@ def offer(
 @match_command.command(
     epilog="""\b
 The carrier learns how many of your numbers it offers, where they are at least 5, and how many
-you have to the next power of two. The hits are yours to verify again; the others stay unknown.
+you have, up to half as many again. The hits are yours to verify again; the others stay unknown.
 
 \b
 FILES
@@ -195,13 +196,18 @@ def list_matches(home: Home, as_json: bool) -> None:
         )
         for one in answer.matches
     ]
-    if rows:
-        table(("match", "with", "own part", "ended", "own", "theirs", "found"), rows)
-    else:
+    if not rows:
         say("There were no matches. Next: tocsin match offer or tocsin match run")
+        return
+    table(("match", "with", "own part", "ended", "own", "theirs", "found"), rows)
+    if silent := Counter(one.member for one in answer.matches if one.uncounted):
+        who = ", ".join(f"{member} ({count})" for member, count in sorted(silent.items()))
+        say(f"Matches whose number was never told: {who}. Where it goes on, offer nothing more.")
 
 
 def _found(match: wire.MatchRecord) -> str:
+    if match.uncounted:
+        return "not told"
     if match.offered and not match.found_count:
         return f"fewer than {LEAST_TOLD}"
     return str(match.found_count)

@@ -168,4 +168,5 @@ def _record(match: PastMatch) -> wire.MatchRecord:
         own_count=match.own,
         other_elements=match.other,
         found_count=match.found,
+        uncounted=match.uncounted,
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from federation.indicators.kind import Kind
-from federation.statements import ClueSubject
-from federation.vocabulary import ClueReason, ClueSource, FraudType
 from node.assembly import Core, LogSide, meter_lookup
 from node.desk.farm import FarmService
 from node.desk.intake import Intake
@@ -17,8 +14,10 @@ from node.desk.match import MatchService as MatchDeskService
 from node.desk.sheet import SheetService
 from node.doors.outside import Registration
 from node.duties.clues import Clues
+from node.duties.counting_care import CountingCare
 from node.duties.farm import Farms
 from node.duties.farm_alerts import FarmAlerts
+from node.duties.farm_clues import FarmClues
 from node.duties.farm_table import FarmTable
 from node.duties.match_asking import Asking
 from node.duties.match_offering import Offering
@@ -40,10 +39,11 @@ INSIDE_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class CountingSide:
-    """Services of both doors; a query partner's inside services refuse everything."""
+    """Services of both doors, and tasks; a query partner's inside services refuse everything."""
 
     inside: tuple[Registration, ...]
     outside: tuple[Registration, ...]
+    tasks: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = ()
 
 
 def build_counting_side(
@@ -55,7 +55,7 @@ def build_counting_side(
         return core.private.known_tokens(values, core.epoch())
 
     intake = Intake(tokeniser, core.config.country, recall)
-    farms = build_farms(core, log, clues) if log is not None else None
+    farms = build_farms(core, log, clues) if log is not None and clues is not None else None
     table = MatchTable(core.private)
     farm_desk = FarmService(farms, intake, core.pad, core.epoch)
     match_desk = MatchDeskService(build_match_desk(core, table, intake) if log else None)
@@ -65,25 +65,22 @@ def build_counting_side(
         (farm_service_pb2_grpc.add_FarmServiceServicer_to_server, farm_desk),
         (match_desk_grpc.add_MatchServiceServicer_to_server, match_desk),
     )
-    if log is None:
+    if log is None or farms is None:
         return CountingSide(inside, ())
     offering = Offering(core.now_charter().federation, table, core.workers, core.clock)
     service = MatchService(offering, partial(meter_lookup, log.metering))
     add = match_service_pb2_grpc.add_MatchServiceServicer_to_server
-    return CountingSide(inside, ((add, service),))
+    care = CountingCare(farms, table, offering, core.clock)
+    return CountingSide(inside, ((add, service),), (("counting", care.run),))
 
 
-def build_farms(core: Core, log: LogSide, clues: Clues | None) -> Farms:
+def build_farms(core: Core, log: LogSide, clues: Clues) -> Farms:
     """Make what looks for sites of SIM farms; each site told becomes a clue, too."""
-
-    async def open_clue(token: bytes, alert: bytes) -> None:
-        if clues is not None:
-            subject = ClueSubject(token, Kind.SITE, core.epoch())
-            reasons, fraud_type = [ClueReason.FARM_PATTERN], FraudType.BLACK_INDUSTRY
-            await clues.open([subject], [], ClueSource.MATCH, reasons, fraud_type, alert)
-
     alerts, table = FarmAlerts(log.store), FarmTable(core.private)
-    return Farms(table, alerts, log.sums, log.speaker, core.now_charter, core.epoch, open_clue)
+    told_clues = FarmClues(core.me, clues, log.matters)
+    return Farms(
+        table, alerts, log.sums, log.speaker, core.now_charter, core.epoch, told_clues.open
+    )
 
 
 def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk:

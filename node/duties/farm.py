@@ -47,9 +47,10 @@ from node.duties.farm_table import KEPT_SECONDS, FarmTable, SuspectSim
 from node.errors import PolicyError, RequestError
 from node.speaker import Speaker
 from node.sums.carrier import Sums
+from node.sums.following import draft_after, find_first, is_after, total_of
 from node.sums.opener import SumDraft
 from node.sums.records import SumHead
-from node.sums.sources import Asked, Source, wait_for_more
+from node.sums.sources import Asked, Source
 
 SLOTS: Final = "FARM_SLOTS"
 PARTS: Final = "FARM_PARTS"
@@ -57,8 +58,8 @@ WAIT_SECONDS: Final = 60
 """Seconds that carriers have for each sum: their nodes answer by themselves."""
 ALERT_SECONDS: Final = 90 * 86_400
 """Seconds that an alert counts: a farm that is still there is found again."""
-OnTold = Callable[[bytes, bytes], Awaitable[None]]
-"""Takes the site's token and the alert's id."""
+OnTold = Callable[[ToldSite], Awaitable[None]]
+"""Does what follows an own alert; of one that it was given before, nothing."""
 _MAY_DETECT: Final = frozenset({Role.CARRIER, Role.COORDINATOR})
 _ALERT_ID: Final = b"tocsin/farm/alert/1"
 
@@ -110,7 +111,7 @@ class Farms:
             speaker: Adds to the own log.
             charter: Returns the one in force.
             epoch: Returns the epoch of the token keys in use.
-            on_told: Called for each site that nobody had told.
+            on_told: Called for each site that this member told, perhaps again.
         """
         self.table = table
         self._alerts = alerts
@@ -144,7 +145,16 @@ class Farms:
             raise RequestError(
                 "an hour of the last 31 days is looked at", reason="FARM_WINDOW_INVALID"
             )
-        sum_id = await self._open(SLOTS, window_subject(window), root_labels(), (), seconds)
+        draft = SumDraft(
+            SLOTS,
+            root_labels(),
+            Purpose.VERIFICATION,
+            contributors=self._carriers(),
+            seconds=seconds,
+            largest=MAX_SIMS,
+            subject=window_subject(window),
+        )
+        sum_id = await self._sums.open(draft)
         total = await self._sums.wait(sum_id, seconds + WAIT_SECONDS)
         sites, unresolved = await self._split(sum_id, total, seconds)
         said = [site for site in sites if await self._alert(site, window, sum_id)]
@@ -157,6 +167,17 @@ class Farms:
             known.setdefault((row.token, row.window), row)
         return [(row, self.table.sims(row.token, row.window)) for row in known.values()]
 
+    async def tell_again(self) -> None:
+        """Do again what follows each own alert that counts: the node may have ended before it.
+
+        Raises:
+            FederationError: Or another error of what follows.
+        """
+        now = self._sums.now()
+        for told in await asyncio.to_thread(self._alerts.all):
+            if told.member == self._sums.me and not 0 < told.expires <= now:
+                await self._on_told(told)
+
     async def _split(
         self, sum_id: bytes, total: Total, seconds: int
     ) -> tuple[tuple[Site, ...], int]:
@@ -166,32 +187,19 @@ class Farms:
             if not slots:
                 break
             children = split(slots)
-            subject, labels = split_subject(sum_id), part_labels(children)
-            sum_id = await self._open(PARTS, subject, labels, total.contributors, seconds)
+            draft = SumDraft(
+                PARTS,
+                part_labels(children),
+                Purpose.VERIFICATION,
+                seconds=seconds,
+                largest=LARGEST_PART,
+                subject=split_subject(sum_id),
+            )
+            sum_id = await self._sums.open(draft_after(total, draft))
             total = await self._sums.wait(sum_id, seconds + WAIT_SECONDS)
             more, slots = read_parts(children, total.units)
             sites += more
         return sites, len(slots)
-
-    async def _open(
-        self,
-        source: str,
-        subject: bytes,
-        labels: tuple[bytes, ...],
-        contributors: tuple[MemberId, ...],
-        seconds: int,
-    ) -> bytes:
-        draft = SumDraft(
-            source=source,
-            labels=labels,
-            purpose=Purpose.VERIFICATION,
-            contributors=contributors or self._carriers(),
-            least=len(contributors) or MIN_CONTRIBUTORS,
-            seconds=seconds,
-            largest=MAX_SIMS if source == SLOTS else LARGEST_PART,
-            subject=subject,
-        )
-        return await self._sums.open(draft)
 
     async def _alert(self, site: Site, window: int, sum_id: bytes) -> bool:
         """Say a site unless somebody has; nothing below the threshold comes here."""
@@ -213,7 +221,11 @@ class Farms:
                 expires_time=self._sums.now() + ALERT_SECONDS,
             )
             await self._speaker.say([statement])
-        await self._on_told(site.token, statement.id)
+        about = (site.token, window, self._sums.me, site.total)
+        expires = statement.expires_time or 0
+        await self._on_told(
+            ToldSite(*about, statement.issued_time, statement.id, alert.epoch, expires)
+        )
         return True
 
     def now(self) -> int:
@@ -254,9 +266,7 @@ class Farms:
         if parent is None or not self._may_ask(asked):
             return None
         total = self._total(parent)
-        opening = asked.opening
-        asks_the_same = set(opening.contributors) == set(total.contributors)
-        if not asks_the_same or opening.least_contributors != len(opening.contributors):
+        if not is_after(total, asked.opening):
             return None
         step = self._step_after(parent, total)
         if step is None or asked.labels != part_labels(step.slots):
@@ -276,24 +286,10 @@ class Farms:
 
     def _parent(self, subject: bytes) -> SumHead | None:
         """Return the sum whose slots are split by one about this subject."""
-        for sum_id in self._sums.records.counts():
-            if split_subject(sum_id) == subject:
-                head = self._sums.records.head(sum_id)
-                return head if head is not None and head.labels is not None else None
-        return None
+        return find_first(self._sums.records, subject, split_subject)
 
     def _total(self, head: SumHead) -> Total:
-        """Return what a sum came to; it is being read here later than at its opener.
-
-        Raises:
-            UnavailableError: SUM_SOURCE_WAITS.
-        """
-        records = self._sums.records
-        record = records.find(head.sum.opening.sum_id)
-        total = records.progress(record, self._sums.now()).total
-        if total is None:
-            raise wait_for_more()
-        return total
+        return total_of(self._sums.records, head, self._sums.now())
 
     def _step(self, head: SumHead, depth: int = 0) -> _Step | None:
         """Return which slots a sum adds up; None where it is none of ours."""

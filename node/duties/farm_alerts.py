@@ -10,7 +10,16 @@ from node.store.protocol import PublicStore
 
 MAX_ALERTS: Final = 1_000
 """Alerts in one look: more sites in a quarter than any country has found."""
-_COLUMNS: Final = ("token", "window", "member", "total", "issued", "statement")
+_COLUMNS: Final = (
+    "token",
+    "window",
+    "member",
+    "total",
+    "issued",
+    "statement",
+    "epoch",
+    "expires",
+)
 _PLACES: Final = itemgetter(*([name for name, _ in FARM.columns].index(one) for one in _COLUMNS))
 
 
@@ -21,6 +30,8 @@ class ToldSite(NamedTuple):
         token: Of the site's bucket.
         window: Seconds since 1970 of the hour's beginning.
         total: Suspect SIMs of all carriers.
+        epoch: Of the token.
+        expires: Seconds since 1970; 0: never.
     """
 
     token: bytes
@@ -29,6 +40,8 @@ class ToldSite(NamedTuple):
     total: int
     issued: int
     statement: bytes
+    epoch: int
+    expires: int
 
 
 class FarmAlerts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,19 +13,15 @@ from federation.vocabulary import Purpose
 from keys.derivation import token_input
 from keys.errors import KeysError
 from keys.group import ELEMENT_BYTES
-from keys.psi import (
-    SESSION_BYTES,
-    check_elements,
-    matching_places,
-    new_key,
-    padded_size,
-    random_elements,
-    shuffle,
-    split_elements,
-)
+from keys.psi import SESSION_BYTES, check_digests, matching_places, new_key, padded_size
 from keys.secret import Secret
 from node.duties.match_table import MatchTable, PastMatch
-from node.duties.match_work import blind_in_workers, reblind_in_workers
+from node.duties.match_work import (
+    blind_in_workers,
+    check_in_worker,
+    pad_and_mix,
+    reblind_in_workers,
+)
 from node.errors import PeerError
 from node.peers import Peers
 from node.workers import Workers
@@ -52,14 +47,6 @@ class Matched:
     session: bytes
     hits: tuple[int, ...]
     offered_elements: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """Own elements as they were sent: mixed with padding, with the place of each value."""
-
-    elements: bytes
-    place_of: dict[int, int]
 
 
 class Asking:
@@ -99,16 +86,21 @@ class Asking:
         size = padded_size(len(values))
         opened = await self._open(member, kind, size)
         session = opened.session_id
-        inputs = [token_input(self._federation, int(kind), one.encode()) for one in values]
-        own = _mix(await blind_in_workers(self._workers, key, session, inputs), size)
-        evaluated = await self._evaluate(member, session, own.elements, size)
-        again = await self._reblind(key, member, opened.offered)
-        hits = [own.place_of[at] for at in matching_places(evaluated, again) if at in own.place_of]
-        await self._close(member, session, again, len(hits))
-        elements = len(again) // ELEMENT_BYTES
+        inputs = await asyncio.to_thread(self._inputs, kind, values)
+        blinded = await blind_in_workers(self._workers, key, session, inputs)
+        sent, order = await pad_and_mix(self._workers, blinded, size)
+        evaluated = await self._evaluate(member, session, sent, size)
+        again = await self._reblind(key, member, opened)
+        places = await asyncio.to_thread(matching_places, evaluated, again)
+        hits = tuple(sorted(order[at] for at in places if order[at] < len(values)))
+        elements = len(opened.offered) // ELEMENT_BYTES
         past = PastMatch(session, member, False, self._clock(), len(values), elements, len(hits))
         await asyncio.to_thread(self._table.remember, past)
-        return Matched(session, tuple(sorted(hits)), elements)
+        await self._close(member, session, len(hits))
+        return Matched(session, hits, elements)
+
+    def _inputs(self, kind: Kind, values: Sequence[str]) -> list[bytes]:
+        return [token_input(self._federation, int(kind), one.encode()) for one in values]
 
     async def _open(self, member: MemberId, kind: Kind, size: int) -> wire.OpenMatchResponse:
         request = wire.OpenMatchRequest(
@@ -130,41 +122,28 @@ class Asking:
         answer = await self._peers.call(
             member, lambda channel: MatchServiceStub(channel).EvaluateMatch, request, STEP_SECONDS
         )
-        return _checked(member, answer.evaluated, size)
-
-    async def _reblind(self, key: Secret, member: MemberId, offered: bytes) -> bytes:
-        _checked(member, offered, len(offered) // ELEMENT_BYTES)
         try:
-            return await reblind_in_workers(self._workers, key, offered)
+            return await asyncio.to_thread(check_digests, answer.evaluated, size)
         except KeysError as error:
             raise _invalid(member) from error
 
-    async def _close(self, member: MemberId, session: bytes, again: bytes, hits: int) -> None:
-        """Give the other side what it counts in; where there are few hits, nothing of them."""
-        is_told = hits >= LEAST_TOLD
-        elements = shuffle(again) if is_told else random_elements(len(again) // ELEMENT_BYTES)
-        request = wire.CloseMatchRequest(session_id=session, reblinded=elements)
-        answer = await self._peers.call(
+    async def _reblind(
+        self, key: Secret, member: MemberId, opened: wire.OpenMatchResponse
+    ) -> bytes:
+        offered = opened.offered
+        try:
+            await check_in_worker(self._workers, offered, len(offered) // ELEMENT_BYTES)
+            return await reblind_in_workers(self._workers, key, opened.session_id, offered)
+        except KeysError as error:
+            raise _invalid(member) from error
+
+    async def _close(self, member: MemberId, session: bytes, hits: int) -> None:
+        """Tell the other side how many there are, where there are not few."""
+        told = hits if hits >= LEAST_TOLD else 0
+        request = wire.CloseMatchRequest(session_id=session, found_count=told)
+        await self._peers.call(
             member, lambda channel: MatchServiceStub(channel).CloseMatch, request, STEP_SECONDS
         )
-        if answer.found_count != (hits if is_told else 0):
-            raise _invalid(member)
-
-
-def _mix(blinded: bytes, size: int) -> _Own:
-    own = split_elements(blinded)
-    elements = own + split_elements(random_elements(size - len(own)))
-    order = list(range(size))
-    secrets.SystemRandom().shuffle(order)
-    place_of = {at: place for at, place in enumerate(order) if place < len(own)}
-    return _Own(b"".join(elements[place] for place in order), place_of)
-
-
-def _checked(member: MemberId, elements: bytes, size: int) -> bytes:
-    try:
-        return check_elements(elements, size)
-    except KeysError as error:
-        raise _invalid(member) from error
 
 
 def _invalid(member: MemberId) -> PeerError:

@@ -1,30 +1,31 @@
-"""Answer the matches of others with what is offered to them: one session a member, in memory."""
+"""Answer the matches of others with what is offered to them: one session a member, in memory.
+
+A session is held by the step that works on it: whatever else its member sends meanwhile is
+refused, and it neither expires nor ends under that step. From the second step on the caller has its
+hits, so the match is remembered there, as uncounted, and the last step only adds the number.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
 from keys.derivation import token_input
-from keys.group import ELEMENT_BYTES
-from keys.psi import (
-    SESSION_BYTES,
-    check_elements,
-    is_size,
-    matching_places,
-    new_key,
-    padded_size,
-    random_elements,
-    shuffle,
-)
+from keys.psi import SESSION_BYTES, is_size, new_key, padded_size
 from keys.secret import Secret
 from node.duties.match_table import MatchTable, PastMatch
-from node.duties.match_work import blind_in_workers, reblind_in_workers
+from node.duties.match_work import (
+    blind_in_workers,
+    check_in_worker,
+    pad_and_mix,
+    reblind_in_workers,
+)
 from node.errors import PolicyError, RequestError
 from node.workers import Workers
 
@@ -34,19 +35,22 @@ MAX_SESSIONS: Final = 16
 """Sessions at once: each keeps up to two megabytes in memory."""
 
 
+Charge = Callable[[int], Awaitable[None]]
+"""Charges elements to the caller, or raises PolicyError."""
+
+
 @dataclass(slots=True)
 class _Session:
-    """One match under way; ``evaluated`` is empty until the caller has sent its elements."""
+    """One match under way; ``match`` is None until the caller has its elements back."""
 
     id: bytes
     member: MemberId
-    key: Secret = field(repr=False)
     size: int
     offered: int
-    elements: int
     expires: int
-    evaluated: bytes = b""
-    is_working: bool = False
+    key: Secret = field(default_factory=new_key, repr=False)
+    match: PastMatch | None = None
+    is_held: bool = True
 
 
 class Offering:
@@ -65,77 +69,119 @@ class Offering:
         self._clock = clock
         self._sessions: dict[MemberId, _Session] = {}
 
-    async def open(self, member: MemberId, kind: Kind, size: int) -> tuple[bytes, bytes]:
+    async def open(
+        self, member: MemberId, kind: Kind, size: int, charge: Charge
+    ) -> tuple[bytes, bytes]:
         """Open a session for a member, which ends its earlier one.
+
+        Args:
+            member: Who asks.
+            kind: Of the values.
+            size: How many elements the member will send.
+            charge: Called before any work with the elements of both sides: all are blinded here.
 
         Returns:
             The session's id, and the offered elements.
 
         Raises:
             RequestError: MATCH_SIZE_INVALID.
-            PolicyError: MATCH_NOT_OFFERED or MATCH_BUSY.
+            PolicyError: MATCH_NOT_OFFERED, MATCH_BUSY, or what the charge raises.
         """
         if not is_size(size):
             raise RequestError("a side has 64 to 65,536 elements", reason="MATCH_SIZE_INVALID")
-        now = self._clock()
-        values = await asyncio.to_thread(self._table.offered, member, kind, now)
-        if not values:
-            raise PolicyError("nothing is offered to this member", reason="MATCH_NOT_OFFERED")
-        self._end(member)
-        self._make_room(now)
-        session_id, key = secrets.token_bytes(SESSION_BYTES), new_key()
-        inputs = [token_input(self._federation, int(kind), one.encode()) for one in values]
-        blinded = await blind_in_workers(self._workers, key, session_id, inputs)
-        padding = random_elements(padded_size(len(values)) - len(values))
-        elements = shuffle(blinded + padding)
-        self._sessions[member] = _Session(
-            session_id,
-            member,
-            key,
-            size,
-            len(values),
-            len(elements) // ELEMENT_BYTES,
-            now + SESSION_SECONDS,
-        )
-        return session_id, elements
+        inputs = await asyncio.to_thread(self._inputs, member, kind)
+        session = self._begin(member, size, len(inputs))
+        try:
+            filled = padded_size(len(inputs))
+            await charge(size + filled)
+            blinded = await blind_in_workers(self._workers, session.key, session.id, inputs)
+            elements, _ = await pad_and_mix(self._workers, blinded, filled)
+        except BaseException:
+            self._end(session)
+            raise
+        session.is_held = False
+        return session.id, elements
 
     async def evaluate(self, member: MemberId, session_id: bytes, blinded: bytes) -> bytes:
-        """Blind the caller's elements, once in a session.
+        """Blind the caller's elements, once in a session, and return their digests.
 
         Raises:
             RequestError: MATCH_SESSION_UNKNOWN or MATCH_STEP_INVALID.
             MatchError: They are not as many as announced, or not distinct.
             GroupError: One is no element.
         """
-        session = self._find(member, session_id)
-        if session.evaluated or session.is_working:
-            raise _out_of_step()
-        check_elements(blinded, session.size)
-        session.is_working = True  # a second call meanwhile is refused
-        try:
-            session.evaluated = await reblind_in_workers(self._workers, session.key, blinded)
-        finally:
-            session.is_working = False
-        return session.evaluated
+        with self._hold(member, session_id, is_evaluated=False) as session:
+            await check_in_worker(self._workers, blinded, session.size)
+            digests = await reblind_in_workers(self._workers, session.key, session.id, blinded)
+            match = PastMatch(
+                session.id,
+                member,
+                is_offered=True,
+                time=self._clock(),
+                own=session.offered,
+                other=session.size,
+                found=0,
+                uncounted=True,
+            )
+            await asyncio.to_thread(self._table.remember, match)
+            session.match = match
+        return digests
 
-    async def close(self, member: MemberId, session_id: bytes, reblinded: bytes) -> int:
-        """Count what is the same, and end the session.
+    async def close(self, member: MemberId, session_id: bytes, found: int) -> None:
+        """Take how many are the same, and end the session.
 
         Raises:
-            RequestError: MATCH_SESSION_UNKNOWN or MATCH_STEP_INVALID.
-            MatchError: They are not as many as offered, or not distinct.
+            RequestError: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID or MATCH_COUNT_INVALID.
         """
+        with self._hold(member, session_id, is_evaluated=True) as session:
+            if not 0 <= found <= min(session.offered, session.size):
+                raise RequestError("more are found than there are", reason="MATCH_COUNT_INVALID")
+            if session.match is not None:
+                done = replace(session.match, time=self._clock(), found=found, uncounted=False)
+                await asyncio.to_thread(self._table.remember, done)
+        self._end(session)
+
+    def end_expired(self) -> None:
+        """End the sessions whose time is over, so that no key stays longer."""
+        now = self._clock()
+        for session in list(self._sessions.values()):
+            if session.expires <= now and not session.is_held:
+                self._end(session)
+
+    def _inputs(self, member: MemberId, kind: Kind) -> list[bytes]:
+        values = self._table.offered(member, kind, self._clock())
+        if not values:
+            raise PolicyError("nothing is offered to this member", reason="MATCH_NOT_OFFERED")
+        return [token_input(self._federation, int(kind), one.encode()) for one in values]
+
+    def _begin(self, member: MemberId, size: int, offered: int) -> _Session:
+        """Put a held session in place of the member's earlier one."""
+        earlier = self._sessions.get(member)
+        if earlier is not None and earlier.is_held:
+            raise PolicyError("a step of your match is under way", reason="MATCH_BUSY")
+        self.end_expired()
+        if earlier is not None:
+            self._end(earlier)
+        if len(self._sessions) >= MAX_SESSIONS:
+            raise PolicyError("too many matches are under way", reason="MATCH_BUSY")
+        expires = self._clock() + SESSION_SECONDS
+        session = _Session(secrets.token_bytes(SESSION_BYTES), member, size, offered, expires)
+        self._sessions[member] = session
+        return session
+
+    @contextmanager
+    def _hold(
+        self, member: MemberId, session_id: bytes, *, is_evaluated: bool
+    ) -> Iterator[_Session]:
+        """Give a session to one step alone; what the step raises leaves it as it was."""
         session = self._find(member, session_id)
-        if not session.evaluated:
-            raise _out_of_step()
-        check_elements(reblinded, session.elements)
-        found = len(matching_places(reblinded, session.evaluated))
-        self._end(member)
-        past = PastMatch(
-            session.id, member, True, self._clock(), session.offered, session.size, found
-        )
-        await asyncio.to_thread(self._table.remember, past)
-        return found
+        if session.is_held or (session.match is not None) is not is_evaluated:
+            raise RequestError("this step of the match is not due", reason="MATCH_STEP_INVALID")
+        session.is_held = True
+        try:
+            yield session
+        finally:
+            session.is_held = False
 
     def _find(self, member: MemberId, session_id: bytes) -> _Session:
         session = self._sessions.get(member)
@@ -143,17 +189,7 @@ class Offering:
             raise RequestError("there is no such session", reason="MATCH_SESSION_UNKNOWN")
         return session
 
-    def _make_room(self, now: int) -> None:
-        for member in [name for name, one in self._sessions.items() if one.expires <= now]:
-            self._end(member)
-        if len(self._sessions) >= MAX_SESSIONS:
-            raise PolicyError("too many matches are under way", reason="MATCH_BUSY")
-
-    def _end(self, member: MemberId) -> None:
-        session = self._sessions.pop(member, None)
-        if session is not None:
-            session.key.wipe()
-
-
-def _out_of_step() -> RequestError:
-    return RequestError("this step of the match is not due", reason="MATCH_STEP_INVALID")
+    def _end(self, session: _Session) -> None:
+        session.key.wipe()
+        if self._sessions.get(session.member) is session:
+            del self._sessions[session.member]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from federation.indicators.kind import Kind
@@ -30,9 +31,8 @@ class MatchService(stubs.MatchServiceServicer):
     ) -> wire.OpenMatchResponse:
         """Open a session."""
         member, kind = current_caller().member, _kind(request.kind)
-        purpose = _purpose(request.purpose)
-        await self._meter(member, "MatchService.OpenMatch", purpose, request.element_count)
-        session, offered = await self._offering.open(member, kind, request.element_count)
+        charge = partial(self._meter, member, "MatchService.OpenMatch", _purpose(request.purpose))
+        session, offered = await self._offering.open(member, kind, request.element_count, charge)
         return wire.OpenMatchResponse(session_id=session, offered=offered)
 
     async def EvaluateMatch(  # noqa: N802  # the contract's name
@@ -46,9 +46,9 @@ class MatchService(stubs.MatchServiceServicer):
     async def CloseMatch(  # noqa: N802  # the contract's name
         self, request: wire.CloseMatchRequest, context: Any
     ) -> wire.CloseMatchResponse:
-        """Count, and end the session."""
-        member = current_caller().member
-        found = await self._offering.close(member, request.session_id, request.reblinded)
+        """Take the number, and end the session."""
+        member, found = current_caller().member, request.found_count
+        await self._offering.close(member, request.session_id, found)
         return wire.CloseMatchResponse(found_count=found)
 
 

@@ -16,7 +16,7 @@ MAX_MATCHES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class PastMatch:
-    """One match that came to its end.
+    """One match from which the side that looks has its hits.
 
     Attributes:
         session: 16 bytes.
@@ -26,6 +26,7 @@ class PastMatch:
         own: Own values.
         other: Elements of the other side, padding among them.
         found: How many are the same.
+        uncounted: Whether the other side has not told how many.
     """
 
     session: bytes
@@ -35,6 +36,7 @@ class PastMatch:
     own: int
     other: int
     found: int
+    uncounted: bool = False
 
 
 class MatchTable:
@@ -64,8 +66,14 @@ class MatchTable:
             rows = connection.execute(query, (member, int(kind), now)).fetchall()
         return [row[0] for row in rows]
 
+    def forget_offers(self, now: int) -> int:
+        """Delete the offers that have expired; return how many values there were."""
+        with self._file.write() as connection:
+            query = "DELETE FROM match_offer WHERE expires <= ?"
+            return max(0, connection.execute(query, (now,)).rowcount)
+
     def remember(self, match: PastMatch) -> None:
-        """Store a match that came to its end."""
+        """Store a match, instead of what was known of it before."""
         row = (
             match.session,
             match.member,
@@ -74,18 +82,26 @@ class MatchTable:
             match.own,
             match.other,
             match.found,
+            int(match.uncounted),
         )
         with self._file.write() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO match_past VALUES (?, ?, ?, ?, ?, ?, ?)", row
+                "INSERT OR REPLACE INTO match_past VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
             )
 
     def past(self) -> list[PastMatch]:
         """Return the matches, newest first."""
         query = (
-            "SELECT session, member, is_offered, time, own, other, found FROM match_past"
+            "SELECT session, member, is_offered, time, own, other, found, uncounted FROM match_past"
             " ORDER BY time DESC, session LIMIT ?"
         )
         with self._file.read() as connection:
             rows = connection.execute(query, (MAX_MATCHES,)).fetchall()
-        return [PastMatch(row[0], MemberId(row[1]), bool(row[2]), *row[3:]) for row in rows]
+        return [_past(row) for row in rows]
+
+
+def _past(row: tuple[bytes, str, int, int, int, int, int, int]) -> PastMatch:
+    session, member, is_offered, time, own, other, found, uncounted = row
+    return PastMatch(
+        session, MemberId(member), bool(is_offered), time, own, other, found, bool(uncounted)
+    )

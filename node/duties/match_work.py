@@ -1,18 +1,25 @@
-"""Blind the values and elements of a match in the worker processes, spread over all of them."""
+"""Do the work of a match in the worker processes, spread over all of them.
+
+Nothing that grows with the number of elements runs on the event loop, padding and mixing neither:
+65,536 elements take seconds of a core to blind, one to pad, and a tenth of one to mix.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
+from keys.errors import MatchError
 from keys.group import ELEMENT_BYTES
-from keys.psi import blind_values, reblind
+from keys.psi import blind_values, check_elements, mix, random_elements, reblind
 from keys.secret import Secret
 from node.workers import Workers
 
 LEAST_SHARE: Final = 256
 """Items for one process: below it, handing them over costs more than it saves."""
+
+_Part = TypeVar("_Part")
 
 
 async def blind_in_workers(
@@ -21,19 +28,52 @@ async def blind_in_workers(
     """Hash and blind values, in their order."""
     step = _step(len(values), workers.count)
     parts = [values[start : start + step] for start in range(0, len(values), step)]
-    done = [workers.run(blind_values, key, session, part) for part in parts]
-    return b"".join(await asyncio.gather(*done))
+    return await _spread(parts, lambda part: workers.run(blind_values, key, session, part))
 
 
-async def reblind_in_workers(workers: Workers, key: Secret, elements: bytes) -> bytes:
-    """Blind a peer's elements, in their order.
+async def check_in_worker(workers: Workers, elements: bytes, size: int) -> None:
+    """Accept a peer's elements that are as many as announced and distinct.
+
+    Raises:
+        MatchError: MATCH_SIZE_INVALID or MATCH_ELEMENT_TWICE.
+    """
+    if len(elements) != size * ELEMENT_BYTES:  # too many are not handed over to be counted
+        raise MatchError("the elements are not as many as announced", reason="MATCH_SIZE_INVALID")
+    await workers.run(check_elements, elements, size)
+
+
+async def reblind_in_workers(
+    workers: Workers, key: Secret, session: bytes, elements: bytes
+) -> bytes:
+    """Blind a peer's elements and return their digests, in their order.
 
     Raises:
         GroupError: One is not canonical, or the identity.
     """
     step = ELEMENT_BYTES * _step(len(elements) // ELEMENT_BYTES, workers.count)
     parts = [elements[start : start + step] for start in range(0, len(elements), step)]
-    return b"".join(await asyncio.gather(*(workers.run(reblind, key, part) for part in parts)))
+    return await _spread(parts, lambda part: workers.run(reblind, key, session, part))
+
+
+async def padding_in_workers(workers: Workers, count: int) -> bytes:
+    """Return elements that stand for no value."""
+    step = _step(count, workers.count)
+    parts = [min(step, count - start) for start in range(0, count, step)]
+    return await _spread(parts, lambda part: workers.run(random_elements, part))
+
+
+async def pad_and_mix(workers: Workers, elements: bytes, size: int) -> tuple[bytes, list[int]]:
+    """Fill elements up to a size, and put them in an order that says nothing.
+
+    Returns:
+        The elements, and the place of each before; those of padding come after all others.
+    """
+    padding = await padding_in_workers(workers, size - len(elements) // ELEMENT_BYTES)
+    return await workers.run(mix, elements + padding)
+
+
+async def _spread(parts: Sequence[_Part], work: Callable[[_Part], Awaitable[bytes]]) -> bytes:
+    return b"".join(await asyncio.gather(*(work(part) for part in parts)))
 
 
 def _step(count: int, processes: int) -> int:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from federation.charter import Charter
 from federation.figures import Period
-from federation.names import MemberId
 from federation.roles import Role
 from federation.sheet import (
     LARGEST,
@@ -32,14 +31,14 @@ from federation.sheet import (
     shared_subject,
     told,
 )
-from federation.sums import MIN_CONTRIBUTORS, Total
 from federation.vocabulary import Purpose
 from node.duties.own_figures import OwnFigures
 from node.errors import RequestError
 from node.sums.carrier import Sums
+from node.sums.following import draft_after, find_first, is_after, total_of
 from node.sums.opener import SumDraft, default_contributors
 from node.sums.records import SumHead
-from node.sums.sources import Asked, Source, wait_for_more
+from node.sums.sources import Asked, Source
 
 COUNTS: Final = "SHEET_COUNTS"
 FIGURES: Final = "SHEET"
@@ -100,17 +99,29 @@ class Sheets:
             UnavailableError: A sum came to nothing, or not in time.
         """
         check_period(period, self._sums.now())
-        subject = period_subject(period.start, period.end)
-        counted = await self._open(COUNTS, subject, count_labels(), (), seconds)
+        draft = SumDraft(
+            COUNTS,
+            count_labels(),
+            Purpose.OPERATION,
+            seconds=seconds,
+            largest=1,
+            subject=period_subject(period.start, period.end),
+        )
+        counted = await self._sums.open(draft)
         total = await self._sums.wait(counted, seconds + WAIT_SECONDS)
         counts = {one.code: int(count) for one, count in zip(SHEET, total.units, strict=True)}
         shared = told(total.units)
         if not shared:
             return Evaluation(len(total.contributors), counts, {}, counted, b"")
-        labels = figure_labels(shared)
-        added = await self._open(
-            FIGURES, shared_subject(counted), labels, total.contributors, seconds
+        draft = SumDraft(
+            FIGURES,
+            figure_labels(shared),
+            Purpose.OPERATION,
+            seconds=seconds,
+            largest=LARGEST,
+            subject=shared_subject(counted),
         )
+        added = await self._sums.open(draft_after(total, draft))
         figures = await self._sums.wait(added, seconds + WAIT_SECONDS)
         found = read_figures(shared, figures.units)
         return Evaluation(len(total.contributors), counts, found, counted, added)
@@ -118,26 +129,6 @@ class Sheets:
     def now(self) -> int:
         """Return the node's clock, seconds since 1970."""
         return self._sums.now()
-
-    async def _open(
-        self,
-        source: str,
-        subject: bytes,
-        labels: tuple[bytes, ...],
-        contributors: tuple[MemberId, ...],
-        seconds: int,
-    ) -> bytes:
-        draft = SumDraft(
-            source=source,
-            labels=labels,
-            purpose=Purpose.OPERATION,
-            contributors=contributors,
-            least=len(contributors) or MIN_CONTRIBUTORS,
-            seconds=seconds,
-            largest=1 if source == COUNTS else LARGEST,
-            subject=subject,
-        )
-        return await self._sums.open(draft)
 
     def _count_members(self, asked: Asked) -> NDArray[np.int64] | None:
         period = self._period(asked.subject, asked.now)
@@ -152,9 +143,8 @@ class Sheets:
         counted = self._counted(asked.subject)
         if counted is None or counted.labels is None or not self._may_ask(asked):
             return None
-        total, opening = self._total(counted), asked.opening
-        asks_the_same = set(opening.contributors) == set(total.contributors)
-        if not asks_the_same or opening.least_contributors != len(opening.contributors):
+        total = total_of(self._sums.records, counted, self._sums.now())
+        if not is_after(total, asked.opening):
             return None
         period, shared = self._period(counted.labels.subject, asked.now), told(total.units)
         if period is None or not shared or asked.labels != figure_labels(shared):
@@ -167,21 +157,9 @@ class Sheets:
 
     def _counted(self, subject: bytes) -> SumHead | None:
         """Return the sum that counted members, on which one about this subject rests."""
-        records = self._sums.records
-        for sum_id in records.counts():
-            if shared_subject(sum_id) == subject:
-                head = records.head(sum_id)
-                labels = head.labels if head is not None else None
-                return head if labels is not None and labels.source == COUNTS else None
-        return None
-
-    def _total(self, head: SumHead) -> Total:
-        records = self._sums.records
-        record = records.find(head.sum.opening.sum_id)
-        total = records.progress(record, self._sums.now()).total
-        if total is None:
-            raise wait_for_more()
-        return total
+        head = find_first(self._sums.records, subject, shared_subject)
+        is_count = head is not None and head.labels is not None and head.labels.source == COUNTS
+        return head if is_count else None
 
     def _period(self, subject: bytes, now: int) -> Period | None:
         """Return the whole days that a subject stands for.

@@ -160,6 +160,12 @@ def m040_appeals(database: Database) -> None:
     database.execute("CREATE INDEX appeal_contact_by_value ON appeal_contact (value)")
 
 
+@PRIVATE_MIGRATIONS()
+def m050_uncounted(database: Database) -> None:
+    """Keep also the matches whose number the other side never told."""
+    database.execute("ALTER TABLE match_past ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0")
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()

@@ -27,6 +27,7 @@ SHAPES: Final[Mapping[str, frozenset[int]]] = {
     "identifier16": _BYTES,  # random or hashed, 16 bytes
     "public_key": _BYTES,
     "point_batch": _BYTES,  # group elements, packed
+    "point_digests": _BYTES,  # first bytes of hashes of group elements, packed
     "signature": _BYTES,
     "sealed": _BYTES,  # ciphertext; the name begins with "sealed_"
     "proof": _BYTES,

@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from keys.errors import GroupError, MatchError
 from keys.group import ELEMENT_BYTES, GENERATOR, IDENTITY
 from keys.psi import (
+    DIGEST_BYTES,
     LEAST_ELEMENTS,
     MOST_ELEMENTS,
+    SIZES,
     blind_values,
+    check_digests,
     check_elements,
     is_size,
     matching_places,
+    mix,
     new_key,
     padded_size,
     random_elements,
     reblind,
-    shuffle,
-    split_elements,
+    split,
 )
 
 SESSION = bytes(range(16))
@@ -32,24 +35,25 @@ def padded(blinded):
 
 
 def run(offered_values, own_values):
-    """Return the firm's hits, by place, and the carrier's count."""
+    """Return the firm's hits, by place, and how many bytes went between the sides."""
     carrier, firm = new_key(), new_key()
-    offered = shuffle(padded(blind_values(carrier, SESSION, offered_values)))
-    blinded = padded(blind_values(firm, SESSION, own_values))
-    evaluated = reblind(carrier, check_elements(blinded, padded_size(len(own_values))))
-    again = reblind(firm, check_elements(offered, padded_size(len(offered_values))))
-    count = len(matching_places(shuffle(again), evaluated))
-    return matching_places(evaluated, again), count
+    offered, _ = mix(padded(blind_values(carrier, SESSION, offered_values)))
+    blinded, order = mix(padded(blind_values(firm, SESSION, own_values)))
+    size = padded_size(len(own_values))
+    evaluated = check_digests(reblind(carrier, SESSION, check_elements(blinded, size)), size)
+    again = reblind(firm, SESSION, check_elements(offered, padded_size(len(offered_values))))
+    hits = sorted(order[at] for at in matching_places(evaluated, again))
+    return hits, len(offered) + len(blinded) + len(evaluated)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.sets(st.integers(0, 30), max_size=20), st.sets(st.integers(0, 30), max_size=20))
 def test_the_hits_are_the_common_values_and_no_others(offered, own):
     own_list = [bytes([one]) for one in own]
-    hits, count = run([bytes([one]) for one in offered], own_list)
+    hits, _ = run([bytes([one]) for one in offered], own_list)
 
     assert {own_list[place][0] for place in hits} == offered & own
-    assert count == len(offered & own)
+    assert len(hits) == len(offered & own)
 
 
 def test_the_values_of_two_sessions_or_keys_are_not_the_same():
@@ -61,19 +65,51 @@ def test_the_values_of_two_sessions_or_keys_are_not_the_same():
     assert one != blind_values(new_key(), SESSION, [b"a"])
 
 
-def test_padding_is_the_next_power_of_two_and_stands_for_no_value():
-    assert [padded_size(count) for count in (0, 1, 64, 65, 10_000)] == [64, 64, 64, 128, 16_384]
-    assert len(set(split_elements(random_elements(100)))) == 100
-    with pytest.raises(MatchError, match="at most"):
-        padded_size(MOST_ELEMENTS + 1)
+def test_padding_fills_up_to_one_of_few_sizes_and_stands_for_no_value():
+    counts = (0, 1, 64, 65, 97, 10_000, MOST_ELEMENTS)
+
+    assert [padded_size(count) for count in counts] == [64, 64, 64, 96, 128, 12_288, 65_536]
+    assert SIZES[:5] == (64, 96, 128, 192, 256)
+    assert SIZES[-1] == MOST_ELEMENTS
+    assert len(set(split(random_elements(100), ELEMENT_BYTES))) == 100
+    for count in (-1, MOST_ELEMENTS + 1):
+        with pytest.raises(MatchError, match="at most"):
+            padded_size(count)
 
 
-def test_shuffling_keeps_the_elements_and_not_their_order():
+def test_mixing_keeps_the_elements_and_not_their_order():
     elements = random_elements(64)
-    mixed = shuffle(elements)
+    mixed, order = mix(elements)
+    parts = split(elements, ELEMENT_BYTES)
 
-    assert sorted(split_elements(mixed)) == sorted(split_elements(elements))
     assert mixed != elements
+    assert split(mixed, ELEMENT_BYTES) == [parts[place] for place in order]
+    assert sorted(order) == list(range(64))
+
+
+def test_what_is_compared_is_short_and_of_its_session_and_key_alone():
+    key, elements = new_key(), random_elements(1)
+    digest = reblind(key, SESSION, elements)
+
+    assert len(digest) == DIGEST_BYTES
+    assert digest == reblind(key, SESSION, elements)
+    assert digest != reblind(key, bytes(16), elements)
+    assert digest != reblind(new_key(), SESSION, elements)
+
+
+@pytest.mark.parametrize(
+    ("digests", "reason"),
+    [
+        (bytes(DIGEST_BYTES * LEAST_ELEMENTS), "MATCH_ELEMENT_TWICE"),
+        (bytes(DIGEST_BYTES * LEAST_ELEMENTS - 1), "MATCH_SIZE_INVALID"),
+        (random_elements(LEAST_ELEMENTS), "MATCH_SIZE_INVALID"),
+    ],
+)
+def test_digests_that_are_not_as_announced_are_refused(digests, reason):
+    with pytest.raises(MatchError) as caught:
+        check_digests(digests, LEAST_ELEMENTS)
+
+    assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize(
@@ -93,7 +129,7 @@ def test_elements_that_are_not_as_announced_are_refused(change, reason):
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 65, 100, 2 * MOST_ELEMENTS])
-def test_only_powers_of_two_within_bounds_are_sizes(size):
+def test_only_few_numbers_within_bounds_are_sizes(size):
     assert not is_size(size)
     with pytest.raises(MatchError):
         check_elements(bytes(ELEMENT_BYTES * size), size)
@@ -102,15 +138,17 @@ def test_only_powers_of_two_within_bounds_are_sizes(size):
 @pytest.mark.parametrize("element", [IDENTITY, b"\xff" * 32, bytes(31) + b"\x80"])
 def test_what_is_no_element_is_never_blinded(element):
     with pytest.raises(GroupError):
-        reblind(new_key(), GENERATOR + element)
+        reblind(new_key(), SESSION, GENERATOR + element)
 
 
-def test_ten_thousand_against_ten_thousand_take_seconds():
+def test_ten_thousand_against_ten_thousand_take_seconds_and_a_megabyte():
     started = time.process_time()
-    hits, count = run(
+    hits, sent = run(
         [b"%d" % one for one in range(10_000)], [b"%d" % one for one in range(9_900, 19_900)]
     )
 
-    assert count == len(hits) == 100
+    assert hits == list(range(100))
+    # openmined-psi sends 1.05 MB for as many.
+    assert sent == 12_288 * (32 + 32 + 10) < 920_000
     # Two hashes and four multiplications each: 3.6 s on the machine that this was written on.
     assert time.process_time() - started < 60

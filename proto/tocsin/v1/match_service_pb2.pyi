@@ -15,6 +15,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
@@ -31,7 +36,7 @@ class OpenMatchRequest(_message.Message):
     kind: _vocabulary_pb2.IndicatorKind.ValueType
     """Required. Kind of the values."""
     element_count: _builtins.int
-    """Required. Elements that the caller will send, a power of two from 64 to 65,536."""
+    """Required. Elements that the caller will send: a power of two from 64 to 65,536, or half-way between two of them."""
     def __init__(
         self,
         *,
@@ -58,7 +63,7 @@ class OpenMatchResponse(_message.Message):
     session_id: _builtins.bytes
     """16 random bytes."""
     offered: _builtins.bytes
-    """32 bytes each, packed, a power of two of them."""
+    """32 bytes each, packed; as many as a side may have."""
     def __init__(
         self,
         *,
@@ -107,7 +112,7 @@ class EvaluateMatchResponse(_message.Message):
 
     EVALUATED_FIELD_NUMBER: _builtins.int
     evaluated: _builtins.bytes
-    """32 bytes each, packed, in the order asked."""
+    """Digests of the elements, 10 bytes each, packed, in the order asked."""
     def __init__(
         self,
         *,
@@ -123,25 +128,37 @@ Global___EvaluateMatchResponse: _TypeAlias = EvaluateMatchResponse  # noqa: Y015
 
 @_typing.final
 class CloseMatchRequest(_message.Message):
-    """The offered values, blinded twice."""
+    """How many are the same."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     REBLINDED_FIELD_NUMBER: _builtins.int
+    FOUND_COUNT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.bytes
     """Required. 16 bytes."""
-    reblinded: _builtins.bytes
-    """Required. 32 bytes each, packed, as many as offered, shuffled and all distinct."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def reblinded(self) -> _builtins.bytes:
+        """Not read any more: offered elements, from which parts of the count could be worked out."""
+
+    @reblinded.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def reblinded(self, value: _builtins.bytes) -> None:
+        """Not read any more: offered elements, from which parts of the count could be worked out."""
+
+    found_count: _builtins.int
+    """How many of the caller's values are offered; 0 for fewer than 5."""
     def __init__(
         self,
         *,
         session_id: _builtins.bytes = ...,
         reblinded: _builtins.bytes = ...,
+        found_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reblinded", b"reblinded", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found_count", b"found_count", "reblinded", b"reblinded", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,7 +172,7 @@ class CloseMatchResponse(_message.Message):
 
     FOUND_COUNT_FIELD_NUMBER: _builtins.int
     found_count: _builtins.int
-    """How many are the same."""
+    """How many are the same, as it was told."""
     def __init__(
         self,
         *,

@@ -67,7 +67,7 @@ class MatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EvaluateMatch(self, request, context):
-        """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
+        """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
         MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -75,8 +75,8 @@ class MatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseMatch(self, request, context):
-        """Takes the offered elements, blinded a second time and shuffled, counts and ends the session.
-        Reasons as EvaluateMatch.
+        """Takes how many are the same, and ends the session. Reasons: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID,
+        MATCH_COUNT_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,12 +40,12 @@ class MatchServiceStub:
     Reasons: MATCH_NOT_OFFERED, MATCH_BUSY, MATCH_SIZE_INVALID, PURPOSE_NOT_ALLOWED, QUOTA_EXCEEDED.
     """
     EvaluateMatch: _grpc.UnaryUnaryMultiCallable[_match_service_pb2.EvaluateMatchRequest, _match_service_pb2.EvaluateMatchResponse]
-    """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
+    """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
     MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
     """
     CloseMatch: _grpc.UnaryUnaryMultiCallable[_match_service_pb2.CloseMatchRequest, _match_service_pb2.CloseMatchResponse]
-    """Takes the offered elements, blinded a second time and shuffled, counts and ends the session.
-    Reasons as EvaluateMatch.
+    """Takes how many are the same, and ends the session. Reasons: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID,
+    MATCH_COUNT_INVALID.
     """
 
 @_typing.type_check_only
@@ -60,12 +60,12 @@ class MatchServiceAsyncStub(MatchServiceStub):
     Reasons: MATCH_NOT_OFFERED, MATCH_BUSY, MATCH_SIZE_INVALID, PURPOSE_NOT_ALLOWED, QUOTA_EXCEEDED.
     """
     EvaluateMatch: _aio.UnaryUnaryMultiCallable[_match_service_pb2.EvaluateMatchRequest, _match_service_pb2.EvaluateMatchResponse]  # type: ignore[assignment]
-    """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
+    """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
     MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
     """
     CloseMatch: _aio.UnaryUnaryMultiCallable[_match_service_pb2.CloseMatchRequest, _match_service_pb2.CloseMatchResponse]  # type: ignore[assignment]
-    """Takes the offered elements, blinded a second time and shuffled, counts and ends the session.
-    Reasons as EvaluateMatch.
+    """Takes how many are the same, and ends the session. Reasons: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID,
+    MATCH_COUNT_INVALID.
     """
 
 class MatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,7 +89,7 @@ class MatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _match_service_pb2.EvaluateMatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_match_service_pb2.EvaluateMatchResponse, _abc.Awaitable[_match_service_pb2.EvaluateMatchResponse]]:
-        """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
+        """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
         MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
         """
 
@@ -99,8 +99,8 @@ class MatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _match_service_pb2.CloseMatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_match_service_pb2.CloseMatchResponse, _abc.Awaitable[_match_service_pb2.CloseMatchResponse]]:
-        """Takes the offered elements, blinded a second time and shuffled, counts and ends the session.
-        Reasons as EvaluateMatch.
+        """Takes how many are the same, and ends the session. Reasons: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID,
+        MATCH_COUNT_INVALID.
         """
 
 def add_MatchServiceServicer_to_server(servicer: MatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,6 +29,7 @@ class Counter:
             self._note,
         )
         self.told = []
+        self.follow = None
         own = OwnFigures(
             core.me,
             lambda: core.now_charter().member(core.me).roles,
@@ -38,8 +39,10 @@ class Counter:
         )
         self.sheets = Sheets(own, log.sums, core.now_charter)
 
-    async def _note(self, token, alert):
-        self.told.append((token, alert))
+    async def _note(self, told):
+        self.told.append((told.token, told.statement))
+        if self.follow is not None:
+            await self.follow(told)
 
 
 class World:
@@ -55,6 +58,12 @@ class World:
     def close(self):
         for party in self.parties:
             party.close()
+
+    def restart(self, name):
+        """Let a member's node end and start again."""
+        party = self.members[name].party
+        party.reopen()
+        self.members[name] = Counter(party)
 
     def spread(self):
         for reader in self.parties:

@@ -1,5 +1,6 @@
 """Carriers answer sums over their suspect SIMs only as the detection asks, whoever asks."""
 
+import asyncio
 from contextlib import closing
 
 import pytest
@@ -17,15 +18,21 @@ from federation.farm import (
     split_subject,
     window_subject,
 )
+from federation.matters import Kind
 from federation.names import MemberId
+from federation.statements import FarmAlert
 from federation.vocabulary import Purpose
+from node.assembly import build_tokeniser
+from node.duties.case_side import build_case_side
 from node.duties.farm import PARTS, SLOTS, alert_id
+from node.duties.farm_clues import FarmClues
 from node.duties.farm_table import FarmTable, SuspectSim
 from node.errors import PolicyError, RequestError
 from node.store.private import PrivateStore
 from node.sums.opener import SumDraft
 from tests.federation.said import opaque
 from tests.node.duties.counting_world import EPOCH, World
+from tests.node.tokens.parties import KilledError
 
 CARRIERS = ("carrier-a", "carrier-b", "carrier-c")
 COORDINATOR, BANK = "coord", "bank-x"
@@ -67,6 +74,35 @@ def asked(source, subject, labels, contributors=CARRIERS):
     )
 
 
+def open_clues(counter):
+    """Let clues follow the sites that a member tells, as on a node that runs."""
+    core, log = counter.party.core, counter.party.log
+    case = build_case_side(core, log, build_tokeniser(core, log))
+    counter.follow = FarmClues(core.me, case.clues, log.matters).open
+
+
+def end_after_alert(party):
+    """Let a node end as soon as an alert stands in its log."""
+    say = party.log.speaker.say
+
+    async def say_and_end(statements):
+        await say(statements)
+        if any(isinstance(one.body, FarmAlert) for one in statements):
+            raise KilledError
+
+    party.log.speaker.say = say_and_end
+
+
+def clues_about(party):
+    """Return the tokens of a member's own clues with what they refer to."""
+    found = [one.matter for one in party.log.matters.all(Kind.CLUE)]
+    return [
+        (one.facts.clue.subjects[0].token, one.facts.clue.references)
+        for one in found
+        if one.opener == party.core.me
+    ]
+
+
 async def open_counted(world, window, opener=COORDINATOR):
     draft = asked(SLOTS, window_subject(window), root_labels())
     sum_id = await world[opener].sums.open(draft)
@@ -88,6 +124,34 @@ async def test_an_hour_is_told_once_by_whoever_looks(world, window):
     assert len(sims) == 14
     assert world[COORDINATOR].told == [(FARM, alert_id(FARM, window))]
     assert world["carrier-b"].told == []
+
+
+async def test_a_node_that_ends_between_an_alert_and_its_clue_opens_it_later_and_once(
+    world, window
+):
+    hour = window - 3 * WINDOW_SECONDS
+    for name, (count, _) in SEEN.items():
+        sims = [SuspectSim(HOTEL, hour, "bucket", f"{name} {place}") for place in range(count)]
+        world[name].farms.table.add(sims, EPOCH)
+    open_clues(world["carrier-c"])
+    end_after_alert(world["carrier-c"].party)
+    with pytest.raises(KilledError):
+        await world.while_talking(world["carrier-c"].farms.detect(hour))
+    await world.settle()
+    world.restart("carrier-c")
+    carrier = world["carrier-c"]
+    (alert,) = [told for told, _ in carrier.farms.sites() if told.window == hour]
+
+    assert (alert.token, alert.member, alert.epoch) == (HOTEL, "carrier-c", EPOCH)
+    assert clues_about(carrier.party) == []
+
+    for _ in range(2):
+        open_clues(carrier)  # each is a start of the node
+        await asyncio.gather(carrier.farms.tell_again(), carrier.farms.tell_again())
+
+    assert clues_about(carrier.party) == [(HOTEL, alert.statement)]
+    await world[COORDINATOR].farms.tell_again()
+    assert (HOTEL, alert.statement) not in world[COORDINATOR].told  # whoever told it opens it
 
 
 async def test_slots_below_the_threshold_are_never_split(world, window):

@@ -1,5 +1,7 @@
 """A session of a match takes each step once, from its own member, in time and well formed."""
 
+import asyncio
+import time
 from contextlib import closing
 
 import pytest
@@ -9,10 +11,10 @@ from federation.names import FederationName, MemberId
 from keys.derivation import token_input
 from keys.errors import KeysError
 from keys.group import ELEMENT_BYTES, IDENTITY
-from keys.psi import blind_values, new_key, random_elements, reblind
+from keys.psi import DIGEST_BYTES, blind_values, matching_places, new_key, random_elements, reblind
 from node.duties.match_offering import MAX_SESSIONS, SESSION_SECONDS, Offering
 from node.duties.match_table import MatchTable
-from node.errors import NodeError
+from node.errors import NodeError, PolicyError
 from node.store.private import PrivateStore
 from node.workers import Workers
 
@@ -51,35 +53,129 @@ def blinded(key, session, numbers):
     return own + random_elements(64 - len(numbers))
 
 
+async def free(_amount):
+    """Charge nothing."""
+
+
+def open_session(offering, member, kind=Kind.PHONE, size=64, charge=free):
+    return offering.open(member, kind, size, charge)
+
+
 async def refusal(awaitable):
     with pytest.raises((NodeError, KeysError)) as caught:
         await awaitable
     return caught.value.reason
 
 
-async def test_a_whole_session_counts_what_is_the_same_and_is_remembered(world):
+async def test_a_whole_session_gives_the_hits_and_is_remembered_with_their_number(world):
     offering, table, _ = world
     key = new_key()
-    session, offered = await offering.open(FIRM, Kind.PHONE, 64)
-    await offering.evaluate(FIRM, session, blinded(key, session, NUMBERS[3:9]))
-    found = await offering.close(FIRM, session, reblind(key, offered))
+    session, offered = await open_session(offering, FIRM)
+    evaluated = await offering.evaluate(FIRM, session, blinded(key, session, NUMBERS[3:9]))
 
     assert len(offered) == 64 * ELEMENT_BYTES
-    assert found == 6
-    assert [(one.member, one.own, one.other, one.found) for one in table.past()] == [
-        (FIRM, 10, 64, 6)
-    ]
-    assert await refusal(offering.close(FIRM, session, reblind(key, offered))) == (
-        "MATCH_SESSION_UNKNOWN"
+    assert len(evaluated) == 64 * DIGEST_BYTES
+    assert matching_places(evaluated, reblind(key, session, offered)) == list(range(6))
+
+    await offering.close(FIRM, session, 6)
+
+    (past,) = table.past()
+    assert (past.member, past.own, past.other, past.found) == (FIRM, 10, 64, 6)
+    assert past.is_offered
+    assert not past.uncounted
+    assert await refusal(offering.close(FIRM, session, 6)) == "MATCH_SESSION_UNKNOWN"
+
+
+async def test_who_never_tells_the_number_is_remembered_all_the_same(world):
+    offering, table, clock = world
+    session, _ = await open_session(offering, FIRM)
+
+    assert table.past() == []
+
+    await offering.evaluate(FIRM, session, random_elements(64))
+    clock.now += SESSION_SECONDS
+    offering.end_expired()
+
+    (past,) = table.past()
+    assert (past.member, past.uncounted, past.found) == (FIRM, True, 0)
+    assert await refusal(offering.close(FIRM, session, 0)) == "MATCH_SESSION_UNKNOWN"
+
+
+async def test_the_work_for_both_sides_is_charged_before_it_is_done(world, monkeypatch):
+    offering, table, _ = world
+    table.offer([FIRM], Kind.PHONE, [f"+861390000{place:04d}" for place in range(200)], NOW + 60)
+    charged = []
+
+    async def charge(amount):
+        charged.append(amount)
+        raise PolicyError("used up", reason="QUOTA_EXCEEDED")
+
+    assert await refusal(open_session(offering, FIRM, size=96, charge=charge)) == "QUOTA_EXCEEDED"
+    assert charged == [96 + 256]
+    await open_session(offering, FIRM)  # nothing is held
+
+
+async def test_of_two_calls_of_a_session_at_once_one_is_refused(world):
+    offering, table, _ = world
+
+    async def both(one, other):
+        found = await asyncio.gather(one, other, return_exceptions=True)
+        return [getattr(result, "reason", "done") for result in found]
+
+    opened = await both(open_session(offering, FIRM), open_session(offering, FIRM))
+    session, _ = await open_session(offering, FIRM)
+    elements = random_elements(64)
+    evaluated = await both(
+        offering.evaluate(FIRM, session, elements), offering.evaluate(FIRM, session, elements)
     )
+    closed = await both(offering.close(FIRM, session, 0), offering.close(FIRM, session, 1))
+
+    assert sorted(opened) == ["MATCH_BUSY", "done"]
+    assert sorted(evaluated) == ["MATCH_STEP_INVALID", "done"]
+    assert sorted(closed) == ["MATCH_STEP_INVALID", "done"]
+    assert len(table.past()) == 1
+
+
+async def test_padding_is_no_work_of_the_event_loop(world):
+    """One value beyond a size is filled up with half as many elements again."""
+    offering, table, _ = world
+    table.offer([FIRM], Kind.PHONE, [f"+86139{place:08d}" for place in range(8_193)], NOW + 60)
+    started = time.thread_time()
+    random_elements(12_288 - 8_193)
+    padding = time.thread_time() - started
+    started = time.thread_time()
+    _, offered = await open_session(offering, FIRM)
+
+    assert len(offered) == 12_288 * ELEMENT_BYTES
+    assert time.thread_time() - started < padding
+
+
+@pytest.mark.parametrize("found", [-1, 11])
+async def test_more_hits_than_were_offered_are_no_number(world, found):
+    offering, _, _ = world
+    session, _ = await open_session(offering, FIRM)
+    await offering.evaluate(FIRM, session, random_elements(64))
+
+    assert await refusal(offering.close(FIRM, session, found)) == "MATCH_COUNT_INVALID"
+
+    await offering.close(FIRM, session, 10)
+
+
+def test_offers_that_have_expired_are_deleted(world):
+    _, table, clock = world
+    table.offer([OTHER], Kind.PHONE, NUMBERS[:3], NOW + 60)
+
+    assert table.forget_offers(NOW + 59) == 0
+    assert table.forget_offers(NOW + 60) == 3
+    assert table.offered(FIRM, Kind.PHONE, clock()) == NUMBERS
 
 
 async def test_no_step_is_taken_twice_early_late_or_by_another(world):
     offering, _, clock = world
-    session, offered = await offering.open(FIRM, Kind.PHONE, 64)
+    session, _ = await open_session(offering, FIRM)
     elements = random_elements(64)
 
-    assert await refusal(offering.close(FIRM, session, offered)) == "MATCH_STEP_INVALID"
+    assert await refusal(offering.close(FIRM, session, 0)) == "MATCH_STEP_INVALID"
     assert await refusal(offering.evaluate(OTHER, session, elements)) == "MATCH_SESSION_UNKNOWN"
     assert await refusal(offering.evaluate(FIRM, bytes(16), elements)) == "MATCH_SESSION_UNKNOWN"
 
@@ -89,13 +185,13 @@ async def test_no_step_is_taken_twice_early_late_or_by_another(world):
 
     clock.now += SESSION_SECONDS
 
-    assert await refusal(offering.close(FIRM, session, offered)) == "MATCH_SESSION_UNKNOWN"
+    assert await refusal(offering.close(FIRM, session, 0)) == "MATCH_SESSION_UNKNOWN"
 
 
 async def test_a_new_session_ends_the_earlier_one_and_shows_nothing_alike(world):
     offering, _, _ = world
-    first, before = await offering.open(FIRM, Kind.PHONE, 64)
-    _, after = await offering.open(FIRM, Kind.PHONE, 64)
+    first, before = await open_session(offering, FIRM)
+    _, after = await open_session(offering, FIRM)
     parts = [before[at : at + ELEMENT_BYTES] for at in range(0, len(before), ELEMENT_BYTES)]
 
     assert await refusal(offering.evaluate(FIRM, first, random_elements(64))) == (
@@ -116,7 +212,7 @@ async def test_a_new_session_ends_the_earlier_one_and_shows_nothing_alike(world)
 )
 async def test_malformed_elements_are_refused_and_change_nothing(world, change, reason):
     offering, _, _ = world
-    session, _ = await offering.open(FIRM, Kind.PHONE, 64)
+    session, _ = await open_session(offering, FIRM)
 
     assert await refusal(offering.evaluate(FIRM, session, change(random_elements(64)))) == reason
 
@@ -127,13 +223,13 @@ async def test_only_what_is_offered_to_a_member_now_is_matched(world):
     offering, table, clock = world
     table.offer([OTHER], Kind.PHONE, [], NOW + 86_400)
 
-    assert await refusal(offering.open(OTHER, Kind.PHONE, 64)) == "MATCH_NOT_OFFERED"
-    assert await refusal(offering.open(FIRM, Kind.DOMAIN, 64)) == "MATCH_NOT_OFFERED"
-    assert await refusal(offering.open(FIRM, Kind.PHONE, 100)) == "MATCH_SIZE_INVALID"
+    assert await refusal(open_session(offering, OTHER)) == "MATCH_NOT_OFFERED"
+    assert await refusal(open_session(offering, FIRM, Kind.DOMAIN)) == "MATCH_NOT_OFFERED"
+    assert await refusal(open_session(offering, FIRM, size=100)) == "MATCH_SIZE_INVALID"
 
     clock.now += 86_400
 
-    assert await refusal(offering.open(FIRM, Kind.PHONE, 64)) == "MATCH_NOT_OFFERED"
+    assert await refusal(open_session(offering, FIRM)) == "MATCH_NOT_OFFERED"
 
 
 async def test_sessions_are_bounded(world):
@@ -141,9 +237,9 @@ async def test_sessions_are_bounded(world):
     firms = [MemberId(f"net-{letter}") for letter in "abcdefghijklmnopqrstuvw"][: MAX_SESSIONS + 1]
     table.offer(firms, Kind.PHONE, NUMBERS, NOW + 86_400)
     for firm in firms[:MAX_SESSIONS]:
-        await offering.open(firm, Kind.PHONE, 64)
+        await open_session(offering, firm)
 
-    assert await refusal(offering.open(firms[-1], Kind.PHONE, 64)) == "MATCH_BUSY"
+    assert await refusal(open_session(offering, firms[-1])) == "MATCH_BUSY"
 
     clock.now += SESSION_SECONDS
-    await offering.open(firms[-1], Kind.PHONE, 64)
+    await open_session(offering, firms[-1])

@@ -234,6 +234,7 @@ class MatchRecord(_message.Message):
     OWN_COUNT_FIELD_NUMBER: _builtins.int
     OTHER_ELEMENTS_FIELD_NUMBER: _builtins.int
     FOUND_COUNT_FIELD_NUMBER: _builtins.int
+    UNCOUNTED_FIELD_NUMBER: _builtins.int
     session_id: _builtins.bytes
     """16 bytes."""
     member: _builtins.str
@@ -245,7 +246,9 @@ class MatchRecord(_message.Message):
     other_elements: _builtins.int
     """Elements of the other side, padding among them."""
     found_count: _builtins.int
-    """How many are the same; as whoever offers learns it: 0 for fewer than 5."""
+    """How many are the same; as whoever offers is told it: 0 for fewer than 5."""
+    uncounted: _builtins.bool
+    """The other side has its hits and never said how many: then they are not known here."""
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
@@ -260,10 +263,11 @@ class MatchRecord(_message.Message):
         own_count: _builtins.int = ...,
         other_elements: _builtins.int = ...,
         found_count: _builtins.int = ...,
+        uncounted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "found_count", b"found_count", "member", b"member", "offered", b"offered", "other_elements", b"other_elements", "own_count", b"own_count", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "found_count", b"found_count", "member", b"member", "offered", b"offered", "other_elements", b"other_elements", "own_count", b"own_count", "session_id", b"session_id", "uncounted", b"uncounted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
