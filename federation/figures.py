@@ -12,7 +12,7 @@ from typing import Final
 from federation.matters import AnyMatter, Kind, State
 from federation.matters.disposition_facts import DispositionFacts
 from federation.matters.report import ReportFacts
-from federation.matters.warning import WarningFacts
+from federation.matters.warning import Track, WarningFacts
 from federation.names import MemberId
 from federation.roles import Role
 from federation.sheet import Figure, duration_figure
@@ -70,7 +70,7 @@ def matter_figures(me: MemberId, matters: Iterable[AnyMatter], period: Period) -
     return {
         **_order_figures(me, orders, period),
         **_report_figures(reports, period),
-        **_warning_figures([one for one in warnings if one.carrier == me], period),
+        **_warning_figures([one.track(me) for one in warnings], period),
     }
 
 
@@ -138,7 +138,7 @@ def _report_figures(reports: Iterable[AnyMatter], period: Period) -> dict[str, F
     return {"E-3": (len(told), len(received)), "I-2-FEEDBACK": duration_figure(told)}
 
 
-def _warning_figures(warnings: Iterable[WarningFacts], period: Period) -> dict[str, Figure]:
+def _warning_figures(warnings: Iterable[Track], period: Period) -> dict[str, Figure]:
     sent = [one for one in warnings if one.sent and period.holds(one.sent[0][1])]
     known = [one for one in sent if one.outcome is not None]
     dissuaded = sum(one.outcome is WarningOutcome.DISSUADED for one in known)

@@ -16,7 +16,7 @@ def draw_states(kind: Kind) -> str:
     for (state, to), labels in arrows.items():
         start = "[*]" if state is State.ABSENT else state
         lines.append(f"    {start} --> {to}: {', '.join(dict.fromkeys(labels))}")
-    over = procedure.final & {row.next for row in procedure.table}
+    over = procedure.settled | procedure.final & {row.next for row in procedure.table}
     return "\n".join([*lines, *(f"    {state} --> [*]" for state in sorted(over))]) + "\n"
 
 

@@ -222,6 +222,8 @@ class Procedure(Generic[Facts]):
             None: the table alone says whose turn it is, and a deadline missed is nobody's fault.
         deadlines: Where each member has a deadline of its own: the last second at which its step is
             in time. The matter is due at the first of them.
+        settled: States in which it waits for nobody, though more may be said, and in which it
+            stays, rather than read EXPIRED, when its term is over.
     """
 
     kind: Kind
@@ -236,6 +238,7 @@ class Procedure(Generic[Facts]):
     ends: Callable[[Facts], int | None] = lambda _facts: None
     awaits: Callable[[Facts], frozenset[MemberId]] | None = None
     deadlines: Callable[[Facts], Mapping[MemberId, int]] | None = None
+    settled: frozenset[State] = frozenset()
 
     @cached_property
     def final(self) -> frozenset[State]:
@@ -294,7 +297,7 @@ class Matter(Generic[Facts]):
     def turn(self) -> Turn:
         """Say whose step is next."""
         procedure = self.procedure
-        if self.is_over:
+        if self.is_over or self.state in procedure.settled:
             return _NOBODY
         if procedure.deadlines is not None:
             return Turn(frozenset(procedure.deadlines(self.facts)), frozenset())
@@ -307,7 +310,8 @@ class Matter(Generic[Facts]):
 
     def state_at(self, now: int) -> State:
         """Return the state at a second: EXPIRED once its term is over."""
-        return State.EXPIRED if not self.is_over and self._has_ended(now) else self.state
+        keeps = self.is_over or self.state in self.procedure.settled
+        return State.EXPIRED if not keeps and self._has_ended(now) else self.state
 
     def is_over_at(self, now: int) -> bool:
         """Whether no statement can change it any more at a second."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -166,20 +167,7 @@ def list_command(home: Home, open_only: bool, as_json: bool) -> None:
         for one in found:
             json_object(one)
         return
-    rows = [
-        (
-            one["warning_id"][:SHOWN_DIGITS],
-            one["opener"],
-            one["state"].lower(),
-            one["risk"].lower(),
-            one["fraud_type"].lower(),
-            one["carrier"] or "-",
-            ", ".join(one["sent"]).lower() or "-",
-            (one["outcome"] or "-").lower(),
-            one["due_time"] or "-",
-        )
-        for one in found
-    ]
+    rows = [row for one in found for row in _rows(one)]
     header = (
         "warning",
         "raised by",
@@ -195,6 +183,23 @@ def list_command(home: Home, open_only: bool, as_json: bool) -> None:
         table(header, rows)
     else:
         say("There are no warnings. Next: tocsin warn raise --help")
+
+
+def _rows(one: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield a line for a warning, and one for each further carrier that says it sent it."""
+    shown = (one["risk"].lower(), one["fraud_type"].lower())
+    others = [track for track in one["tracks"] if track["carrier"] != one["carrier"]]
+    for each in (one, *others):
+        yield (
+            one["warning_id"][:SHOWN_DIGITS],
+            one["opener"],
+            each["state"].lower(),
+            *shown,
+            each["carrier"] or "-",
+            ", ".join(each["sent"]).lower() or "-",
+            (each["outcome"] or "-").lower(),
+            each.get("due_time") or "-",
+        )
 
 
 @warn_command.command(

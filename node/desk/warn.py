@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.indicators import Kind
 from federation.matters import Kind as MatterKind
-from federation.matters.warning import WarningMatter
+from federation.matters.warning import Track, WarningMatter
 from federation.statements import StatementError, WarningTask
 from federation.vocabulary import (
     AgeBand,
@@ -233,18 +233,29 @@ def _word(enumeration: type[E], number: int, field: str) -> E:
 
 def _status(matter: WarningMatter, now: int) -> wire.WarningStatus:
     facts = matter.facts
+    best = facts.best
     return wire.WarningStatus(
         warning_id=matter.id,
         opener=matter.opener,
-        carrier=facts.carrier or "",
+        carrier="" if best is None else best.carrier,
         state=matter.state_at(now).value,
         risk=facts.warning.risk.value,  # type: ignore[arg-type]  # equal numbers, tested
         age_band=facts.warning.age_band.value,  # type: ignore[arg-type]  # equal numbers, tested
         fraud_type=facts.warning.fraud_type.value,  # type: ignore[arg-type]  # equal numbers, tested
-        sent=[channel.value for channel, _time in facts.sent],  # type: ignore[misc]  # equal numbers, tested
+        sent=[] if best is None else [one.value for one in best.channels],  # type: ignore[misc]  # equal numbers, tested
         outcome=facts.outcome.value if facts.outcome else 0,  # type: ignore[arg-type]  # equal numbers, tested
         opened_time=Timestamp(seconds=matter.opened),
         due_time=None if matter.due is None else Timestamp(seconds=matter.due),
+        tracks=[_track(one) for _carrier, one in sorted(facts.tracks.items())],
+    )
+
+
+def _track(track: Track) -> wire.WarningTrack:
+    return wire.WarningTrack(
+        carrier=track.carrier,
+        state=track.state.value,
+        sent=[one.value for one in track.channels],  # type: ignore[misc]  # equal numbers, tested
+        outcome=track.outcome.value if track.outcome else 0,  # type: ignore[arg-type]  # equal numbers, tested
     )
 
 

@@ -8,13 +8,18 @@ reads the outbox and reports what it sent; then, and not before, the log says so
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection
 from typing import Final
 
 from federation.errors import FederationError
 from federation.matters import AnyMatter, Kind, State, advance
-from federation.matters.warning import WarningMatter, first_channel, next_channel
+from federation.matters.warning import (
+    Track,
+    WarningFacts,
+    WarningMatter,
+    first_channel,
+    next_channel,
+)
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import Statement, WarningStep, WarningTask
@@ -43,7 +48,6 @@ _PARAMETERS_LABEL: Final = b"warning-parameters/v1\0"
 _Wanted = dict[tuple[bytes, MemberId], frozenset[WarningChannel | None]]
 """Channels whose messages are kept, by warning and who raised it."""
 
-_SILENT: Final = (State.SENT, State.ESCALATED)
 _NOT_OVER: Final = (State.RAISED, State.SENT, State.ESCALATED, State.ACKNOWLEDGED)
 
 
@@ -164,8 +168,8 @@ class Warnings:
         return [
             one
             for one in found
-            if (self.me in (one.opener, one.facts.carrier) or one.subject in own)
-            and not (open_only and self._is_over(one, now))
+            if (self.me == one.opener or self.me in one.facts.tracks or one.subject in own)
+            and not (open_only and self._is_over(one, now) and not self._goes_on(one, own, now))
         ]
 
     def _open_own(self, token: bytes) -> bytes | None:
@@ -187,13 +191,10 @@ class Warnings:
         if booked is None:
             raise RequestError("the warning is gone", reason="MATTER_UNKNOWN")
         matter: WarningMatter = booked.matter
-        if self._is_led_elsewhere(matter):
-            get_log().warning("warning.led_elsewhere", member=matter.facts.carrier)
-            return  # the customer was warned all the same; the log has room for one carrier
-        if message.channel in {channel for channel, _time in matter.facts.sent}:
+        track = matter.facts.track(self.me)
+        if message.channel in track.channels:
             return  # said before a crash, or for another line of the same number
-        first = matter.state is State.RAISED
-        step = WarningAction.SENT if first else WarningAction.ESCALATED
+        step = WarningAction.ESCALATED if track.sent else WarningAction.SENT
         await self._say(matter, WarningStep(matter.id, matter.opener, step, message.channel))
 
     async def _say(self, matter: AnyMatter, body: WarningStep) -> None:
@@ -206,8 +207,9 @@ class Warnings:
         now = self._clock()
         wanted: _Wanted = {}
         for matter in self._to_serve(now):
-            channel = self._due_channel(matter, now)
-            wanted[matter.id, matter.opener] = _unanswered(matter) | {channel}
+            track = matter.facts.track(self.me)
+            channel = _due_channel(matter.facts, track, now)
+            wanted[matter.id, matter.opener] = _unanswered(track) | {channel}
             if channel is not None:
                 references = self.table.references(matter.subject)
                 self.table.place(self._messages(matter, channel, references, now))
@@ -216,40 +218,15 @@ class Warnings:
             self.table.drop(gone)
 
     def _to_serve(self, now: int) -> list[WarningMatter]:
-        """Return the open warnings about own customers, whatever other carriers say of them."""
-        messages = self.table.messages()
-        found = [self._on_own_track(one.matter, messages) for one in self.book.all(Kind.WARNING)]
-        open_here = [one for one in found if not self._is_over(one, now)]
-        customers = self.table.customers({one.subject for one in open_here})
-        return [one for one in open_here if one.subject in customers]
+        """Return the warnings about own customers that go on here, whatever other carriers say."""
+        found = [one.matter for one in self.book.all(Kind.WARNING)]
+        own = self.table.customers({one.subject for one in found if not one.is_over_at(now)})
+        return [one for one in found if self._goes_on(one, own, now)]
 
-    def _is_led_elsewhere(self, matter: WarningMatter) -> bool:
-        return matter.facts.carrier not in (None, self.me)
-
-    def _on_own_track(self, matter: WarningMatter, messages: list[Message]) -> WarningMatter:
-        """Return a warning as own messages leave it, where another carrier claims to lead.
-
-        Any carrier can claim that it warned somebody, whose customer it cannot know.
-        """
+    def _goes_on(self, matter: WarningMatter, own: Collection[bytes], now: int) -> bool:
         facts = matter.facts
-        if not self._is_led_elsewhere(matter) or facts.concluded == matter.opener:
-            return matter
-        name = (matter.id, matter.opener, CUSTOMER)
-        own = [one for one in messages if (one.matter, one.opener, one.recipient) == name]
-        sent: dict[WarningChannel, int] = {}
-        for one in sorted((one for one in own if one.sent), key=lambda one: one.sent):
-            sent.setdefault(one.channel, one.sent)
-        state = State.SENT if sent else State.RAISED
-        own_facts = replace(facts, sent=tuple(sent.items()), acknowledged=0, outcome=None)
-        return replace(matter, state=state, facts=own_facts)
-
-    def _due_channel(self, matter: WarningMatter, now: int) -> WarningChannel | None:
-        """Return how a message has to go out now; None where none has to."""
-        facts = matter.facts
-        if matter.state is State.RAISED:
-            return first_channel(facts.warning)
-        is_silent = matter.state in _SILENT and now >= facts.overdue_from
-        return next_channel(facts) if is_silent and facts.warning.must_escalate else None
+        is_over = facts.conclusion is not None or matter.is_over_at(now)
+        return matter.subject in own and not is_over and facts.track(self.me).outcome is None
 
     def _messages(
         self, matter: WarningMatter, channel: WarningChannel, references: list[str], now: int
@@ -259,7 +236,7 @@ class Warnings:
             Message(matter.id, matter.opener, CUSTOMER, reference, channel, texts, now)
             for reference in references
         ]
-        if matter.state is not State.RAISED:
+        if matter.facts.track(self.me).sent:
             return messages
         contacts = {
             guardian.contact
@@ -306,11 +283,18 @@ def sealing_context(opener: MemberId, warning_id: bytes) -> bytes:
     return _PARAMETERS_LABEL + opener.encode() + b"\0" + warning_id
 
 
-def _unanswered(matter: WarningMatter) -> frozenset[WarningChannel]:
+def _due_channel(facts: WarningFacts, track: Track, now: int) -> WarningChannel | None:
+    """Return how a message has to go out now; None where none has to."""
+    warning = facts.warning
+    if not track.sent:
+        return first_channel(warning)
+    is_overdue = not track.acknowledged and now >= facts.overdue_from(track)
+    return next_channel(warning, track) if is_overdue and warning.must_escalate else None
+
+
+def _unanswered(track: Track) -> frozenset[WarningChannel]:
     """Return the channels in use: another line of the same number may still wait."""
-    if matter.state is State.ACKNOWLEDGED:
-        return frozenset()
-    return frozenset(channel for channel, _time in matter.facts.sent)
+    return frozenset(() if track.acknowledged else track.channels)
 
 
 def _is_wanted(message: Message, wanted: _Wanted) -> bool:

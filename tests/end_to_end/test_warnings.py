@@ -133,16 +133,28 @@ def test_12_a_warning_is_sealed_to_the_home_carrier_linted_and_ends_with_a_code(
     late = federation.run(HOME, "warn", "outcome", warning, "--as", "lost")
 
     assert late.code == 1
-    assert "[TRANSITION_NOT_ALLOWED]" in error_lines(late)[0]
+    assert "[ALREADY_ENDED]" in error_lines(late)[0]
 
 
-def test_silence_leads_to_a_call_and_a_withdrawn_consent_to_no_copy(
+def told(federation: Federation, warning: str) -> dict[str, str]:
+    """Return the outcome that each carrier reported, as the bank knows it."""
+    tracks = warnings(federation, BANK, warning).get("tracks", [])
+    return {one["carrier"]: one["outcome"] for one in tracks}
+
+
+def test_silence_leads_to_a_call_and_no_rival_that_is_first_keeps_the_outcome_out(
     federation: Federation,
 ) -> None:
+    federation.do(OTHER, "watch", "add", "phone", SECOND, "--reference", "RIVAL")
     until = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
     federation.do(HOME, "warn", "guardian", "add", REFERENCE_TWO, GUARDIAN, "--until", until)
     federation.do(HOME, "warn", "guardian", "remove", REFERENCE_TWO)
     warning = raise_warning(federation, SECOND, "--acknowledge-seconds", "2")
+    eventually(lambda: outbox(federation, OTHER), WAIT)
+    (claim,) = outbox(federation, OTHER)
+    federation.do(OTHER, "warn", "sent", claim["message_id"])
+    federation.do(OTHER, "warn", "outcome", warning, "--as", "false_alarm")
+    eventually(lambda: warnings(federation, HOME, warning)["carrier"] == OTHER, WAIT)
     eventually(lambda: outbox(federation), WAIT)
     (flash,) = outbox(federation)
 
@@ -160,9 +172,15 @@ def test_silence_leads_to_a_call_and_a_withdrawn_consent_to_no_copy(
 
     federation.do(HOME, "warn", "sent", call["message_id"])
     federation.do(HOME, "warn", "outcome", warning, "--as", "unreached")
-    eventually(lambda: warnings(federation, BANK, warning)["outcome"] == "UNREACHED", WAIT)
+    eventually(lambda: told(federation, warning) == {OTHER: "FALSE_ALARM", HOME: "UNREACHED"}, WAIT)
+    tracks = {one["carrier"]: one["sent"] for one in warnings(federation, BANK, warning)["tracks"]}
 
-    assert warnings(federation, BANK, warning)["sent"] == ["FLASH", "VOICE"]
+    assert tracks == {OTHER: ["FLASH"], HOME: ["FLASH", "VOICE"]}
+    assert warnings(federation, BANK, warning)["outcome"] == "FALSE_ALARM"
+
+    federation.do(BANK, "warn", "outcome", warning, "--as", "lost")
+
+    assert warnings(federation, BANK, warning)["outcome"] == "LOST"
 
 
 def fed(federation: Federation, carrier: str, tmp_path: Path, *calls: dict[str, Any]) -> None:

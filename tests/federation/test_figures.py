@@ -18,7 +18,7 @@ from federation.matters.disposition_facts import Answer, DispositionFacts
 from federation.matters.report import ReportFacts
 from federation.matters.table import PROCEDURES
 from federation.matters.verification import VerificationFacts
-from federation.matters.warning import WarningFacts
+from federation.matters.warning import Track, WarningFacts
 from federation.names import MemberId
 from federation.roles import Role
 from federation.sheet import INDICATOR, SHEET, duration_figure, has_cases
@@ -90,14 +90,9 @@ def test_a_report_is_answered_by_who_worked_on_it():
 
 def test_a_warning_reached_whom_acknowledged_it():
     def warned(member, acknowledged=0, outcome=None):
-        facts = WarningFacts(
-            warning(),
-            ends=NOW + 86_400,
-            carrier=member,
-            sent=((next(iter(WarningChannel)), NOW + 60),),
-            acknowledged=acknowledged,
-            outcome=outcome,
-        )
+        sent = ((next(iter(WarningChannel)), NOW + 60),)
+        track = Track(member, sent, acknowledged, outcome)
+        facts = WarningFacts(warning(), ends=NOW + 86_400, tracks={member: track})
         return matter(Kind.WARNING, facts)
 
     figures = matter_figures(

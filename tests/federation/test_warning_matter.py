@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.matters import PROCEDURES, Kind, MatterError, State, advance, fold_matter
+from federation.matters import MatterError, State, advance, fold_matter
 from federation.matters.warning import (
     LONGEST_SECONDS,
     OUTCOME_SECONDS,
@@ -42,6 +42,7 @@ SMS, FLASH, VOICE, VISIT = (
     WarningChannel.VISIT,
 )
 ID = opaque("warning")
+LOST = WarningOutcome.LOST
 SENT, ACK, ESCALATED, OUTCOME = WarningAction
 MILD = {"risk": Band.HIGH, "age_band": AgeBand.GENERAL, "channels": (SMS, VOICE)}
 
@@ -83,8 +84,8 @@ def test_a_warning_goes_from_raised_to_its_outcome():
     states = [after(*SAVED[:length]).state for length in range(1, 5)]
 
     assert states == [State.RAISED, State.SENT, State.ACKNOWLEDGED, State.OUTCOME_REPORTED]
-    assert after(*SAVED).is_over
-    assert after(*SAVED).facts.carrier == HOME
+    assert not after(*SAVED).turn.roles
+    assert after(*SAVED).facts.best.carrier == HOME
     assert after(*SAVED).facts.outcome is WarningOutcome.DISSUADED
     assert after(*SAVED).subject == after(raised()).facts.warning.token
 
@@ -106,6 +107,8 @@ def test_a_warning_without_a_term_ends_after_a_week():
 
     assert matter.state_at(NOW + LONGEST_SECONDS - 1) is State.RAISED
     assert matter.state_at(NOW + LONGEST_SECONDS) is State.EXPIRED
+    assert not after(*SAVED).is_over_at(NOW + LONGEST_SECONDS - 1)
+    assert after(*SAVED).is_over_at(NOW + LONGEST_SECONDS)
     assert after(*SAVED).state_at(NOW + LONGEST_SECONDS) is State.OUTCOME_REPORTED
 
 
@@ -115,10 +118,11 @@ def test_a_vulnerable_person_at_very_high_risk_gets_a_flash_message_and_then_a_c
 
     assert task.must_escalate
     assert first_channel(task) is FLASH
-    assert next_channel(silent.facts) is VOICE
+    assert next_channel(task, silent.facts.track(HOME)) is VOICE
+    assert next_channel(task, silent.facts.track(OTHER)) is VOICE
     assert refusal(raised(), step(HOME, SENT, NOW + 1, VOICE)) == "FLASH_MISSING"
     assert after(*SILENT).state is State.ESCALATED
-    assert next_channel(after(*SILENT).facts) is None
+    assert next_channel(warning(), after(*SILENT).facts.track(HOME)) is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_a_warning_without_the_channels_that_its_risk_demands_cannot_be_said(cha
 def test_silence_is_escalated_only_when_the_time_is_over():
     assert refusal(*SAVED[:2], step(HOME, ESCALATED, NOW + 629, VOICE)) == "ESCALATION_TOO_EARLY"
     assert refusal(*SAVED[:2], step(HOME, ESCALATED, NOW + 630, SMS)) == "CALL_MISSING"
-    assert refusal(*SAVED[:3], step(HOME, ESCALATED, NOW + 700, VOICE)) == "TRANSITION_NOT_ALLOWED"
+    assert refusal(*SAVED[:3], step(HOME, ESCALATED, NOW + 700, VOICE)) == "ALREADY_ANSWERED"
     assert refusal(*SILENT, step(HOME, ESCALATED, NOW + 9_000, VOICE)) == "CALL_MISSING"
 
 
@@ -151,26 +155,51 @@ def test_nobody_is_given_up_without_a_call():
 
     assert refusal(*SAVED[:2], gave_up) == "ESCALATION_MISSING"
     assert after(*SILENT, gave_up).state is State.OUTCOME_REPORTED
-    assert after(raised(**MILD), step(HOME, SENT, NOW + 1, SMS), gave_up).is_over
+    assert after(raised(**MILD), step(HOME, SENT, NOW + 1, SMS), gave_up).facts.outcome
 
 
-def test_only_a_carrier_sends_and_the_first_one_leads():
+def test_only_a_carrier_sends_and_each_speaks_for_itself_alone():
+    lost = step(OTHER, OUTCOME, NOW + 40, outcome=WarningOutcome.LOST)
+
     assert refusal(raised(), step(NET, SENT, NOW + 1, FLASH)) == "ROLE_NOT_ALLOWED"
-    assert refusal(*SAVED[:2], step(OTHER, SENT, NOW + 40, FLASH)) == "TRANSITION_NOT_ALLOWED"
-    assert refusal(*SAVED[:2], step(OTHER, ACK, NOW + 40)) == "OTHER_CARRIER"
-    late = step(OTHER, OUTCOME, NOW + 40, outcome=WarningOutcome.LOST)
-    assert refusal(*SAVED[:2], late) == "NOT_CONCERNED"
-    assert refusal(*SILENT[:2], step(OTHER, ESCALATED, NOW + 640, VOICE)) == "OTHER_CARRIER"
+    assert refusal(*SAVED[:2], step(HOME, SENT, NOW + 40, FLASH)) == "ALREADY_SENT"
+    assert refusal(*SAVED[:2], step(OTHER, ACK, NOW + 40)) == "NOT_SENT"
+    assert refusal(*SAVED[:2], lost) == "NOT_SENT"
+    assert refusal(*SAVED[:2], step(OTHER, ESCALATED, NOW + 640, VOICE)) == "NOT_SENT"
+    assert refusal(*SAVED, step(HOME, OUTCOME, NOW + 950, outcome=WarningOutcome.LOST)) == (
+        "ALREADY_ENDED"
+    )
+    assert refusal(*SAVED, step(HOME, ACK, NOW + 950)) == "ALREADY_ENDED"
 
 
-def test_who_raised_a_warning_can_end_it():
-    lost = step(BANK, OUTCOME, NOW + 60, outcome=WarningOutcome.LOST)
+CLAIM = (
+    step(OTHER, SENT, NOW + 1, FLASH),
+    step(OTHER, ACK, NOW + 2),
+    step(OTHER, OUTCOME, NOW + 3, outcome=WarningOutcome.FALSE_ALARM),
+)
 
-    assert after(raised(), lost).facts.outcome is WarningOutcome.LOST
-    assert after(*SAVED[:2], lost).is_over
-    foreign = step(NET, OUTCOME, NOW + 60, outcome=WarningOutcome.LOST)
-    assert refusal(raised(), foreign) == "NOT_CONCERNED"
-    assert refusal(*SAVED, lost) == "TRANSITION_NOT_ALLOWED"
+
+@pytest.mark.parametrize("claimed", [1, 2, 3])
+def test_a_rival_that_is_first_keeps_no_step_of_the_home_carrier_out(claimed):
+    home = (*SILENT[1:], step(HOME, ACK, NOW + 700), step(HOME, OUTCOME, NOW + 900, outcome=LOST))
+    matter = after(raised(), *CLAIM[:claimed], *home)
+
+    assert matter.facts.track(HOME) == after(raised(), *home).facts.track(HOME)
+    assert matter.facts.track(HOME).outcome is LOST
+    assert matter.state is State.OUTCOME_REPORTED
+
+
+def test_the_matter_follows_the_track_that_is_furthest_along():
+    rival, sent = CLAIM[0], step(HOME, SENT, NOW + 30, FLASH)
+    story = (raised(), rival, sent, step(HOME, ACK, NOW + 90))
+    states = [after(*story[:length]).state for length in range(1, 5)]
+
+    assert states == [State.RAISED, State.SENT, State.SENT, State.ACKNOWLEDGED]
+    assert after(*story[:3]).facts.best.carrier == OTHER
+    assert after(*story[:3]).due == NOW + 1 + 600
+    assert after(*story).facts.best.carrier == HOME
+    assert after(*story).due == NOW + 90 + OUTCOME_SECONDS
+    assert after(*story, *CLAIM[1:2]).state is State.ACKNOWLEDGED
 
 
 def test_a_warning_that_is_over_is_not_sent_any_more():
@@ -210,21 +239,54 @@ _STEPS = st.builds(
 )
 
 
-@given(st.lists(_STEPS, max_size=8), st.randoms())
-def test_whatever_is_said_one_carrier_leads_and_nobody_is_given_up_uncalled(steps, random):
+PROGRESS = (State.RAISED, State.SENT, State.ESCALATED, State.ACKNOWLEDGED, State.OUTCOME_REPORTED)
+
+
+def known(member, _time):
+    return ROLES[member]
+
+
+@given(st.lists(_STEPS, max_size=12), st.randoms())
+def test_whatever_is_said_the_state_is_that_of_the_best_track_and_nobody_is_given_up_uncalled(
+    steps, random
+):
     story = [raised(), *sorted(steps, key=lambda one: one[1].issued_time)]
-    folded = fold_matter(story, lambda member, _time: ROLES[member])
+    folded = fold_matter(story, known)
     by_member = {name: [one for one in story if one[0] == name] for name in ROLES}
     names = list(by_member)
     random.shuffle(names)
-    mixed = fold_matter(
-        [one for name in names for one in by_member[name]], lambda member, _time: ROLES[member]
-    )
-    facts = folded.matter.facts
+    mixed = fold_matter([one for name in names for one in by_member[name]], known)
+    matter, facts = folded.matter, folded.matter.facts
+    tracks = facts.tracks.values()
 
-    assert mixed.matter == folded.matter
-    assert folded.matter.state in {row.next for row in PROCEDURES[Kind.WARNING].table}
-    assert (facts.carrier is None) == (not facts.sent)
-    assert facts.carrier in {None, HOME, OTHER}
-    assert [channel for channel, _time in facts.sent[:1]] in ([], [FLASH])
-    assert facts.outcome is not WarningOutcome.UNREACHED or len(facts.sent) != 1
+    assert mixed.matter == matter
+    assert facts.tracks.keys() <= {HOME, OTHER}
+    assert all(track.channels[0] is FLASH for track in tracks)
+    assert all(len(set(track.channels)) == len(track.channels) for track in tracks)
+    assert all(
+        track.outcome is not WarningOutcome.UNREACHED or len(track.sent) > 1 for track in tracks
+    )
+    if facts.conclusion is None:
+        reached = [PROGRESS.index(track.state) for track in tracks]
+        assert matter.state is PROGRESS[max(reached, default=0)]
+        assert facts.best is None or facts.best.state is matter.state
+    else:
+        assert matter.state is State.OUTCOME_REPORTED
+        assert facts.outcome is facts.conclusion
+
+
+@given(st.lists(_STEPS, max_size=12))
+def test_nothing_that_one_carrier_says_changes_the_track_of_another(steps):
+    story = [raised(), *(one for one in steps if one[0] != BANK)]
+    alone = fold_matter([one for one in story if one[0] != OTHER], known).matter.facts
+    together = fold_matter(story, known).matter.facts
+
+    assert together.track(HOME) == alone.track(HOME)
+
+
+@given(st.lists(_STEPS, max_size=12))
+def test_a_warning_has_at_most_one_track_of_each_carrier_and_one_message_a_channel(steps):
+    folded = fold_matter([raised(), *steps], known)
+    counted = len([one for one in folded.steps if one.error is None])
+
+    assert counted <= 2 + 2 * (len(warning().channels) + 2)

@@ -51,6 +51,10 @@ def matter(node):
     return node.book.get(Kind.WARNING, ID, BANK).matter
 
 
+def own(node):
+    return matter(node).facts.track(node.me)
+
+
 async def outbox(node):
     await node.warnings.advance()
     return [one for one in node.table.messages() if not one.sent]
@@ -151,10 +155,7 @@ async def test_a_call_is_said_as_an_escalation(node):
     await node.warnings.report_sent((await only(node)).id)
 
     assert matter(node).state is State.ESCALATED
-    assert [one for one, _time in matter(node).facts.sent] == [
-        WarningChannel.FLASH,
-        WarningChannel.VOICE,
-    ]
+    assert own(node).channels == (WarningChannel.FLASH, WarningChannel.VOICE)
 
 
 async def test_a_milder_warning_is_not_escalated_by_itself(node):
@@ -242,31 +243,36 @@ def claim(node, *actions):
     [(), (WarningAction.ACKNOWLEDGED,), (WarningAction.OUTCOME,)],
     ids=["sent", "acknowledged", "outcome"],
 )
-async def test_nothing_that_another_carrier_says_keeps_own_customers_from_being_warned(
+async def test_nothing_that_another_carrier_says_keeps_own_customers_and_their_outcome_out(
     node, actions
 ):
     serve(node)
     raised(node)
     claim(node, *actions)
 
-    assert matter(node).facts.carrier == "carrier-e"
+    assert matter(node).facts.tracks.keys() == {"carrier-e"}
 
     first = await only(node)
-    size = node.ledger.size(node.ledger.own)
 
     assert first.channel is WarningChannel.FLASH
     assert await node.warnings.report_sent(first.id)
     assert await outbox(node) == []
-    assert node.ledger.size(node.ledger.own) == size
+    assert own(node).state is State.SENT
+    assert [one.id for one in node.warnings.own(open_only=True)] == [ID]
 
     node.time += 600
+    call = await only(node)
 
-    assert (await only(node)).channel is WarningChannel.VOICE
+    assert call.channel is WarningChannel.VOICE
 
-    node.time += LONGEST_SECONDS
-    await node.warnings.advance()
+    await node.warnings.report_sent(call.id)
+    await node.warnings.acknowledge(matter(node))
+    await node.warnings.conclude(matter(node), WarningOutcome.DISSUADED)
 
+    assert own(node).outcome is WarningOutcome.DISSUADED
+    assert await outbox(node) == []
     assert node.table.messages() == []
+    assert node.warnings.own(open_only=True) == []
 
 
 async def test_a_carrier_that_dates_its_claim_back_does_not_stop_the_call(node):
@@ -277,7 +283,7 @@ async def test_a_carrier_that_dates_its_claim_back_does_not_stop_the_call(node):
     node.time -= 50
     claim(node, WarningAction.OUTCOME)
 
-    assert matter(node).facts.carrier == "carrier-e"
+    assert matter(node).facts.best.carrier == "carrier-e"
     assert await outbox(node) == []
 
     node.time += 700
@@ -293,7 +299,7 @@ async def test_who_raised_a_warning_ends_it_whoever_claims_to_lead(node):
     step = WarningStep(ID, BANK, WarningAction.OUTCOME, outcome=WarningOutcome.DISSUADED)
     node.hear(BANK, step)
 
-    assert matter(node).facts.concluded == BANK
+    assert matter(node).facts.conclusion is WarningOutcome.DISSUADED
     assert await outbox(node) == []
 
 

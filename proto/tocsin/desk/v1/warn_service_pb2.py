@@ -27,7 +27,7 @@ from tocsin.desk.v1 import desk_service_pb2 as tocsin_dot_desk_dot_v1_dot_desk__
 from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tocsin/desk/v1/warn_service.proto\x12\x0etocsin.desk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tocsin/desk/v1/desk_service.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xf4\x02\n\x13RaiseWarningRequest\x12+\n\x05value\x18\x01 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x1d\n\x04risk\x18\x02 \x01(\x0e\x32\x0f.tocsin.v1.Band\x12$\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.AgeBand\x12+\n\x08\x63hannels\x18\x04 \x03(\x0e\x32\x19.tocsin.v1.WarningChannel\x12*\n\x07urgency\x18\x05 \x01(\x0e\x32\x19.tocsin.v1.WarningUrgency\x12(\n\nfraud_type\x18\x06 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12$\n\x05stage\x18\x07 \x01(\x0e\x32\x15.tocsin.v1.FraudStage\x12\x1b\n\x13\x61\x63knowledge_seconds\x18\x08 \x01(\r\x12\x14\n\x0cimpersonated\x18\t \x01(\t\x12\x0f\n\x07pretext\x18\n \x01(\t\":\n\x14RaiseWarningResponse\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\x12\x0e\n\x06raised\x18\x02 \x01(\x08\"(\n\x13ListWarningsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\"G\n\x14ListWarningsResponse\x12/\n\x08warnings\x18\x01 \x03(\x0b\x32\x1d.tocsin.desk.v1.WarningStatus\"\xf6\x02\n\rWarningStatus\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x1d\n\x04risk\x18\x05 \x01(\x0e\x32\x0f.tocsin.v1.Band\x12$\n\x08\x61ge_band\x18\x06 \x01(\x0e\x32\x12.tocsin.v1.AgeBand\x12(\n\nfraud_type\x18\x07 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12\'\n\x04sent\x18\x08 \x03(\x0e\x32\x19.tocsin.v1.WarningChannel\x12*\n\x07outcome\x18\t \x01(\x0e\x32\x19.tocsin.v1.WarningOutcome\x12/\n\x0bopened_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11ListOutboxRequest\"E\n\x12ListOutboxResponse\x12/\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.tocsin.desk.v1.OutboxMessage\"\xe8\x01\n\rOutboxMessage\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x12\n\nwarning_id\x18\x02 \x01(\x0c\x12\x0e\n\x06opener\x18\x03 \x01(\t\x12\x11\n\trecipient\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12*\n\x07\x63hannel\x18\x06 \x01(\x0e\x32\x19.tocsin.v1.WarningChannel\x12\x0f\n\x07text_zh\x18\x07 \x01(\t\x12\x0f\n\x07text_en\x18\x08 \x01(\t\x12-\n\tmade_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x11ReportSentRequest\x12\x12\n\nmessage_id\x18\x01 \x01(\t\"#\n\x12ReportSentResponse\x12\r\n\x05noted\x18\x01 \x01(\x08\"/\n\x19ReportAcknowledgedRequest\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\"\x1c\n\x1aReportAcknowledgedResponse\"V\n\x14ReportOutcomeRequest\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.tocsin.v1.WarningOutcome\"\x17\n\x15ReportOutcomeResponse\"\xae\x01\n\x08Guardian\x12\x11\n\treference\x18\x01 \x01(\t\x12-\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x30\n\x0c\x63onsent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x12\x41\x64\x64GuardianRequest\x12*\n\x08guardian\x18\x01 \x01(\x0b\x32\x18.tocsin.desk.v1.Guardian\"\x15\n\x13\x41\x64\x64GuardianResponse\"\x16\n\x14ListGuardiansRequest\"D\n\x15ListGuardiansResponse\x12+\n\tguardians\x18\x01 \x03(\x0b\x32\x18.tocsin.desk.v1.Guardian\"*\n\x15RemoveGuardianRequest\x12\x11\n\treference\x18\x01 \x01(\t\")\n\x16RemoveGuardianResponse\x12\x0f\n\x07removed\x18\x01 \x01(\r2\xcf\x06\n\x0bWarnService\x12Y\n\x0cRaiseWarning\x12#.tocsin.desk.v1.RaiseWarningRequest\x1a$.tocsin.desk.v1.RaiseWarningResponse\x12Y\n\x0cListWarnings\x12#.tocsin.desk.v1.ListWarningsRequest\x1a$.tocsin.desk.v1.ListWarningsResponse\x12S\n\nListOutbox\x12!.tocsin.desk.v1.ListOutboxRequest\x1a\".tocsin.desk.v1.ListOutboxResponse\x12S\n\nReportSent\x12!.tocsin.desk.v1.ReportSentRequest\x1a\".tocsin.desk.v1.ReportSentResponse\x12k\n\x12ReportAcknowledged\x12).tocsin.desk.v1.ReportAcknowledgedRequest\x1a*.tocsin.desk.v1.ReportAcknowledgedResponse\x12\\\n\rReportOutcome\x12$.tocsin.desk.v1.ReportOutcomeRequest\x1a%.tocsin.desk.v1.ReportOutcomeResponse\x12V\n\x0b\x41\x64\x64Guardian\x12\".tocsin.desk.v1.AddGuardianRequest\x1a#.tocsin.desk.v1.AddGuardianResponse\x12\\\n\rListGuardians\x12$.tocsin.desk.v1.ListGuardiansRequest\x1a%.tocsin.desk.v1.ListGuardiansResponse\x12_\n\x0eRemoveGuardian\x12%.tocsin.desk.v1.RemoveGuardianRequest\x1a&.tocsin.desk.v1.RemoveGuardianResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tocsin/desk/v1/warn_service.proto\x12\x0etocsin.desk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tocsin/desk/v1/desk_service.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xf4\x02\n\x13RaiseWarningRequest\x12+\n\x05value\x18\x01 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x1d\n\x04risk\x18\x02 \x01(\x0e\x32\x0f.tocsin.v1.Band\x12$\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x12.tocsin.v1.AgeBand\x12+\n\x08\x63hannels\x18\x04 \x03(\x0e\x32\x19.tocsin.v1.WarningChannel\x12*\n\x07urgency\x18\x05 \x01(\x0e\x32\x19.tocsin.v1.WarningUrgency\x12(\n\nfraud_type\x18\x06 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12$\n\x05stage\x18\x07 \x01(\x0e\x32\x15.tocsin.v1.FraudStage\x12\x1b\n\x13\x61\x63knowledge_seconds\x18\x08 \x01(\r\x12\x14\n\x0cimpersonated\x18\t \x01(\t\x12\x0f\n\x07pretext\x18\n \x01(\t\":\n\x14RaiseWarningResponse\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\x12\x0e\n\x06raised\x18\x02 \x01(\x08\"(\n\x13ListWarningsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\"G\n\x14ListWarningsResponse\x12/\n\x08warnings\x18\x01 \x03(\x0b\x32\x1d.tocsin.desk.v1.WarningStatus\"\xa4\x03\n\rWarningStatus\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x1d\n\x04risk\x18\x05 \x01(\x0e\x32\x0f.tocsin.v1.Band\x12$\n\x08\x61ge_band\x18\x06 \x01(\x0e\x32\x12.tocsin.v1.AgeBand\x12(\n\nfraud_type\x18\x07 \x01(\x0e\x32\x14.tocsin.v1.FraudType\x12\'\n\x04sent\x18\x08 \x03(\x0e\x32\x19.tocsin.v1.WarningChannel\x12*\n\x07outcome\x18\t \x01(\x0e\x32\x19.tocsin.v1.WarningOutcome\x12/\n\x0bopened_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06tracks\x18\x0c \x03(\x0b\x32\x1c.tocsin.desk.v1.WarningTrack\"\x83\x01\n\x0cWarningTrack\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\'\n\x04sent\x18\x03 \x03(\x0e\x32\x19.tocsin.v1.WarningChannel\x12*\n\x07outcome\x18\x04 \x01(\x0e\x32\x19.tocsin.v1.WarningOutcome\"\x13\n\x11ListOutboxRequest\"E\n\x12ListOutboxResponse\x12/\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.tocsin.desk.v1.OutboxMessage\"\xe8\x01\n\rOutboxMessage\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x12\n\nwarning_id\x18\x02 \x01(\x0c\x12\x0e\n\x06opener\x18\x03 \x01(\t\x12\x11\n\trecipient\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12*\n\x07\x63hannel\x18\x06 \x01(\x0e\x32\x19.tocsin.v1.WarningChannel\x12\x0f\n\x07text_zh\x18\x07 \x01(\t\x12\x0f\n\x07text_en\x18\x08 \x01(\t\x12-\n\tmade_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x11ReportSentRequest\x12\x12\n\nmessage_id\x18\x01 \x01(\t\"#\n\x12ReportSentResponse\x12\r\n\x05noted\x18\x01 \x01(\x08\"/\n\x19ReportAcknowledgedRequest\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\"\x1c\n\x1aReportAcknowledgedResponse\"V\n\x14ReportOutcomeRequest\x12\x12\n\nwarning_id\x18\x01 \x01(\x0c\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.tocsin.v1.WarningOutcome\"\x17\n\x15ReportOutcomeResponse\"\xae\x01\n\x08Guardian\x12\x11\n\treference\x18\x01 \x01(\t\x12-\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x30\n\x0c\x63onsent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x12\x41\x64\x64GuardianRequest\x12*\n\x08guardian\x18\x01 \x01(\x0b\x32\x18.tocsin.desk.v1.Guardian\"\x15\n\x13\x41\x64\x64GuardianResponse\"\x16\n\x14ListGuardiansRequest\"D\n\x15ListGuardiansResponse\x12+\n\tguardians\x18\x01 \x03(\x0b\x32\x18.tocsin.desk.v1.Guardian\"*\n\x15RemoveGuardianRequest\x12\x11\n\treference\x18\x01 \x01(\t\")\n\x16RemoveGuardianResponse\x12\x0f\n\x07removed\x18\x01 \x01(\r2\xcf\x06\n\x0bWarnService\x12Y\n\x0cRaiseWarning\x12#.tocsin.desk.v1.RaiseWarningRequest\x1a$.tocsin.desk.v1.RaiseWarningResponse\x12Y\n\x0cListWarnings\x12#.tocsin.desk.v1.ListWarningsRequest\x1a$.tocsin.desk.v1.ListWarningsResponse\x12S\n\nListOutbox\x12!.tocsin.desk.v1.ListOutboxRequest\x1a\".tocsin.desk.v1.ListOutboxResponse\x12S\n\nReportSent\x12!.tocsin.desk.v1.ReportSentRequest\x1a\".tocsin.desk.v1.ReportSentResponse\x12k\n\x12ReportAcknowledged\x12).tocsin.desk.v1.ReportAcknowledgedRequest\x1a*.tocsin.desk.v1.ReportAcknowledgedResponse\x12\\\n\rReportOutcome\x12$.tocsin.desk.v1.ReportOutcomeRequest\x1a%.tocsin.desk.v1.ReportOutcomeResponse\x12V\n\x0b\x41\x64\x64Guardian\x12\".tocsin.desk.v1.AddGuardianRequest\x1a#.tocsin.desk.v1.AddGuardianResponse\x12\\\n\rListGuardians\x12$.tocsin.desk.v1.ListGuardiansRequest\x1a%.tocsin.desk.v1.ListGuardiansResponse\x12_\n\x0eRemoveGuardian\x12%.tocsin.desk.v1.RemoveGuardianRequest\x1a&.tocsin.desk.v1.RemoveGuardianResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,39 +43,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWARNINGSRESPONSE']._serialized_start=626
   _globals['_LISTWARNINGSRESPONSE']._serialized_end=697
   _globals['_WARNINGSTATUS']._serialized_start=700
-  _globals['_WARNINGSTATUS']._serialized_end=1074
-  _globals['_LISTOUTBOXREQUEST']._serialized_start=1076
-  _globals['_LISTOUTBOXREQUEST']._serialized_end=1095
-  _globals['_LISTOUTBOXRESPONSE']._serialized_start=1097
-  _globals['_LISTOUTBOXRESPONSE']._serialized_end=1166
-  _globals['_OUTBOXMESSAGE']._serialized_start=1169
-  _globals['_OUTBOXMESSAGE']._serialized_end=1401
-  _globals['_REPORTSENTREQUEST']._serialized_start=1403
-  _globals['_REPORTSENTREQUEST']._serialized_end=1442
-  _globals['_REPORTSENTRESPONSE']._serialized_start=1444
-  _globals['_REPORTSENTRESPONSE']._serialized_end=1479
-  _globals['_REPORTACKNOWLEDGEDREQUEST']._serialized_start=1481
-  _globals['_REPORTACKNOWLEDGEDREQUEST']._serialized_end=1528
-  _globals['_REPORTACKNOWLEDGEDRESPONSE']._serialized_start=1530
-  _globals['_REPORTACKNOWLEDGEDRESPONSE']._serialized_end=1558
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1560
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1646
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1648
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1671
-  _globals['_GUARDIAN']._serialized_start=1674
-  _globals['_GUARDIAN']._serialized_end=1848
-  _globals['_ADDGUARDIANREQUEST']._serialized_start=1850
-  _globals['_ADDGUARDIANREQUEST']._serialized_end=1914
-  _globals['_ADDGUARDIANRESPONSE']._serialized_start=1916
-  _globals['_ADDGUARDIANRESPONSE']._serialized_end=1937
-  _globals['_LISTGUARDIANSREQUEST']._serialized_start=1939
-  _globals['_LISTGUARDIANSREQUEST']._serialized_end=1961
-  _globals['_LISTGUARDIANSRESPONSE']._serialized_start=1963
-  _globals['_LISTGUARDIANSRESPONSE']._serialized_end=2031
-  _globals['_REMOVEGUARDIANREQUEST']._serialized_start=2033
-  _globals['_REMOVEGUARDIANREQUEST']._serialized_end=2075
-  _globals['_REMOVEGUARDIANRESPONSE']._serialized_start=2077
-  _globals['_REMOVEGUARDIANRESPONSE']._serialized_end=2118
-  _globals['_WARNSERVICE']._serialized_start=2121
-  _globals['_WARNSERVICE']._serialized_end=2968
+  _globals['_WARNINGSTATUS']._serialized_end=1120
+  _globals['_WARNINGTRACK']._serialized_start=1123
+  _globals['_WARNINGTRACK']._serialized_end=1254
+  _globals['_LISTOUTBOXREQUEST']._serialized_start=1256
+  _globals['_LISTOUTBOXREQUEST']._serialized_end=1275
+  _globals['_LISTOUTBOXRESPONSE']._serialized_start=1277
+  _globals['_LISTOUTBOXRESPONSE']._serialized_end=1346
+  _globals['_OUTBOXMESSAGE']._serialized_start=1349
+  _globals['_OUTBOXMESSAGE']._serialized_end=1581
+  _globals['_REPORTSENTREQUEST']._serialized_start=1583
+  _globals['_REPORTSENTREQUEST']._serialized_end=1622
+  _globals['_REPORTSENTRESPONSE']._serialized_start=1624
+  _globals['_REPORTSENTRESPONSE']._serialized_end=1659
+  _globals['_REPORTACKNOWLEDGEDREQUEST']._serialized_start=1661
+  _globals['_REPORTACKNOWLEDGEDREQUEST']._serialized_end=1708
+  _globals['_REPORTACKNOWLEDGEDRESPONSE']._serialized_start=1710
+  _globals['_REPORTACKNOWLEDGEDRESPONSE']._serialized_end=1738
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1740
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1826
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1828
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1851
+  _globals['_GUARDIAN']._serialized_start=1854
+  _globals['_GUARDIAN']._serialized_end=2028
+  _globals['_ADDGUARDIANREQUEST']._serialized_start=2030
+  _globals['_ADDGUARDIANREQUEST']._serialized_end=2094
+  _globals['_ADDGUARDIANRESPONSE']._serialized_start=2096
+  _globals['_ADDGUARDIANRESPONSE']._serialized_end=2117
+  _globals['_LISTGUARDIANSREQUEST']._serialized_start=2119
+  _globals['_LISTGUARDIANSREQUEST']._serialized_end=2141
+  _globals['_LISTGUARDIANSRESPONSE']._serialized_start=2143
+  _globals['_LISTGUARDIANSRESPONSE']._serialized_end=2211
+  _globals['_REMOVEGUARDIANREQUEST']._serialized_start=2213
+  _globals['_REMOVEGUARDIANREQUEST']._serialized_end=2255
+  _globals['_REMOVEGUARDIANRESPONSE']._serialized_start=2257
+  _globals['_REMOVEGUARDIANRESPONSE']._serialized_end=2298
+  _globals['_WARNSERVICE']._serialized_start=2301
+  _globals['_WARNSERVICE']._serialized_end=3148
 # @@protoc_insertion_point(module_scope)

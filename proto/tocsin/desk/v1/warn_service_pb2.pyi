@@ -172,14 +172,15 @@ class WarningStatus(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     OPENED_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
+    TRACKS_FIELD_NUMBER: _builtins.int
     warning_id: _builtins.bytes
     """16 bytes."""
     opener: _builtins.str
     """Member id of who raised it."""
     carrier: _builtins.str
-    """Member id of the carrier that sent it, or empty."""
+    """Member id of the carrier that came furthest with it, or empty."""
     state: _builtins.str
-    """RAISED, SENT, ACKNOWLEDGED, ESCALATED, OUTCOME_REPORTED or EXPIRED."""
+    """RAISED, SENT, ACKNOWLEDGED, ESCALATED, OUTCOME_REPORTED or EXPIRED; that of the furthest track."""
     risk: _vocabulary_pb2.Band.ValueType
     """How sure."""
     age_band: _vocabulary_pb2.AgeBand.ValueType
@@ -187,10 +188,10 @@ class WarningStatus(_message.Message):
     fraud_type: _vocabulary_pb2.FraudType.ValueType
     """Type of fraud."""
     outcome: _vocabulary_pb2.WarningOutcome.ValueType
-    """How it ended; unspecified while it has not."""
+    """How it ended, as who raised it says, else that carrier; unspecified while it has not."""
     @_builtins.property
     def sent(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.WarningChannel.ValueType]:
-        """Channels on which it was sent, in order."""
+        """Channels on which that carrier sent it, in order."""
 
     @_builtins.property
     def opened_time(self) -> _timestamp_pb2.Timestamp:
@@ -199,6 +200,10 @@ class WarningStatus(_message.Message):
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """By when the next step is due; absent: none is."""
+
+    @_builtins.property
+    def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___WarningTrack]:
+        """What each carrier says that it did, by its name."""
 
     def __init__(
         self,
@@ -214,14 +219,51 @@ class WarningStatus(_message.Message):
         outcome: _vocabulary_pb2.WarningOutcome.ValueType = ...,
         opened_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
+        tracks: _abc.Iterable[Global___WarningTrack] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "opened_time", b"opened_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "carrier", b"carrier", "due_time", b"due_time", "fraud_type", b"fraud_type", "opened_time", b"opened_time", "opener", b"opener", "outcome", b"outcome", "risk", b"risk", "sent", b"sent", "state", b"state", "warning_id", b"warning_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "carrier", b"carrier", "due_time", b"due_time", "fraud_type", b"fraud_type", "opened_time", b"opened_time", "opener", b"opener", "outcome", b"outcome", "risk", b"risk", "sent", b"sent", "state", b"state", "tracks", b"tracks", "warning_id", b"warning_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WarningStatus: _TypeAlias = WarningStatus  # noqa: Y015
+
+@_typing.final
+class WarningTrack(_message.Message):
+    """What one carrier says that it did about a warning."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARRIER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """Member id."""
+    state: _builtins.str
+    """SENT, ACKNOWLEDGED, ESCALATED or OUTCOME_REPORTED."""
+    outcome: _vocabulary_pb2.WarningOutcome.ValueType
+    """How it ended for the carrier's customer; unspecified while it has not."""
+    @_builtins.property
+    def sent(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.WarningChannel.ValueType]:
+        """Channels on which it was sent, in order."""
+
+    def __init__(
+        self,
+        *,
+        carrier: _builtins.str = ...,
+        state: _builtins.str = ...,
+        sent: _abc.Iterable[_vocabulary_pb2.WarningChannel.ValueType] | None = ...,
+        outcome: _vocabulary_pb2.WarningOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "outcome", b"outcome", "sent", b"sent", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WarningTrack: _TypeAlias = WarningTrack  # noqa: Y015
 
 @_typing.final
 class ListOutboxRequest(_message.Message):
