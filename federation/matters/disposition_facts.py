@@ -40,6 +40,9 @@ RESTORE_SECONDS: Final = 3_600
 # Seconds [P]: a day to authorise what a member proposes to others, and to decide an appeal.
 AUTHORISE_SECONDS: Final = 86_400
 APPEAL_SECONDS: Final = 86_400
+# Appeals of one member on one order [P]: at first, and again with what is found later; any other
+# member can take one in, too.
+MAX_APPEALS: Final = 5
 # Seconds [P]: a measure of half a year is ordered again, or it is over.
 MAX_TERM_SECONDS: Final = 183 * 86_400
 
@@ -77,6 +80,7 @@ class DispositionFacts:
         answers: Of those members that have answered.
         appealed_time: Of the first appeal that has not been decided.
         appeals: Who took appeals in, and when.
+        appellants: Members whose appeal has not been decided.
         lifted_time: When it was lifted.
         lifted_by: Who lifted it.
         lift: How.
@@ -90,6 +94,7 @@ class DispositionFacts:
     answers: Mapping[MemberId, Answer] = field(default_factory=lambda: MappingProxyType({}))
     appealed_time: int = 0
     appeals: tuple[tuple[MemberId, int], ...] = ()
+    appellants: frozenset[MemberId] = frozenset()
     lifted_time: int = 0
     lifted_by: MemberId | None = None
     lift: DispositionOutcome | None = None
@@ -237,6 +242,14 @@ def _notices_last(facts: DispositionFacts, member: MemberId, _said: Statement) -
     return facts.unnotified <= {member}
 
 
+def _has_no_appeal(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return member not in facts.appellants
+
+
+def _may_appeal(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
+    return sum(one == member for one, _time in facts.appeals) < MAX_APPEALS
+
+
 LIFTS: Final = frozenset(
     {
         DispositionOutcome.PASS,
@@ -284,6 +297,17 @@ OWES_NOTICE: Final = Rule(
 NOTICES_LAST: Final = Rule(
     "NOTICES_MISSING", "with it, all who acted have told the person concerned", _notices_last
 )
+APPEAL_CLOSED: Final = Rule(
+    "APPEAL_OPEN",
+    "no appeal that the member took in waits for its decision",
+    _has_no_appeal,
+    waits=True,
+)
+APPEALS_LEFT: Final = Rule(
+    "APPEALS_TOO_MANY",
+    f"the member took in fewer than {MAX_APPEALS} appeals on the order before",
+    _may_appeal,
+)
 
 
 def absorb(facts: DispositionFacts, member: MemberId, said: Statement) -> DispositionFacts:
@@ -300,9 +324,10 @@ def absorb(facts: DispositionFacts, member: MemberId, said: Statement) -> Dispos
         return _reverified(facts, member, body, time)
     if isinstance(body, Appeal):
         first = facts.appealed_time or (0 if facts.lifted_time else time)
-        return replace(facts, appealed_time=first, appeals=(*facts.appeals, (member, time)))
+        appeals, appellants = (*facts.appeals, (member, time)), facts.appellants | {member}
+        return replace(facts, appealed_time=first, appeals=appeals, appellants=appellants)
     if isinstance(body, AppealDecision):
-        facts = replace(facts, appealed_time=0)
+        facts = replace(facts, appealed_time=0, appellants=frozenset())
         if body.decision is AppealResult.LIFTED:
             return lifted(facts, member, time, DispositionOutcome.LIFTED_APPEAL)
     if isinstance(body, DispositionDecision):
@@ -332,7 +357,8 @@ def lifted(
     """Record a lift; the first one stands."""
     if facts.lifted_time:
         return facts
-    return replace(facts, lifted_time=time, lifted_by=member, lift=how, appealed_time=0)
+    facts = replace(facts, appealed_time=0, appellants=frozenset())
+    return replace(facts, lifted_time=time, lifted_by=member, lift=how)
 
 
 def _with_answer(facts: DispositionFacts, member: MemberId, answer: Answer) -> DispositionFacts:

@@ -2,11 +2,18 @@
 
 A lift covers every order about its subject that is not younger than it, and every order that rests
 on the same basis, whenever that was given: what was wrong is not ordered again under another name.
-So a lift wins over an older restriction in whatever order the two arrive. A lift by a member that
-ordered or acted itself covers so only orders of who opened the lifted one. Only a lift of a police
-order covers police orders. A lift dated ahead of the clock does not count yet: it would free its
-subject of all orders up to then. An order that ended because its members took the measure back for
-another lift frees nobody further: that lift does.
+So a lift wins over an older restriction in whatever order the two arrive. Only a lift of a police
+order covers police orders. An order that ended because its members took the measure back for
+another lift frees nobody further: that lift does. A lift dated ahead of the clock does not count.
+
+How far a lift reaches, depends on who decided it:
+
+- who oversees, the police, and a refuted verification free the subject of orders by anybody;
+- a member that lifts what it ordered in its own power frees it of its own orders;
+- a member that carried an order of another out, and found in an appeal or a new verification of
+  identity that the subject is harmless, ends that order for everybody whom it addresses, and what
+  the same member ordered on the same basis: all that derives from one suspicion (R16, R63). Other
+  orders of who gave that one, on another basis or on none, are not its to end.
 
     lifts = find_lifts(matters, now)
     if covering(matter, lifts) is not None: ...
@@ -38,6 +45,8 @@ class Lift:
         time: Orders up to this second end, seconds since 1970.
         by_police: Whether it covers police orders too.
         opener: Who gave the orders that it covers; None: whoever gave them.
+        by_actor: Whether a member decided it that only carried the order out: then no order is
+            covered but the lifted one and those on the same basis.
         member: Who decided it.
         matter_id: Where it stands, 16 bytes.
         basis_id: On what the lifted order rested; empty: on nothing that could be ordered again.
@@ -51,6 +60,7 @@ class Lift:
     matter_id: bytes
     basis_id: bytes = b""
     opener: MemberId | None = None
+    by_actor: bool = False
 
     def covers(self, matter: DispositionMatter) -> bool:
         """Say whether an order ends with it."""
@@ -59,7 +69,9 @@ class Lift:
             return False
         if self.opener is not None and matter.opener != self.opener:
             return False
-        return matter.opened <= self.time or bool(self.basis_id and order.basis_id == self.basis_id)
+        if self.basis_id and order.basis_id == self.basis_id:
+            return True
+        return matter.id == self.matter_id if self.by_actor else matter.opened <= self.time
 
 
 Lifts = Mapping[bytes, Sequence[Lift]]
@@ -132,6 +144,7 @@ def _of_order(matter: DispositionMatter) -> Lift | None:
         matter.id,
         order.basis_id,
         None if facts.is_lifted_for_all else matter.opener,
+        by_actor=not facts.is_lifted_for_all and facts.lifted_by != matter.opener,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.indicators import Indicator, IndicatorError, kind_name, parse_indicator
+from federation.matters import MatterError
 from federation.matters.disposition_facts import APPEAL_SECONDS
 from federation.measures import restricts
 from federation.statements import Appeal, AppealDecision, Opinion
@@ -58,18 +59,30 @@ class AppealService(stubs.AppealServiceServicer):
     async def FileAppeal(  # noqa: N802  # the contract's name
         self, request: wire.FileAppealRequest, context: Any
     ) -> wire.FileAppealResponse:
-        """File an appeal against every order in force on a subject, or against one."""
+        """File an appeal against every order in force on a subject, or against one.
+
+        Where an own appeal still waits, nothing more is said, and the new contact stands. An order
+        that refuses it keeps it from no other.
+        """
         parts, table, _ = self._all
         ground = read_word(AppealGround, request.ground, "ground")
         # No token is made of the contact: it is nobody's but this member's.
         contact = self._contact(request.contact)
         found = await self._appealable(request)
+        refused: list[MatterError] = []
         for standing in found:
             matter = standing.matter
-            await parts.dispositions.say(matter, Appeal(matter.id, matter.opener, ground))
+            try:
+                if parts.dispositions.me not in matter.facts.appellants:
+                    await parts.dispositions.say(matter, Appeal(matter.id, matter.opener, ground))
+            except MatterError as error:
+                refused.append(error)
+                continue
             if contact is not None:
                 now = parts.dispositions.now()
                 await asyncio.to_thread(table.keep, matter.id, contact, now)
+        if len(refused) == len(found):
+            raise refused[0]
         return wire.FileAppealResponse(
             orders=[await parts.status(standing.matter.id) for standing in found]
         )

@@ -11,12 +11,13 @@ from federation.matters.disposition_facts import (
     APPEAL_SECONDS,
     EXECUTE_SECONDS,
     LIFTS,
+    MAX_APPEALS,
     MAX_TERM_SECONDS,
     RESTORE_SECONDS,
 )
 from federation.measures import MEASURES, RESTRICTABLE, fits, holds_money, restricts
 from federation.roles import INDUSTRY, Role
-from federation.statements import StatementError
+from federation.statements import Appeal, StatementError
 from federation.vocabulary import (
     AppealResult,
     Authority,
@@ -233,6 +234,38 @@ def test_an_appeal_that_failed_can_be_filed_again_and_be_lifted_after_all():
     assert after(*upheld).state is State.UPHELD
     assert after(*upheld, (BANK, appeal())).state is State.APPEALED
     assert after(*upheld, (COORD, decided(AppealResult.LIFTED))).state is State.LIFTED
+
+
+def test_a_member_has_one_open_appeal_on_an_order_and_a_bounded_number_in_all():
+    story = list(APPEALED)
+    (appellant,) = (member for member, body in APPEALED if isinstance(body, Appeal))
+    another = next(one for one in (NET, BANK) if one != appellant)
+
+    assert refusal(after(*story), appellant, appeal()) == "APPEAL_OPEN"
+    assert refusal(after(*story), another, appeal()) == "ACCEPTED"
+
+    story.append((COORD, decided(AppealResult.UPHELD)))
+    for _ in range(MAX_APPEALS - 1):
+        story += [(appellant, appeal()), (COORD, decided(AppealResult.UPHELD))]
+
+    assert refusal(after(*story), appellant, appeal()) == "APPEALS_TOO_MANY"
+    assert refusal(after(*story), another, appeal()) == "ACCEPTED"
+    assert refusal(after(*story), COORD, decided(AppealResult.LIFTED)) == "ACCEPTED"
+
+
+_APPEALS = st.tuples(st.sampled_from([NET, BANK, B]), st.just(appeal())) | st.just(
+    (COORD, decided(AppealResult.UPHELD))
+)
+
+
+@given(st.lists(_APPEALS, max_size=60))
+def test_the_facts_of_an_order_hold_no_more_appeals_than_its_bound(story):
+    facts = folded(timed((ORDER, *story))).matter.facts
+    since = [member for member, body in story if isinstance(body, Appeal)]
+
+    assert len(facts.appeals) <= MAX_APPEALS * len(set(since))
+    assert facts.appellants <= set(since)
+    assert bool(facts.appellants) is bool(facts.appealed_time)
 
 
 def test_a_police_order_is_lifted_by_the_police_alone():

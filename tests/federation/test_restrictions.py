@@ -24,6 +24,7 @@ from federation.vocabulary import (
     DispositionOutcome,
     Measure,
     OrderDecision,
+    ReverifyResult,
 )
 from tests.federation import verification_world as verification
 from tests.federation.disposition_world import (
@@ -34,12 +35,14 @@ from tests.federation.disposition_world import (
     POLICE,
     RESTORED,
     A,
+    B,
     after,
     appeal,
     decide,
     decided,
     ordered,
     receipt,
+    reverified,
 )
 from tests.federation.said import DAY, NOW, opaque
 
@@ -238,6 +241,75 @@ def test_a_member_that_lifts_its_own_order_frees_the_subject_of_no_other_authori
     assert is_in_force(order, lifts, NOW + 20)
     assert state_of(others, lifts, NOW + 20) is State.LIFTED
     assert find(own, NOW + 20) is None
+
+
+def freed_by_actor(outcome, **fields):
+    """Return a federation order that the carrier carried out, found harmless and lifted."""
+    name = opaque(f"acted under {outcome}")
+    by = {"name": name}
+    found = {
+        "pass": [(A, reverified(ReverifyResult.PASS, **by))],
+        "appeal": [(NET, appeal(**by)), (A, lifted_in_appeal(**by))],
+    }
+    return after(
+        (COORD, ordered(measure=Measure.T_LIMIT, members=(A, B), **fields)),
+        (A, receipt(EXECUTED, **by)),
+        (B, receipt(EXECUTED, **by)),
+        *found[outcome],
+        name=name,
+        start=5,
+    )
+
+
+OTHER_BASIS = {"basis": DispositionBasis.VERIFICATION, "basis_id": opaque("another")}
+
+
+@pytest.mark.parametrize("outcome", ["pass", "appeal"])
+@pytest.mark.parametrize("fields", [BARE, {}])
+def test_a_member_that_acted_lifts_what_derives_from_one_suspicion_and_no_other_order(
+    outcome, fields
+):
+    lift = freed_by_actor(outcome, **fields)
+    same, others = acted(Measure.F_LIMIT, **fields), acted(Measure.I_LIMIT, **OTHER_BASIS)
+    bare = acted(Measure.F_LIMIT, 1, **BARE)
+    foreign = acted(Measure.I_LIMIT, 2, opener=NET, authority=Authority.MEMBER, **fields)
+    everything = [lift, same, others, bare, foreign]
+    lifts = find_lifts(everything, NOW + 60)
+
+    assert lift.state is State.LIFTED
+    assert lift.facts.restricting == {A, B}
+    assert {member for _time, member in lift.facts.owed()} == {A, B}
+    assert is_in_force(others, lifts, NOW + 60)
+    assert is_in_force(bare, lifts, NOW + 60)
+    assert is_in_force(foreign, lifts, NOW + 60)
+    assert is_in_force(same, lifts, NOW + 60) is (fields == BARE)
+    assert find(lift, NOW + 60) is None
+
+
+def by_somebody(measure, start, opener, basis_id):
+    authority = Authority.POLICE if opener == POLICE else Authority.FEDERATION
+    return acted(measure, start, opener, authority=authority, basis_id=basis_id)
+
+
+_given = st.builds(
+    by_somebody,
+    st.sampled_from(sorted(PARTS)),
+    st.integers(0, 100),
+    st.sampled_from([COORD, POLICE]),
+    st.sampled_from([opaque("verification"), opaque("new")]),
+)
+
+
+@given(st.lists(_given, max_size=5), st.sampled_from(["pass", "appeal"]))
+def test_no_order_on_another_basis_or_of_another_ends_with_what_an_acting_member_says(
+    orders, outcome
+):
+    lift = freed_by_actor(outcome)
+    lifts = find_lifts([lift, *orders], NOW + 200)
+    for order in orders:
+        derives = order.opener == COORD and order.facts.order.basis_id == opaque("verification")
+
+        assert is_in_force(order, lifts, NOW + 200) is not derives
 
 
 def test_who_oversees_lifts_an_order_in_an_appeal_for_all():
