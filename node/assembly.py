@@ -211,7 +211,7 @@ def build_log_side(core: Core) -> LogSide:
         core.clock,
     )
     catalogue = Catalogue(store)
-    matters = MatterBook(catalogue, core.now_charter)
+    matters = MatterBook(catalogue, core.now_charter, core.clock)
     speaker = Speaker(ledger, lambda: core.now_charter().member(core.me).roles, core.clock)
     alarms = Alarms(speaker, core.private, core.clock)
     grants = Grants(catalogue, core.now_charter)

@@ -11,6 +11,10 @@ A matter is not stored. Views keep the statements, each under its speaker, so th
 so it merges the logs by what is possible: a statement waits for those of others that allow it, and
 is refused only when nobody's next statement can count. The same statements give the same matter.
 
+A statement dated ahead of the clock, by more than clocks may differ, counts from its time on; until
+then it and what its author said after it in the matter are as if they had not been said. Waiting
+for one's own word, and not leaving it out, keeps a member from placing it among what it has said.
+
 Source: DESIGN §7; DOMAIN §2. README.md has the diagrams.
 """
 
@@ -24,6 +28,7 @@ from federation.matters.table import PROCEDURE_OF, STEPS, choice_of
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import Statement
+from federation.statements.shape import MAX_SKEW_SECONDS
 
 AnyMatter = Matter[Any]
 
@@ -142,10 +147,15 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FoldedMatter:
-    """A matter as all statements about it leave it; None where nobody opened it."""
+    """A matter as all statements about it leave it; None where nobody opened it.
+
+    Attributes:
+        until: Second from which more of what was said counts; None: all that can count does.
+    """
 
     matter: AnyMatter | None
     steps: tuple[Step, ...]
+    until: int | None = None
 
     @property
     def refused(self) -> tuple[Refused, ...]:
@@ -160,16 +170,16 @@ class FoldedMatter:
 def fold_matter(
     said: Iterable[tuple[MemberId, Statement]],
     roles: Callable[[MemberId, int], frozenset[Role]],
+    now: int,
 ) -> FoldedMatter:
     """Fold all statements of one matter.
 
     Args:
         said: In the order of each member's log; the order between members does not matter.
         roles: What a member was at a second; none if unknown or revoked by then.
+        now: Seconds since 1970.
     """
-    waiting: dict[MemberId, deque[Statement]] = {}
-    for member, statement in said:
-        waiting.setdefault(member, deque()).append(statement)
+    waiting, held = _by_log(said, now + MAX_SKEW_SECONDS)
     matter: AnyMatter | None = None
     steps: list[Step] = []
     while waiting:
@@ -189,10 +199,32 @@ def fold_matter(
             first = stuck[0]
             steps.append(Step(first.member, first.statement, state, first.error))
             _drop_head(waiting, first.member)
-    return FoldedMatter(matter, tuple(steps))
+    state = State.ABSENT if matter is None else matter.state
+    for member, statements in sorted(held.items()):
+        steps.extend(Step(member, one, state, _not_yet()) for one in statements)
+    until = min((one[0].issued_time - MAX_SKEW_SECONDS for one in held.values()), default=None)
+    return FoldedMatter(matter, tuple(steps), until)
 
 
-def _drop_head(waiting: dict[MemberId, deque[Statement]], member: MemberId) -> None:
+_Logs = dict[MemberId, deque[Statement]]
+
+
+def _by_log(said: Iterable[tuple[MemberId, Statement]], latest: int) -> tuple[_Logs, _Logs]:
+    """Part the logs into what counts, and what is dated later or was said after such a word."""
+    waiting: _Logs = {}
+    held: _Logs = {}
+    for member, statement in said:
+        is_held = member in held or statement.issued_time > latest
+        (held if is_held else waiting).setdefault(member, deque()).append(statement)
+    return waiting, held
+
+
+def _not_yet() -> MatterError:
+    message = "it, or what the member said before it, is dated ahead of the clock"
+    return MatterError("NOT_YET_VALID", message, waits=True)
+
+
+def _drop_head(waiting: _Logs, member: MemberId) -> None:
     waiting[member].popleft()
     if not waiting[member]:
         del waiting[member]

@@ -21,7 +21,7 @@ class MatterError(PolicyError):
     """A statement does not count in its matter.
 
     ``reason`` is MATTER_UNKNOWN, TRANSITION_NOT_ALLOWED, ROLE_NOT_ALLOWED, NOT_THE_OPENER,
-    NOT_A_PARTY, MATTER_DIFFERS, or the name of a rule.
+    NOT_A_PARTY, MATTER_DIFFERS, NOT_YET_VALID, or the name of a rule.
 
     Attributes:
         waits: Whether statements of others that are still under way can make it count.

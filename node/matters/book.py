@@ -1,7 +1,8 @@
 """Keep every matter of the logs folded, and fold again only those that something was said about.
 
-The store tells which matters changed, so that a look costs nothing where nothing was said. The
-queue is kept in order: what is due first comes first.
+The store tells which matters changed, so that a look costs nothing where nothing was said. What is
+dated ahead of the clock is folded in when its time has come. The queue is kept in order: what is
+due first comes first.
 """
 
 from __future__ import annotations
@@ -76,12 +77,17 @@ class _Place(NamedTuple):
 class MatterBook:
     """Every matter of one node. Methods are blocking, and may be called from several threads."""
 
-    def __init__(self, catalogue: Catalogue, charter: Callable[[], Charter]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, charter: Callable[[], Charter], clock: Callable[[], int]
+    ) -> None:
         self._catalogue = catalogue
         self._charter = charter
+        self._clock = clock
         self._lock = threading.Lock()
         self._charter_version = -1
         self._ticks = 0
+        self._woken = 0
+        self._asleep: list[tuple[int, MatterName]] = []  # in order of when more counts
         self._touched: deque[set[MatterName] | None] = deque()
         self._entries: dict[MatterName, BookedMatter] = {}
         self._queue: list[_Place] = []
@@ -89,7 +95,9 @@ class MatterBook:
 
     def version(self) -> tuple[int, int]:
         """Return what changes when a matter may have changed."""
-        return self._ticks, self._charter().version
+        asleep = self._asleep[:1]
+        is_due = bool(asleep) and asleep[0][0] <= self._clock()
+        return self._ticks + self._woken + is_due, self._charter().version
 
     def all(self, kind: Kind | None = None) -> list[BookedMatter]:
         """Return every matter, or those of one kind; newest first."""
@@ -177,8 +185,9 @@ class MatterBook:
                 anew = True
             else:
                 names |= touched
+        names |= self._wake()
         if anew:
-            self._entries, self._queue = {}, []
+            self._entries, self._queue, self._asleep = {}, [], []
             self._charter_version = version
             names = set(self._catalogue.matter_counts())
         for name in names:
@@ -187,8 +196,23 @@ class MatterBook:
             except Exception as error:  # one matter must not take the others along
                 get_log().error("matter.not_folded", kind=name.kind, **describe_error(error))
 
+    def _wake(self) -> set[MatterName]:
+        """Return the matters in which more counts by now; once."""
+        names, now = set[MatterName](), self._clock()
+        while self._asleep and self._asleep[0][0] <= now:
+            names.add(self._asleep.pop(0)[1])
+        self._woken += bool(names)
+        return names
+
+    def _sleep(self, until: tuple[int, MatterName]) -> None:
+        place = bisect_left(self._asleep, until)
+        if self._asleep[place : place + 1] != [until]:
+            self._asleep.insert(place, until)
+
     def _book(self, name: MatterName) -> None:
         folded = self._fold(name)  # first: where it cannot be folded, what was known stays
+        if folded.until is not None:
+            self._sleep((folded.until, name))
         known = self._entries.pop(name, None)
         if known is not None:
             del self._queue[bisect_left(self._queue, _place(name, known.matter))]
@@ -201,7 +225,7 @@ class MatterBook:
     def _fold(self, name: MatterName) -> FoldedMatter:
         rows = self._catalogue.matter_rows(name)
         said = [(MemberId(row.member), decode_statement(row.body)) for row in rows]
-        return fold_matter(said, self.roles)
+        return fold_matter(said, self.roles, self._clock())
 
 
 def _place(name: MatterName, matter: AnyMatter) -> _Place:

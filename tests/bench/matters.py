@@ -50,7 +50,7 @@ def _measure(store: SqliteStore) -> Iterator[Result]:
     while part := list(islice(story, 4_000)):
         _store(store, part)
     charter = found()
-    book = MatterBook(Catalogue(store), lambda: charter)
+    book = MatterBook(Catalogue(store), lambda: charter, lambda: NOW + DAY)
     now, mine = NOW + DAY, Wanted(kind=Kind.RESPONSIBILITY, over=False, turn=BANK.name)
     late = Wanted(overdue=True)
     seconds, matters = cpu_of(book.all)

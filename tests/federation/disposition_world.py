@@ -10,6 +10,7 @@ from federation.statements import (
     DispositionReceipt,
     DispositionReverify,
 )
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import (
     AppealGround,
     AppealResult,
@@ -101,7 +102,7 @@ def refusal(matter, member, body, at=50):
 
 
 def folded(said_by):
-    return fold_matter(said_by, roles)
+    return fold_matter(said_by, roles, MAX_TIME)
 
 
 def moves(name):

@@ -9,6 +9,7 @@ from federation.matters.clue import ANSWER_DAYS, DAY_SECONDS, OUTCOME_DAYS, TABL
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import ClueOutcome, ClueStep, ClueSubject, StatementError
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import ClueMove, ClueResult, ClueReturn
 from tests.federation.said import CLUE_SUBJECTS, DAY, NOW, clue, clue_hand_over, opaque, said
 
@@ -143,9 +144,9 @@ def test_each_step_is_due():
 def test_what_arrives_early_waits_for_what_comes_before():
     by_police = [word for word in WHOLE if word[0] == POLICE]
     by_finder = [word for word in WHOLE if word[0] == FINDER]
-    folded = fold_matter([*by_police, *by_finder], roles)
+    folded = fold_matter([*by_police, *by_finder], roles, MAX_TIME)
 
-    assert fold_matter(by_police, roles).matter is None
+    assert fold_matter(by_police, roles, MAX_TIME).matter is None
     assert folded.matter.state is State.CLOSED
     assert folded.refused == ()
 

@@ -31,6 +31,7 @@ from federation.matters import (
     list_steps,
     name_matter,
 )
+from federation.statements.shape import MAX_SKEW_SECONDS, MAX_TIME
 from tests.federation.matter_examples import EXAMPLES, MEMBERS, Name
 from tests.federation.said import NOW, opaque, said
 
@@ -174,9 +175,9 @@ class MatterMachine(RuleBasedStateMachine):
             assert outcome(interleaved(self.said, Random(seed))) == seen
 
 
-def outcome(story):
+def outcome(story, now=MAX_TIME):
     """Return what a story comes to, in a form that compares."""
-    folded = fold_matter(story, roles)
+    folded = fold_matter(story, roles, now)
     steps = [
         (one.member, one.statement.id, one.state, one.error and one.error.reason)
         for one in folded.steps
@@ -232,6 +233,59 @@ def random_story(kind, random):
         own = opaque((kind, number, time))
         story.append((random.choice(members), said(body, id=own, issued_time=time)))
     return story
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 2**32), wait=st.integers(-1, LONGEST_WAIT))
+@settings(max_examples=40, deadline=None)
+def test_what_is_dated_ahead_of_the_clock_is_as_if_it_had_not_been_said(kind, seed, wait):
+    random = Random(seed)
+    story, now = random_story(kind, random), NOW - MAX_SKEW_SECONDS + wait
+    latest = now + MAX_SKEW_SECONDS
+    known = said_by(story, latest)
+    folded = fold_matter(story, roles, now)
+    late = [one for one in folded.refused if one.error.reason == "NOT_YET_VALID"]
+
+    assert folded.matter == fold_matter(known, roles, MAX_TIME).matter
+    assert len(late) == len(story) - len(known)
+    assert all(one.error.waits for one in late)
+    assert all(one.statement.issued_time <= latest for one in folded.steps if one.error is None)
+    assert outcome(interleaved(story, random), now) == outcome(story, now)
+    if folded.until is None:
+        assert known == story
+    else:
+        assert folded.until > now
+        assert fold_matter(story, roles, folded.until - 1).matter == folded.matter
+        assert said_by(story, folded.until + MAX_SKEW_SECONDS) != known
+
+
+def said_by(story, latest):
+    """Return what members had said by a second, until one of their words is dated later."""
+    silent, found = set(), []
+    for member, statement in story:
+        if statement.issued_time > latest:
+            silent.add(member)
+        if member not in silent:
+            found.append((member, statement))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 2**32), ahead=st.integers(1, LONGEST_WAIT))
+@settings(max_examples=40, deadline=None)
+def test_nobody_changes_what_is_by_what_is_dated_ahead(kind, seed, ahead):
+    random = Random(seed)
+    story = random_story(kind, random)
+    now = max(one.issued_time for _member, one in story)
+    before = fold_matter(story, roles, now).matter
+    opener, opening = story[0]
+    named = name_matter(opener, opening)
+    for body in EXAMPLES[kind].moves(Name(named.id, opener)):
+        time = now + MAX_SKEW_SECONDS + ahead
+        word = said(body, id=opaque((kind, "ahead")), issued_time=time)
+        extended = [*story, (random.choice(sorted(MEMBERS)), word)]
+
+        assert fold_matter(extended, roles, now).matter == before
 
 
 @pytest.mark.parametrize("kind", KINDS)

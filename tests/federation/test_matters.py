@@ -18,6 +18,7 @@ from federation.matters import (
     models_in_force,
 )
 from federation.statements import Body
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import (
     ModelStage,
     TrainingDecision,
@@ -360,7 +361,7 @@ def test_a_member_that_was_revoked_no_longer_counts():
     def revoked(member, time):
         return frozenset() if member == C and time >= NOW + 3 else roles(member)
 
-    result = federation.matters.fold_matter(timed(STORY[:4]), revoked)
+    result = federation.matters.fold_matter(timed(STORY[:4]), revoked, MAX_TIME)
 
     assert result.matter.state is State.PROPOSED
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.findings import find
-from federation.matters import State
+from federation.matters import State, fold_matter
 from federation.matters.restrictions import (
     covering,
     find_lifts,
@@ -43,6 +43,9 @@ from tests.federation.disposition_world import (
     ordered,
     receipt,
     reverified,
+    roles,
+    say,
+    timed,
 )
 from tests.federation.said import DAY, NOW, opaque
 
@@ -197,6 +200,22 @@ def test_a_lift_dated_ahead_of_the_clock_does_not_count_yet():
 
     assert is_in_force(order, find_lifts([lift], time - MAX_SKEW_SECONDS - 1), NOW + 10)
     assert not is_in_force(order, find_lifts([lift], time - MAX_SKEW_SECONDS), NOW + 10)
+
+
+@given(st.integers(1, 20 * DAY), st.integers(0, 20 * DAY))
+def test_an_order_that_its_author_lifts_ahead_of_the_clock_stands_until_then(ahead, wait):
+    now = NOW + 10
+    lift = say(decide(OrderDecision.LIFT), 10 + MAX_SKEW_SECONDS + ahead)
+    again = say(receipt(RESTORED), 11 + MAX_SKEW_SECONDS + ahead)
+    story = [*timed([(COORD, ordered()), (A, receipt(EXECUTED))]), (COORD, lift), (A, again)]
+    before = fold_matter(story, roles, now).matter
+    later = fold_matter(story, roles, now + wait).matter
+
+    assert before.state is State.EXECUTED
+    assert before.facts.restricting == {A}
+    assert is_in_force(before, find_lifts([before], now), now)
+    assert (later.state is State.LIFTED) is (wait >= ahead)
+    assert is_in_force(later, find_lifts([later], now + wait), now + wait) is (wait < ahead)
 
 
 def by_itself(*story, member=BANK):

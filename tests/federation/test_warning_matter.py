@@ -15,6 +15,7 @@ from federation.matters.warning import (
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import StatementError, WarningStep
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import (
     AgeBand,
     Band,
@@ -251,11 +252,11 @@ def test_whatever_is_said_the_state_is_that_of_the_best_track_and_nobody_is_give
     steps, random
 ):
     story = [raised(), *sorted(steps, key=lambda one: one[1].issued_time)]
-    folded = fold_matter(story, known)
+    folded = fold_matter(story, known, MAX_TIME)
     by_member = {name: [one for one in story if one[0] == name] for name in ROLES}
     names = list(by_member)
     random.shuffle(names)
-    mixed = fold_matter([one for name in names for one in by_member[name]], known)
+    mixed = fold_matter([one for name in names for one in by_member[name]], known, MAX_TIME)
     matter, facts = folded.matter, folded.matter.facts
     tracks = facts.tracks.values()
 
@@ -278,15 +279,15 @@ def test_whatever_is_said_the_state_is_that_of_the_best_track_and_nobody_is_give
 @given(st.lists(_STEPS, max_size=12))
 def test_nothing_that_one_carrier_says_changes_the_track_of_another(steps):
     story = [raised(), *(one for one in steps if one[0] != BANK)]
-    alone = fold_matter([one for one in story if one[0] != OTHER], known).matter.facts
-    together = fold_matter(story, known).matter.facts
+    alone = fold_matter([one for one in story if one[0] != OTHER], known, MAX_TIME).matter.facts
+    together = fold_matter(story, known, MAX_TIME).matter.facts
 
     assert together.track(HOME) == alone.track(HOME)
 
 
 @given(st.lists(_STEPS, max_size=12))
 def test_a_warning_has_at_most_one_track_of_each_carrier_and_one_message_a_channel(steps):
-    folded = fold_matter([raised(), *steps], known)
+    folded = fold_matter([raised(), *steps], known, MAX_TIME)
     counted = len([one for one in folded.steps if one.error is None])
 
     assert counted <= 2 + 2 * (len(warning().channels) + 2)

@@ -11,6 +11,7 @@ from federation.statements import (
     TrainingRound,
     TrainingStage,
 )
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import (
     ModelStage,
     Purpose,
@@ -145,4 +146,4 @@ def refusal(matter, member, body, at=50):
 
 
 def folded(story):
-    return fold_matter(story, roles)
+    return fold_matter(story, roles, MAX_TIME)

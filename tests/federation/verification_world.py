@@ -6,6 +6,7 @@ from federation.matters import fold_matter
 from federation.names import MemberId
 from federation.roles import Role
 from federation.statements import VerificationExamination, VerificationTally
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import VerificationDecision
 from tests.federation import training_world
 from tests.federation.said import NOW, opaque, said, verification_open
@@ -53,7 +54,7 @@ def says(member, body, later=1):
 
 def folded(*words, opening=OPENING):
     return fold_matter(
-        [opened(opening), *words], lambda member, _time: ROLES.get(member, frozenset())
+        [opened(opening), *words], lambda member, _time: ROLES.get(member, frozenset()), MAX_TIME
     )
 
 

@@ -50,7 +50,7 @@ def world(tmp_path):
             ledger.append([spoken(body, time) for body, time in entries])
 
         charter = found(CARRIER, BANK, INTERNET)
-        book = MatterBook(Catalogue(store), lambda: charter)
+        book = MatterBook(Catalogue(store), lambda: charter, lambda: NOW + 366 * 86_400)
         roles = frozenset({Role.CARRIER})
         yield OwnFigures(ME, lambda: roles, book, store, private), speak, private
 

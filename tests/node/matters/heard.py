@@ -40,7 +40,7 @@ class Node:
         self.catalogue = Catalogue(self.store)
         self.speaker = Speaker(self.ledger, lambda: own.member.roles, self.clock)
         self.alarms = Alarms(self.speaker, self.private, self.clock)
-        self.book = MatterBook(self.catalogue, lambda: self.charter)
+        self.book = MatterBook(self.catalogue, lambda: self.charter, self.clock)
         self.oversight = Oversight(self.me, self.book, self.alarms, self.clock)
 
     def clock(self):

@@ -8,6 +8,7 @@ import pytest
 
 from federation.matters import Kind, State
 from federation.statements import TrainingApproval, TrainingStage
+from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import fold
 from federation.vocabulary import ModelStage, TrainingDecision
 from node.errors import RequestError
@@ -100,6 +101,28 @@ def test_the_version_changes_exactly_when_something_was_said(node):
     assert node.book.all()[0].statements == 2
 
 
+def test_what_is_dated_ahead_is_folded_in_once_its_time_has_come(node):
+    node.time += DAY
+    node.hear(COORD, FIRST)
+    node.time -= DAY
+    before = node.book.version()
+
+    assert queue(node) == []
+
+    node.hear(OTHER, approve(FIRST))
+    node.time += DAY - MAX_SKEW_SECONDS - 2
+
+    assert queue(node) == []
+
+    quiet = node.book.version()
+    node.time += 1
+
+    assert node.book.version() != quiet
+    woken = node.book.version()
+    assert [one.statements for one in node.book.all()] == [2]
+    assert node.book.version() == woken != before
+
+
 def test_views_made_anew_give_the_same_book(node):
     node.hear(COORD, FIRST)
     assert queue(node) == [FIRST.digest()]
@@ -140,7 +163,7 @@ def test_a_matter_that_cannot_be_folded_leaves_the_others_as_they_are(node):
 
     assert queue(node) == [SOONER.digest(), FIRST.digest(), LATER.digest()]
 
-    anew = MatterBook(node.catalogue, lambda: node.charter)
+    anew = MatterBook(node.catalogue, lambda: node.charter, node.clock)
 
     assert ids(anew.queue(Wanted(), NOW)) == [FIRST.digest(), LATER.digest()]
 

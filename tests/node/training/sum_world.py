@@ -148,7 +148,7 @@ class World:
 
     def consents(self, name: str) -> Consents:
         private = self.members[name].private
-        matters = TrainingMatters(MatterBook(Catalogue(self.store), lambda: CHARTER))
+        matters = TrainingMatters(MatterBook(Catalogue(self.store), lambda: CHARTER, self.now))
         file, spent = self.directory / "training.toml", EpsilonLedger(private)
         return Consents(name, matters, self.speaker, spent, file, self.now)
 

@@ -97,7 +97,7 @@ class Node:
 
     def new_consents(self):
         """Begin again with what is on disk, as a restarted node does."""
-        self.book = MatterBook(self.catalogue, lambda: CHARTER)
+        self.book = MatterBook(self.catalogue, lambda: CHARTER, self.clock)
         matters = TrainingMatters(self.book)
         alarms = Alarms(self.speaker, self.private, self.clock)
         self.oversight = Oversight(ME, self.book, alarms, self.clock)
