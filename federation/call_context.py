@@ -20,6 +20,8 @@ LONG_CALL_SECONDS: Final = 600
 """Seconds after which a first call from a stranger is risky: ten minutes are no wrong number."""
 FRESH_SECONDS: Final = 60
 """Seconds for which an answer may be used: one payment's decision."""
+LEAST_FRESH_SECONDS: Final = 10
+"""Seconds for which any answer may be used: so long takes the decision that was asked for."""
 SILENT_FEED_SECONDS: Final = 900
 """Seconds without a word from the network after which a carrier says that it sees no calls."""
 RISKY_BAND: Final = Band.MEDIUM
@@ -82,6 +84,20 @@ def combine(answers: Iterable[CallContext]) -> CallContext:
         return CallContext.UNKNOWN
     order = (CallContext.ACTIVE_RISKY, CallContext.RECENT_RISKY, CallContext.UNKNOWN)
     return next((one for one in order if one in said), CallContext.NONE)
+
+
+def usable_until(said: Iterable[int], now: int) -> int:
+    """Return until when joined answers may be used, whatever time each carrier gave.
+
+    A carrier's clock may differ and its word be false, so the asking member's own clock decides: a
+    carrier can shorten the time within its bounds, and neither stretch it nor spoil all answers.
+
+    Args:
+        said: Seconds since 1970, one of each answer.
+        now: When they came, seconds since 1970.
+    """
+    latest = now + FRESH_SECONDS
+    return max(min((latest, *said)), now + LEAST_FRESH_SECONDS)
 
 
 _ADVICE: Final = {

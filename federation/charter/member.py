@@ -15,7 +15,7 @@ from federation.charter.error import CharterError, refuse, refuse_format
 from federation.names import FederationName, MemberId
 from federation.roles import SOLITARY, SPEAKING, VOTING, Role
 from federation.statements.error import StatementError
-from federation.statements.shape import check_member, check_region, check_time
+from federation.statements.shape import WHOLE_COUNTRY, check_member, check_region, check_time
 from keys.errors import KeysError
 from keys.identity import parse_authority
 from keys.sealing import check_sealing_key
@@ -26,7 +26,6 @@ CARD_HEADER: Final = "tocsin member card v1"
 MAX_CARD_BYTES: Final = 32 * 1024
 # Characters: a DNS name's 253, brackets of IPv6 and a port.
 MAX_ADDRESS_CHARACTERS: Final = 261
-WHOLE_COUNTRY: Final = "000000"
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\]"
 _ADDRESS = re.compile(rf"(?:{_HOST}):([1-9][0-9]{{0,4}})")

@@ -66,8 +66,8 @@ from federation.statements.responsibility import (
     DutyItem,
     DutyWithdrawal,
 )
+from federation.statements.shape import WHOLE_COUNTRY
 from federation.statements.statement import (
-    WHOLE_COUNTRY,
     Body,
     Statement,
     UnknownBody,

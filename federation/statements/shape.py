@@ -39,6 +39,8 @@ MAX_MEMBER_DIGITS: Final = 6
 # Bits that count of a number with more than ten digits: exact to 1 in 30,000, and one telephone
 # number in 100,000 is one of these.
 COARSE_BITS: Final = 16
+# Stands for a region's GB/T 2260 code where something is about no one region.
+WHOLE_COUNTRY: Final = "000000"
 # Characters of a reason code.
 MAX_REASON_CHARACTERS: Final = 40
 
@@ -67,7 +69,6 @@ _PROVINCES: Final = frozenset(
     )
     for code in range(first, last + 1)
 )
-_COUNTRY: Final = "000000"
 # The largest last byte of a field element, which is written little-endian; text has larger ones.
 _ELEMENT_LAST_BYTE: Final = PRIME >> 8 * (ELEMENT_BYTES - 1)
 
@@ -149,7 +150,7 @@ def check_confidence(value: int) -> None:
 
 def check_region(value: str) -> None:
     """Accept a GB/T 2260 code, six digits with a province's first two, or 000000."""
-    if value == _COUNTRY:
+    if value == WHOLE_COUNTRY:
         return
     if not _SIX_DIGITS.fullmatch(value) or value[:2] not in _PROVINCES:
         refuse("REGION_INVALID", "region", "is no GB/T 2260 code")

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
 
 from federation.indicators.kind import PERSONS, Kind
 from federation.statements.alarm import Alarm
@@ -52,6 +51,7 @@ from federation.statements.responsibility import (
 from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_SKEW_SECONDS,
+    WHOLE_COUNTRY,
     check_opaque,
     check_region,
     check_time,
@@ -89,8 +89,6 @@ from federation.vocabulary import (
     SubjectRole,
     TrafficLight,
 )
-
-WHOLE_COUNTRY: Final = "000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +193,7 @@ class Statement:
     def __post_init__(self) -> None:
         check_opaque("id", self.id, IDENTIFIER_BYTES)
         check_time("issued_time", self.issued_time)
-        if self.region != WHOLE_COUNTRY:
-            check_region(self.region)
+        check_region(self.region)
         if self.expires_time is not None:
             check_time("expires_time", self.expires_time)
             if self.expires_time <= self.issued_time:

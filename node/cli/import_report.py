@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.message import Message
 
 from node.cli.batch import Answer, Send, answer_in_order, prepare
+from node.cli.connection import InsideDoor
 from node.cli.output import data, json_object, say
 from node.cli.table_file import BadRow, Row
-from node.cli.values import Source
+from node.cli.values import Source, raw_indicator
 from node.errors import EXIT_FAILED, NodeError, RequestError
+from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2 as wire
 
 
@@ -96,3 +99,18 @@ def send_rows(rows: Rows, send: Send, *, as_json: bool, closing: str) -> int:
     tally.write(as_json=as_json)
     say(closing)
     return EXIT_FAILED if rows.strict and tally.refused else 0
+
+
+def send_values(
+    home: Home,
+    source: Source,
+    start: Callable[[InsideDoor, Sequence[wire.RawIndicator]], Any],
+    *,
+    strict: bool,
+    as_json: bool,
+    closing: str,
+) -> int:
+    """Send values without anything beside them; ``start`` starts the call for a batch."""
+    rows = Rows(source, raw_indicator, strict=strict)
+    with InsideDoor(home) as door:
+        return send_rows(rows, lambda items: start(door, items), as_json=as_json, closing=closing)

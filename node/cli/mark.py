@@ -11,12 +11,13 @@ import click
 from federation.vocabulary import CorrectionReason, MarkLabel
 from node.cli.connection import InsideDoor
 from node.cli.document import describe
-from node.cli.import_report import Rows, send_rows
+from node.cli.import_report import Rows, send_rows, send_values
 from node.cli.option import json_option, pass_home, strict_option
 from node.cli.output import data, json_object, say, table
 from node.cli.table_file import Row
+from node.cli.take_back import takes_back
 from node.cli.values import FILE_HELP, Source, raw_indicator, takes_values
-from node.cli.word import Word, read_word
+from node.cli.word import read_word
 from node.errors import EXIT_FAILED
 from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2, sum_service_pb2
@@ -82,32 +83,18 @@ EXAMPLES
   tocsin mark correct --file wrong.csv --reason over
 """
 )
-@takes_values
-@click.option(
-    "--reason",
-    type=Word(CorrectionReason, "reason"),
-    default="mistaken",
-    show_default=True,
-    help="Why.",
-)
-@strict_option
-@json_option
-@pass_home
+@takes_back(CorrectionReason)
 def correct(
     home: Home, source: Source, reason: CorrectionReason, strict: bool, as_json: bool
 ) -> int:
     """Take every mark of numbers back, in the whole federation (carriers, coordinator)."""
-    rows = Rows(source, raw_indicator, strict=strict)
-    with InsideDoor(home) as door:
+    number: Any = reason.value  # the mirrored number
 
-        def send(items: Sequence[desk_service_pb2.RawIndicator]) -> Any:
-            request = wire.CorrectMarksRequest(
-                values=items,
-                reason=reason.value,  # type: ignore[arg-type]  # the mirrored number
-            )
-            return door.start(door.report.CorrectMarks, request)
+    def start(door: InsideDoor, items: Sequence[desk_service_pb2.RawIndicator]) -> Any:
+        request = wire.CorrectMarksRequest(values=items, reason=number)
+        return door.start(door.report.CorrectMarks, request)
 
-        return send_rows(rows, send, as_json=as_json, closing=_CORRECTED)
+    return send_values(home, source, start, strict=strict, as_json=as_json, closing=_CORRECTED)
 
 
 @mark_command.command(

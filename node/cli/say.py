@@ -17,10 +17,11 @@ from federation.vocabulary import (
     SightingKind,
 )
 from node.cli.connection import InsideDoor
-from node.cli.import_report import Rows, send_rows
+from node.cli.import_report import send_values
 from node.cli.nominate import MAX_CONFIDENCE
 from node.cli.option import json_option, pass_home, strict_option
-from node.cli.values import FILE_HELP, Source, raw_indicator, takes_values
+from node.cli.take_back import takes_back
+from node.cli.values import FILE_HELP, Source, takes_values
 from node.cli.word import Moment, Word
 from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2 as wire
@@ -119,17 +120,7 @@ EXAMPLES
   tocsin retract --file wrong.csv --reason mistaken
 """
 )
-@takes_values
-@click.option(
-    "--reason",
-    type=Word(RetractionReason, "reason"),
-    default="mistaken",
-    show_default=True,
-    help="Why.",
-)
-@strict_option
-@json_option
-@pass_home
+@takes_back(RetractionReason)
 def retract_command(
     home: Home, source: Source, reason: RetractionReason, strict: bool, as_json: bool
 ) -> int:
@@ -198,11 +189,8 @@ def _number(word: Any) -> Any:
 def _say(
     home: Home, source: Source, method: str, request: Request, *, strict: bool, as_json: bool
 ) -> int:
-    rows = Rows(source, raw_indicator, strict=strict)
-    with InsideDoor(home) as door:
+    def start(door: InsideDoor, items: Sequence[wire.RawIndicator]) -> Any:
+        return door.start(getattr(door.desk, method), request(items))
 
-        def send(items: Sequence[wire.RawIndicator]) -> Any:
-            return door.start(getattr(door.desk, method), request(items))
-
-        closing = f"{_NOT_SHARED}\nNext: tocsin explain KIND VALUE"
-        return send_rows(rows, send, as_json=as_json, closing=closing)
+    closing = f"{_NOT_SHARED}\nNext: tocsin explain KIND VALUE"
+    return send_values(home, source, start, strict=strict, as_json=as_json, closing=closing)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from federation.call_context import FRESH_SECONDS, advise, combine
+from federation.call_context import advise, combine, usable_until
 from federation.indicators import Kind
 from federation.names import MemberId
 from federation.roles import Role
@@ -89,7 +89,8 @@ class CallDesk:
         refusals = [one for one in answers if isinstance(one, PolicyError)]
         if refusals and len(refusals) == len(answers):
             raise refusals[0]
-        contexts, fresh = [], [self._clock() + FRESH_SECONDS]
+        contexts: list[CallContext] = []
+        said: list[int] = []
         for one in answers:
             if isinstance(one, BaseException):
                 if not isinstance(one, NodeError):
@@ -97,12 +98,12 @@ class CallDesk:
                 contexts.append(CallContext.UNKNOWN)  # it may be the customer's carrier
                 continue
             contexts.append(_context(one.call_context))
-            fresh.append(one.expires_time.seconds)
+            said.append(one.expires_time.seconds)
         joined = combine(contexts)
         return wire.GetContextResponse(
             call_context=joined.value,  # type: ignore[arg-type]  # equal numbers, tested
             advice=advise(joined).value,
-            expires_time=Timestamp(seconds=min(fresh)),
+            expires_time=Timestamp(seconds=usable_until(said, self._clock())),
             asked=len(contexts),
             answered=sum(one is not CallContext.UNKNOWN for one in contexts),
         )

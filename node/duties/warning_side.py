@@ -12,6 +12,7 @@ from node.desk.call import CallDesk, CallService
 from node.desk.intake import Intake
 from node.desk.warn import WarnParts, WarnService
 from node.doors.outside import Registration
+from node.duties.call_limit import CallLimit
 from node.duties.call_table import CallTable
 from node.duties.calls import Calls
 from node.duties.warning_table import WarningTable
@@ -31,15 +32,18 @@ class WarningSide:
     core: Core
     warnings: Warnings
     calls: Calls
+    limit: CallLimit
     desk: CallDesk
     warn_service: WarnService
 
     def outside(self, meter: Meter) -> Registration:
         """Return the service that banks ask."""
         add = call_context_service_pb2_grpc.add_CallContextServiceServicer_to_server
-        return add, CallContextService(
-            self.calls, meter, lambda: _roles(self.core), self.core.clock
+        core = self.core
+        service = CallContextService(
+            self.calls, meter, self.limit, lambda: _roles(core), core.clock
         )
+        return add, service
 
 
 def build_warning_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> WarningSide:
@@ -61,6 +65,7 @@ def build_warning_side(core: Core, log: LogSide, tokeniser: Tokeniser) -> Warnin
         core,
         warnings,
         calls,
+        CallLimit(core.private, core.clock),
         CallDesk(calls, intake, ask, carriers, lambda: _roles(core), core.pad, core.clock),
         WarnService(WarnParts(warnings, intake, core.pad, core.epoch)),
     )

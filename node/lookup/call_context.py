@@ -1,4 +1,4 @@
-"""Serve the one question of a bank before a payment: quota first, then the own calls."""
+"""Serve the one question of a bank before a payment: quota and limit first, then the own calls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from federation.call_context import FRESH_SECONDS
 from federation.roles import Role
 from federation.vocabulary import CallContext, Purpose
 from node.doors.caller import current_caller
+from node.duties.call_limit import CallLimit
 from node.duties.calls import Calls
 from node.errors import RequestError
 from node.lookup.service import TOKEN_BYTES, Meter
@@ -27,12 +28,14 @@ class CallContextService(stubs.CallContextServiceServicer):
         self,
         calls: Calls,
         meter: Meter,
+        limit: CallLimit,
         roles: Callable[[], frozenset[Role]],
         clock: Callable[[], int],
     ) -> None:
         """Answer from own calls, if this member's roles make it a carrier; else UNKNOWN."""
         self._calls = calls
         self._meter = meter
+        self._limit = limit
         self._roles = roles
         self._clock = clock
 
@@ -40,9 +43,11 @@ class CallContextService(stubs.CallContextServiceServicer):
         self, request: wire.GetCallContextRequest, context: Any
     ) -> wire.GetCallContextResponse:
         """Answer about one token."""
-        await self._meter(current_caller().member, _METHOD, _purpose(request.purpose), 1)
+        caller = current_caller().member
+        await self._meter(caller, _METHOD, _purpose(request.purpose), 1)
         if len(request.token) != TOKEN_BYTES:
             raise RequestError("a token is 16 bytes", reason="TOKEN_INVALID")
+        await self._limit.charge(caller, request.token)
         answer = CallContext.UNKNOWN
         if Role.CARRIER in self._roles():
             answer = await self._calls.context(request.token)

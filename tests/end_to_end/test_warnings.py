@@ -12,6 +12,7 @@ import pytest
 
 from federation.names import MemberId
 from federation.vocabulary import Purpose
+from node.duties.call_limit import QUESTIONS_AN_HOUR
 from node.peer_error import PeerCallError
 from tests.end_to_end.callers import calling
 from tests.end_to_end.members import (
@@ -240,6 +241,9 @@ async def test_a_payment_is_allowed_without_a_risky_call_and_delayed_during_one(
     assert await refusal(federation, BANK, 0) == "PURPOSE_MISSING"
     assert await refusal(federation, BANK, Purpose.CHECK) == "PURPOSE_NOT_ALLOWED"
     assert await refusal(federation, HOME, Purpose.PAYMENT_HOLD) == "ROLE_NOT_ALLOWED"
+    assert await refusal(federation, BANK, Purpose.PAYMENT_HOLD, QUESTIONS_AN_HOUR) == (
+        "ASKED_TOO_OFTEN"
+    )
 
     # The bank never learns with whom; the carriers keep no trace of having been asked.
     token = federation.do(OTHER, "watch", "list", "--json").rows[0]["token"]
@@ -257,15 +261,21 @@ def log_of(federation: Federation, member: str) -> bytes:
     return b"".join(path.read_bytes() for path in root.rglob("*.log"))
 
 
-async def refusal(federation: Federation, caller: str, purpose: int) -> str:
-    """Return the reason for which a carrier does not answer."""
+async def refusal(federation: Federation, caller: str, purpose: int, answered: int = 0) -> str:
+    """Return the reason for which a carrier does not answer, after so many answers."""
     request = outside.GetCallContextRequest(token=bytes(range(200, 216)), purpose=purpose)  # type: ignore[arg-type]  # also what is none
     async with calling(federation, caller) as peers:
-        with pytest.raises(PeerCallError) as refused:
+
+        async def ask() -> None:
             await peers.call(
                 MemberId(OTHER),
                 lambda channel: CallContextServiceStub(channel).GetCallContext,
                 request,
                 20.0,
             )
+
+        for _ in range(answered):
+            await ask()
+        with pytest.raises(PeerCallError) as refused:
+            await ask()
     return refused.value.reason

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.call_context import (
+    FRESH_SECONDS,
+    LEAST_FRESH_SECONDS,
     LONG_CALL_SECONDS,
     RECENT_SECONDS,
     Advice,
@@ -12,6 +14,7 @@ from federation.call_context import (
     advise,
     combine,
     judge_calls,
+    usable_until,
 )
 from federation.vocabulary import Band, CallContext
 
@@ -72,6 +75,16 @@ def test_a_carrier_that_sees_calls_never_says_unknown_and_order_does_not_matter(
 def test_the_gravest_answer_counts_and_none_needs_every_carrier(answers, joined):
     assert combine(answers) is joined
     assert combine(reversed(answers)) is joined
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_no_carrier_makes_an_answer_hold_longer_or_spoils_it(said):
+    until = usable_until(said, NOW)
+
+    assert NOW + LEAST_FRESH_SECONDS <= until <= NOW + FRESH_SECONDS
+    assert usable_until([*said, NOW + 10 * FRESH_SECONDS], NOW) == until
+    if all(one >= NOW + LEAST_FRESH_SECONDS for one in said):
+        assert until == min([*said, NOW + FRESH_SECONDS])
 
 
 def test_a_payment_is_allowed_at_none_and_delayed_at_active():

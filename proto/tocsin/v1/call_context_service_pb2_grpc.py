@@ -50,7 +50,7 @@ class CallContextServiceServicer:
 
     def GetCallContext(self, request, context):
         """Answers about one token. Banks only, for PAYMENT_HOLD only. Reasons: TOKEN_INVALID, PURPOSE_MISSING,
-        PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED.
+        PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED, ASKED_TOO_OFTEN (about this number, in this hour).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

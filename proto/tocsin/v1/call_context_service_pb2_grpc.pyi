@@ -37,7 +37,7 @@ class CallContextServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CallContextServiceAsyncStub: ...
     GetCallContext: _grpc.UnaryUnaryMultiCallable[_call_context_service_pb2.GetCallContextRequest, _call_context_service_pb2.GetCallContextResponse]
     """Answers about one token. Banks only, for PAYMENT_HOLD only. Reasons: TOKEN_INVALID, PURPOSE_MISSING,
-    PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED.
+    PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED, ASKED_TOO_OFTEN (about this number, in this hour).
     """
 
 @_typing.type_check_only
@@ -49,7 +49,7 @@ class CallContextServiceAsyncStub(CallContextServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCallContext: _aio.UnaryUnaryMultiCallable[_call_context_service_pb2.GetCallContextRequest, _call_context_service_pb2.GetCallContextResponse]  # type: ignore[assignment]
     """Answers about one token. Banks only, for PAYMENT_HOLD only. Reasons: TOKEN_INVALID, PURPOSE_MISSING,
-    PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED.
+    PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED, ASKED_TOO_OFTEN (about this number, in this hour).
     """
 
 class CallContextServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +64,7 @@ class CallContextServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_call_context_service_pb2.GetCallContextResponse, _abc.Awaitable[_call_context_service_pb2.GetCallContextResponse]]:
         """Answers about one token. Banks only, for PAYMENT_HOLD only. Reasons: TOKEN_INVALID, PURPOSE_MISSING,
-        PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED.
+        PURPOSE_NOT_ALLOWED, ROLE_NOT_ALLOWED, QUOTA_EXCEEDED, ASKED_TOO_OFTEN (about this number, in this hour).
         """
 
 def add_CallContextServiceServicer_to_server(servicer: CallContextServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
