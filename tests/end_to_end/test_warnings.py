@@ -246,7 +246,8 @@ async def test_a_payment_is_allowed_without_a_risky_call_and_delayed_during_one(
     )
 
     # The bank never learns with whom; the carriers keep no trace of having been asked.
-    token = federation.do(OTHER, "watch", "list", "--json").rows[0]["token"]
+    watched = federation.do(OTHER, "watch", "list", "--json").rows
+    (token,) = (row["token"] for row in watched if row["reference"] == "LINE-A")
     written = files_of(federation, BANK)
 
     assert bytes.fromhex(token) not in files_of(federation, HOME)
