@@ -28,7 +28,7 @@ EDITED = "net-q"
 EDITED_COPY = "edited"
 
 # Files in which not even the member's own values may be: what passed its door, and its events.
-_SILENT = frozenset({CAPTURE_NAME, OUTPUT_NAME})
+SILENT = frozenset({CAPTURE_NAME, OUTPUT_NAME})
 _SEARCHERS = 2  # processes
 
 _needles = Needles()
@@ -42,7 +42,7 @@ def end(stage: Stage) -> Iterator[Check]:
         ended = stage.sandbox.down()
         bar.advance(len(ended))
     for member in stage.sandbox.members:
-        stage.facts.traffic[member] = _sent_bytes(stage.sandbox.capture(member))
+        stage.facts.traffic[member] = sent_bytes(stage.sandbox.capture(member))
     methods = {name for sent in stage.facts.traffic.values() for name in sent}
     foreign = [name for name in methods if not name.startswith("/tocsin.v1.")]
     total = sum(size for sent in stage.facts.traffic.values() for size in sent.values())
@@ -53,7 +53,7 @@ def end(stage: Stage) -> Iterator[Check]:
     )
 
 
-def _sent_bytes(path: Path) -> dict[str, int]:
+def sent_bytes(path: Path) -> dict[str, int]:
     """Return the bytes of messages that a node sent, by full method name."""
     sent: defaultdict[str, int] = defaultdict(int)
     for record in read_capture(path):
@@ -68,12 +68,12 @@ def search(stage: Stage) -> Iterator[Check]:
     places = [
         place
         for member in stage.sandbox.members
-        for place in places_below(stage.sandbox.home(member).root, member, member, _SILENT)
+        for place in places_below(stage.sandbox.home(member).root, member, member, SILENT)
     ]
     tally = Tally()
     size = sum(place.path.stat().st_size for place in places)
     with stage.progress("searching, kB", size // 1_000) as bar:
-        for part in _search_all(needles, places):
+        for part in search_places(needles, places):
             tally.add(part)
             bar.advance(part.bytes_read // 1_000)
     facts = stage.facts
@@ -115,7 +115,8 @@ def _needles_of(stage: Stage) -> Needles:
     return needles
 
 
-def _search_all(needles: Needles, places: list[Place]) -> Iterator[Tally]:
+def search_places(needles: Needles, places: list[Place]) -> Iterator[Tally]:
+    """Search files in processes of their own, and yield what each file came to."""
     # Spawned, not forked: this process has threads of gRPC in it.
     context = multiprocessing.get_context("spawn")
     largest_first = sorted(places, key=lambda place: -place.path.stat().st_size)

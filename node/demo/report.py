@@ -72,7 +72,7 @@ def lines(result: Result) -> Iterator[str]:
     """Return the tables at the end of the report, for people."""
     yield from _seen(result)
     yield ""
-    yield from _traffic(result)
+    yield from traffic_lines(result.facts.traffic)
     yield ""
     yield from _search(result)
     yield ""
@@ -106,9 +106,9 @@ def _saw(result: Result, member: str) -> tuple[str, str]:
     return saw, f"{others:,} values and all customers of others"
 
 
-def _traffic(result: Result) -> Iterator[str]:
+def traffic_lines(sent: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Return the table of bytes that left nodes, by message type; one column a node."""
     yield _title("BYTES THAT LEFT EACH NODE, BY MESSAGE TYPE")
-    sent = result.facts.traffic
     methods = sorted({method for one in sent.values() for method in one})
     rows = [("", *sent)]
     rows.extend(

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from node.demo.doors import Check
-from node.demo.night_harbour import joining
+from node.demo.night_harbour import auditing, brigading, darkness, ending, joining, probing
 from node.demo.night_harbour.scene import Scene
+
+END = 18
+"""Number of what comes after the last act."""
 
 
 class Act(NamedTuple):
@@ -34,12 +37,22 @@ class Act(NamedTuple):
     @property
     def name(self) -> str:
         """Return its name in checks and timings."""
-        return f"act-{self.number:02}{self.part}"
+        return "end" if self.number == END else f"act-{self.number:02}{self.part}"
 
 
 ACTS: tuple[Act, ...] = (
     Act(0, "T-14d", "Seven firms, a coordinator and the police found a federation", joining.join),
     Act(1, "", "Why not simply share hashes", joining.compare_hashes),
+    Act(10, "T 12:00", "A courier asks, and a thief in its name", probing.probe),
+    Act(
+        *(10, "", "The stolen certificate is put out of force", probing.revoke),
+        needs_coordinator=True,
+        part="b",
+    ),
+    Act(13, "T 15:00", "Five hundred scripts report a shop", brigading.brigade),
+    Act(14, "T 16:00", "The coordinator has no power for half a minute", darkness.darken),
+    Act(16, "T+1d 12:00", "An auditor reads, and somebody edits history", auditing.audit),
+    Act(END, "", "All nodes end, and what left them is counted and searched", ending.end),
 )
 """In the order in which they are played."""
 

@@ -28,10 +28,18 @@ def charter_of(scene: Scene, member: str) -> Charter:
     return parse_charter(scene.sandbox.home(member).charter.read_bytes()).charter
 
 
-def change_charter(scene: Scene, change: Change, signers: Sequence[Home]) -> int:
-    """Put the next version of the charter in force at every node that runs; return its number.
+def change_charter(
+    scene: Scene, change: Change, signers: Sequence[Home], followers: Sequence[str] = ()
+) -> int:
+    """Put the next version of the charter in force and return its number.
 
     Its time is the system's: who is revoked is refused by the clock that also judges certificates.
+
+    Args:
+        scene: The scene.
+        change: Writes the version.
+        signers: Homes of those that sign it, one after the other.
+        followers: Members that adopt it; without names all whose nodes run.
 
     Raises:
         DemoError: A node does not follow it.
@@ -42,7 +50,7 @@ def change_charter(scene: Scene, change: Change, signers: Sequence[Home]) -> int
     for home in signers:
         keys = open_keys(home)
         note = sign_charter(note, keys.card.member.member, keys.signing, before)
-    running = scene.running
+    running = followers or scene.running
 
     def adopt(member: str) -> None:
         door = scene.door(member)

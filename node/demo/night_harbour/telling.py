@@ -114,9 +114,7 @@ def tell(directory: Path, audience: Audience, *, coordinator_down: bool = False)
     try:
         for act in _in_order(scene, coordinator_down=coordinator_down):
             told.acts.append(_play(act, scene, audience))
-            if told.acts[-1].act.number == 0 and not all(
-                check.passed for check in told.acts[-1].checks
-            ):
+            if act.number == 0 and not told.passed:
                 break  # without its nodes the story has nobody to tell of
     finally:
         scene.close_doors()
@@ -131,7 +129,8 @@ def _in_order(scene: Scene, *, coordinator_down: bool) -> Iterator[Act]:
     """Yield the acts; those that wait for the coordinator come after it is back."""
     waiting: list[Act] = []
     for act in ACTS:
-        if coordinator_down and act.number == DOWN_FROM:
+        dark = coordinator_down and DOWN_FROM <= act.number <= DOWN_TO
+        if dark and not scene.coordinator_is_down:
             scene.stop_coordinator()
         if coordinator_down and act.number > DOWN_TO and scene.coordinator_is_down:
             scene.start_coordinator()
@@ -182,6 +181,6 @@ def _failed(act: Act, detail: str) -> Check:
 
 def _named(act: Act, check: Check) -> Check:
     """Put the act's number in front of a check that does not say it."""
-    if check.name.startswith("act-"):
+    if check.name.startswith(("act-", "end-")):
         return check
     return Check(f"{act.name}-{check.name}", check.passed, check.detail)
