@@ -6,7 +6,21 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from node.demo.doors import Check
-from node.demo.night_harbour import auditing, brigading, darkness, ending, joining, probing
+from node.demo.night_harbour import (
+    auditing,
+    brigading,
+    chased,
+    cut_off,
+    darkness,
+    dispose,
+    ending,
+    farm,
+    joining,
+    probing,
+    saved,
+    verify,
+    weak_signals,
+)
 from node.demo.night_harbour.scene import Scene
 
 END = 18
@@ -43,12 +57,19 @@ class Act(NamedTuple):
 ACTS: tuple[Act, ...] = (
     Act(0, "T-14d", "Seven firms, a coordinator and the police found a federation", joining.join),
     Act(1, "", "Why not simply share hashes", joining.compare_hashes),
+    Act(4, "T-4d 10:00", "Weak signals, on the evening two days before", weak_signals.play),
+    Act(5, "T-2d 23:05", "A SIM farm that no carrier can see alone", farm.play),
+    Act(6, "T-2d 23:06", "Three numbers are verified, and nobody's answer is known", verify.play),
+    Act(7, "T-2d 23:07", "Measures reach those that can act, and nobody protected", dispose.play),
+    Act(8, "T 09:40", "A victim is saved", saved.play),
+    Act(9, "T 11:30", "A victim has paid, and the money is chased", chased.play),
     Act(10, "T 12:00", "A courier asks, and a thief in its name", probing.probe),
     Act(
         *(10, "", "The stolen certificate is put out of force", probing.revoke),
         needs_coordinator=True,
         part="b",
     ),
+    Act(12, "T 13:40", "A doctor was wrongly cut off", cut_off.play),
     Act(13, "T 15:00", "Five hundred scripts report a shop", brigading.brigade),
     Act(14, "T 16:00", "The coordinator has no power for half a minute", darkness.darken),
     Act(16, "T+1d 12:00", "An auditor reads, and somebody edits history", auditing.audit),

@@ -13,7 +13,11 @@ Keys of ``facts``, each written by the act that its number names:
 
 ==================  ================================================================
 act0.duty           id of the duty (32 hex characters) that all of industry adopted
+act4.limits         ids of the two orders that restrict D1: at net-p, at bank-y
+act5.clues          id of each carrier's clue about the farm
 act6.confirmed      id of the verification that confirmed N1
+act7.p95            seconds within which 95 of 100 orders were executed
+act12.lifted        measures lifted as wrong, by member
 end.*               what the screens at the end show (written by ``ending.py``)
 timeline            list of ``Moment``: the case, told by ``scene.moment``
 ==================  ================================================================
