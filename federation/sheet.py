@@ -25,6 +25,9 @@ from federation.sums import label_of
 
 LEAST_MEMBERS: Final = 3
 """Members that contribute to an indicator before its figure is told: k of DOMAIN R46."""
+COUNTS: Final = "SHEET_COUNTS"
+FIGURES: Final = "SHEET"
+"""Sources of the two sums."""
 LARGEST: Final = 1_000_000_000_000
 """The largest count of one member, in units: amounts of a year in yuan."""
 

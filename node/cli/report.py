@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from federation.vocabulary import FraudType, ReportAction, ReportChannel, ReportReason
+from node.cli.annual import annual_command
 from node.cli.connection import InsideDoor
 from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
 from node.cli.document import describe
@@ -41,6 +42,7 @@ EXAMPLES
   tocsin report accept 9f2c4b1a
   tocsin report feedback 9f2c4b1a
   tocsin report sheet --from 2026-01-01 --to 2026-01-31
+  tocsin report annual --year 2026 --output report-2026.md
 """
 )
 def report_command() -> None:
@@ -49,6 +51,7 @@ def report_command() -> None:
 
 report_command.add_command(sheet_command, "sheet")
 report_command.add_command(figures_command, "figures")
+report_command.add_command(annual_command, "annual")
 
 
 @report_command.command(

@@ -1,14 +1,16 @@
-"""Serve the evaluation sheet over the inside door: feed figures, show own ones, add all up."""
+"""Serve figures over the inside door: feed and show own ones, add all up, report a year."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+from federation.annual import Format
 from federation.figures import Period, fits_role
 from federation.sheet import INDICATOR, LARGEST, LEAST_MEMBERS, SHEET, Figure, Form, duration_figure
 from node.desk.intake import MAX_ROWS, Refusal
+from node.duties.annual import AnnualReports
 from node.duties.sheet import WAIT_SECONDS, Sheets, check_period
 from node.errors import PolicyError, RequestError
 from tocsin.desk.v1 import desk_service_pb2
@@ -19,6 +21,8 @@ MOST_SECONDS: Final = 240
 """Seconds for each sum in one call, which a door lets take ten minutes."""
 MOST_DURATIONS: Final = 10_000
 """Durations in one row: those of a day."""
+PIECE_BYTES: Final = 1024 * 1024
+"""Bytes of a document in one message: a quarter of what a door lets through."""
 
 _UNKNOWN: Final = Refusal("INDICATOR_UNKNOWN", "the sheet has no indicator of this code")
 _NOT_OURS: Final = Refusal("INDICATOR_NOT_OURS", "the indicator is about members of another sector")
@@ -32,14 +36,21 @@ _NO_TIME: Final = Refusal("TIME_INVALID", "a figure was counted at some time up 
 class SheetService(stubs.SheetServiceServicer):
     """What the member's own people may do about the evaluation sheet."""
 
-    def __init__(self, sheets: Sheets | None) -> None:
+    def __init__(self, sheets: Sheets | None, annual: AnnualReports | None) -> None:
         self._maybe_sheets = sheets
+        self._maybe_annual = annual
 
     @property
     def _sheets(self) -> Sheets:
         if self._maybe_sheets is None:
-            raise PolicyError("a query partner keeps no log", reason="ROLE_NOT_ALLOWED")
+            raise _no_log()
         return self._maybe_sheets
+
+    @property
+    def _annual(self) -> AnnualReports:
+        if self._maybe_annual is None:
+            raise _no_log()
+        return self._maybe_annual
 
     async def AddFigures(  # noqa: N802  # the contract's name
         self, request: wire.AddFiguresRequest, context: Any
@@ -84,6 +95,24 @@ class SheetService(stubs.SheetServiceServicer):
             sum_id=found.figure_sum,
         )
 
+    async def MakeAnnualReport(  # noqa: N802  # the contract's name
+        self, request: wire.MakeAnnualReportRequest, context: Any
+    ) -> AsyncIterator[wire.MakeAnnualReportResponse]:
+        """Make the report of a member's year."""
+        at = request.at_time.seconds if request.HasField("at_time") else None
+        try:
+            form = Format(request.format)
+        except ValueError as error:
+            raise RequestError("a report is md, json or html", reason="ENUM_UNKNOWN") from error
+        make = self._annual.make
+        written = await asyncio.to_thread(make, request.year, request.member, at, form)
+        found = written.document
+        yield wire.MakeAnnualReportResponse(
+            piece=found[:PIECE_BYTES], open_members=written.open_members
+        )
+        for start in range(PIECE_BYTES, len(found), PIECE_BYTES):
+            yield wire.MakeAnnualReportResponse(piece=found[start : start + PIECE_BYTES])
+
     def _read(self, row: wire.FigureRow) -> tuple[str, int, Figure] | Refusal:
         indicator = INDICATOR.get(row.code.upper())
         if indicator is None:
@@ -102,6 +131,10 @@ class SheetService(stubs.SheetServiceServicer):
             is_well = not row.seconds and row.numerator <= row.denominator <= LARGEST
             is_well = is_well and row.denominator > 0
         return (indicator.code, counted, figure) if is_well else _NO_FIGURE
+
+
+def _no_log() -> PolicyError:
+    return PolicyError("a query partner keeps no log", reason="ROLE_NOT_ALLOWED")
 
 
 def _cell(code: str, figures: Mapping[str, Figure], contributors: int) -> wire.SheetCell:

@@ -13,6 +13,7 @@ from node.desk.match import MatchDesk
 from node.desk.match import MatchService as MatchDeskService
 from node.desk.sheet import SheetService
 from node.doors.outside import Registration
+from node.duties.annual import AnnualReports
 from node.duties.clues import Clues
 from node.duties.counting_care import CountingCare
 from node.duties.farm import Farms
@@ -59,7 +60,7 @@ def build_counting_side(
     table = MatchTable(core.private)
     farm_desk = FarmService(farms, intake, core.pad, core.epoch)
     match_desk = MatchDeskService(build_match_desk(core, table, intake) if log else None)
-    sheet_desk = SheetService(build_sheets(core, log) if log is not None else None)
+    sheet_desk = build_sheet_service(core, log)
     inside: tuple[Registration, ...] = (
         (sheet_service_pb2_grpc.add_SheetServiceServicer_to_server, sheet_desk),
         (farm_service_pb2_grpc.add_FarmServiceServicer_to_server, farm_desk),
@@ -88,6 +89,14 @@ def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk
     federation = core.now_charter().federation
     asking = Asking(federation, core.peers, table, core.workers, core.clock)
     return MatchDesk(core.me, table, asking, intake, core.now_charter, core.clock)
+
+
+def build_sheet_service(core: Core, log: LogSide | None) -> SheetService:
+    """Make what serves sheets and reports of a year."""
+    if log is None:
+        return SheetService(None, None)
+    annual = AnnualReports(core.me, log.store, lambda: core.charter.versions, core.clock)
+    return SheetService(build_sheets(core, log), annual)
 
 
 def build_sheets(core: Core, log: LogSide) -> Sheets:

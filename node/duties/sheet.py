@@ -18,6 +18,8 @@ from federation.charter import Charter
 from federation.figures import Period
 from federation.roles import Role
 from federation.sheet import (
+    COUNTS,
+    FIGURES,
     LARGEST,
     SHEET,
     Figure,
@@ -40,8 +42,6 @@ from node.sums.opener import SumDraft, default_contributors
 from node.sums.records import SumHead
 from node.sums.sources import Asked, Source
 
-COUNTS: Final = "SHEET_COUNTS"
-FIGURES: Final = "SHEET"
 WAIT_SECONDS: Final = 60
 """Seconds that members have for each sum: their nodes answer by themselves."""
 SECONDS_A_DAY: Final = 86_400

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from federation.annual import Format
 from node.cli.document import time_text
 from tests.end_to_end.members import Federation, eventually, running_federation
 
@@ -188,3 +189,38 @@ def test_a_notice_closes_with_evidence_alone(federation: Federation, tmp_path: P
         ["NoticeStep", "RECTIFIED"],
         ["NoticeStep", "CLOSED"],
     ]
+
+
+def test_two_nodes_write_the_same_annual_report_before_and_after_folding_again(
+    federation: Federation, tmp_path: Path
+) -> None:
+    notice = len(federation.do(BANK, "matter", "list", "--kind", "notice", "--over", "--json").rows)
+    at = int(time.time())
+    year = time_text(at)[:4]
+    eventually(lambda: time.time() > at + 1)
+
+    def written(reader: str, form: str) -> bytes:
+        file = tmp_path / f"{reader}.{form}"
+        words = ("--member", BANK, "--at", time_text(at), "--format", form, "--output", str(file))
+        federation.do(reader, "report", "annual", "--year", year, *words)
+        return file.read_bytes()
+
+    eventually(lambda: written(NET, "json") == written(BANK, "json"), WAIT)
+    before = {form: written(NET, form) for form in Format}
+    for member in (NET, REGULATOR):
+        federation.do(member, "log", "rebuild")
+        after = {form: written(member, form) for form in Format}
+
+        assert after == before
+
+    heads = {head["number"]: head["items"] for head in json.loads(before[Format.JSON])["heads"]}
+    rules = {item["code"]: item["count"] for item in heads[5]}
+
+    assert heads[1] == []
+    assert rules["NOTICES_RECEIVED"] == notice
+    assert rules["DUTIES_ADOPTED"] >= 1
+
+    early = federation.run(NET, "report", "annual", "--year", year)
+
+    assert "[ANNUAL_PERIOD_INVALID]" in early.err
+    assert f"--year {year} --at TIME" in early.err

@@ -277,3 +277,69 @@ class SheetCell(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SheetCell: _TypeAlias = SheetCell  # noqa: Y015
+
+@_typing.final
+class MakeAnnualReportRequest(_message.Message):
+    """Whose year, as of when, written how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    YEAR_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    year: _builtins.int
+    """Required. For example 2026."""
+    member: _builtins.str
+    """The member that is reported; empty: this node's."""
+    format: _builtins.str
+    """Required. md, json or html."""
+    @_builtins.property
+    def at_time(self) -> _timestamp_pb2.Timestamp:
+        """Last second of which something is known; unset: the last one of the year."""
+
+    def __init__(
+        self,
+        *,
+        year: _builtins.int = ...,
+        member: _builtins.str = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
+        format: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_time", b"at_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_time", b"at_time", "format", b"format", "member", b"member", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MakeAnnualReportRequest: _TypeAlias = MakeAnnualReportRequest  # noqa: Y015
+
+@_typing.final
+class MakeAnnualReportResponse(_message.Message):
+    """A piece of the document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIECE_FIELD_NUMBER: _builtins.int
+    OPEN_MEMBERS_FIELD_NUMBER: _builtins.int
+    piece: _builtins.bytes
+    """The next bytes of it, UTF-8."""
+    @_builtins.property
+    def open_members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Members in whose logs nothing later stands here; in the first piece. What they said up to then
+        may still be under way, and would change the report.
+        """
+
+    def __init__(
+        self,
+        *,
+        piece: _builtins.bytes = ...,
+        open_members: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_members", b"open_members", "piece", b"piece"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MakeAnnualReportResponse: _TypeAlias = MakeAnnualReportResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class SheetServiceStub:
                 request_serializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeSheetRequest.SerializeToString,
                 response_deserializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeSheetResponse.FromString,
                 _registered_method=True)
+        self.MakeAnnualReport = channel.unary_stream(
+                '/tocsin.desk.v1.SheetService/MakeAnnualReport',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeAnnualReportRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeAnnualReportResponse.FromString,
+                _registered_method=True)
 
 
 class SheetServiceServicer:
@@ -77,6 +82,13 @@ class SheetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MakeAnnualReport(self, request, context):
+        """Makes the report of a member's year from the logs alone: the same bytes on every node.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SheetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_SheetServiceServicer_to_server(servicer, server):
                     servicer.MakeSheet,
                     request_deserializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeSheetRequest.FromString,
                     response_serializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeSheetResponse.SerializeToString,
+            ),
+            'MakeAnnualReport': grpc.unary_stream_rpc_method_handler(
+                    servicer.MakeAnnualReport,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeAnnualReportRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeAnnualReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class SheetService:
             '/tocsin.desk.v1.SheetService/MakeSheet',
             tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeSheetRequest.SerializeToString,
             tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeSheetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeAnnualReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tocsin.desk.v1.SheetService/MakeAnnualReport',
+            tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeAnnualReportRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_sheet__service__pb2.MakeAnnualReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

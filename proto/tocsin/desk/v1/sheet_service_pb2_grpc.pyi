@@ -39,6 +39,8 @@ class SheetServiceStub:
     """Tells this member's own figures."""
     MakeSheet: _grpc.UnaryUnaryMultiCallable[_sheet_service_pb2.MakeSheetRequest, _sheet_service_pb2.MakeSheetResponse]
     """Adds up the figures of all members, and tells those to which enough of them contribute."""
+    MakeAnnualReport: _grpc.UnaryStreamMultiCallable[_sheet_service_pb2.MakeAnnualReportRequest, _sheet_service_pb2.MakeAnnualReportResponse]
+    """Makes the report of a member's year from the logs alone: the same bytes on every node."""
 
 @_typing.type_check_only
 class SheetServiceAsyncStub(SheetServiceStub):
@@ -51,6 +53,8 @@ class SheetServiceAsyncStub(SheetServiceStub):
     """Tells this member's own figures."""
     MakeSheet: _aio.UnaryUnaryMultiCallable[_sheet_service_pb2.MakeSheetRequest, _sheet_service_pb2.MakeSheetResponse]  # type: ignore[assignment]
     """Adds up the figures of all members, and tells those to which enough of them contribute."""
+    MakeAnnualReport: _aio.UnaryStreamMultiCallable[_sheet_service_pb2.MakeAnnualReportRequest, _sheet_service_pb2.MakeAnnualReportResponse]  # type: ignore[assignment]
+    """Makes the report of a member's year from the logs alone: the same bytes on every node."""
 
 class SheetServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the member's own people do about the evaluation sheet."""
@@ -78,5 +82,13 @@ class SheetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sheet_service_pb2.MakeSheetResponse, _abc.Awaitable[_sheet_service_pb2.MakeSheetResponse]]:
         """Adds up the figures of all members, and tells those to which enough of them contribute."""
+
+    @_abc_1.abstractmethod
+    def MakeAnnualReport(
+        self,
+        request: _sheet_service_pb2.MakeAnnualReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_sheet_service_pb2.MakeAnnualReportResponse], _abc.AsyncIterator[_sheet_service_pb2.MakeAnnualReportResponse]]:
+        """Makes the report of a member's year from the logs alone: the same bytes on every node."""
 
 def add_SheetServiceServicer_to_server(servicer: SheetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
