@@ -12,6 +12,7 @@ Reasons:
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from node.errors import NodeError
 
@@ -23,27 +24,31 @@ class StoreError(NodeError):
     public = "The node's storage is not usable now."
 
 
-_LOCKED = (
+LOCKED: Final = (
     "STORE_LOCKED",
     "another process holds the database",
     "end the other process that uses this file, then try again",
 )
-_FULL = ("STORE_FULL", "there is no room left for the change", "free some disk space and try again")
+FULL: Final = (
+    "STORE_FULL",
+    "there is no room left for the change",
+    "free some disk space and try again",
+)
 _CORRUPT = (
     "STORE_CORRUPT",
     "the database file is damaged",
     "restore it from a backup, or remove it: replicas come back from the peers",
 )
-_UNUSABLE = (
+UNUSABLE: Final = (
     "STORE_UNUSABLE",
     "the database file cannot be opened or written",
     "look at the file's owner, mode and disk",
 )
 # Primary result codes; an extended code has its primary in the low byte.
 _BY_CODE = {
-    sqlite3.SQLITE_BUSY: _LOCKED,
-    sqlite3.SQLITE_LOCKED: _LOCKED,
-    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
+    sqlite3.SQLITE_FULL: FULL,
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
     sqlite3.SQLITE_NOTADB: _CORRUPT,
     # A row stands where the log says there is none.
@@ -56,7 +61,7 @@ _BY_CODE = {
 def translate(error: sqlite3.Error) -> StoreError:
     """Turn an error of the database library into the one documented error."""
     code = getattr(error, "sqlite_errorcode", None) or 0
-    reason, message, hint = _BY_CODE.get(code & 0xFF, _UNUSABLE)
+    reason, message, hint = _BY_CODE.get(code & 0xFF, UNUSABLE)
     return StoreError(message, reason=reason, hint=hint)
 
 

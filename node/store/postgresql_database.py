@@ -1,0 +1,259 @@
+"""Use one schema of a PostgreSQL database safely: one writer among all processes, many readers.
+
+All that is particular to PostgreSQL as a server is here; ``postgresql`` holds only tables. The same
+schema may be used by several processes of one member: writers take turns by an advisory lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from federation.training.error import TableError
+from federation.training.query import complete_address
+from node.store.error import FULL, LOCKED, UNUSABLE, StoreError
+
+# Connections: as many as threads usually read at a time; more are opened and closed again.
+IDLE_READERS: Final = 8
+# Milliseconds: longer than any transaction of this program takes, shorter than a caller's patience.
+LOCK_TIMEOUT_MS: Final = 10_000
+# Seconds until a server that does not answer counts as gone.
+CONNECT_SECONDS: Final = 10
+SILENCE_SECONDS: Final = 30
+
+_CONNECTION: Final = {
+    "password": "",  # keeps libpq from asking the environment; the passfile still counts
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": SILENCE_SECONDS,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SILENCE_SECONDS * 1_000,
+    "application_name": "tocsin",
+    "client_encoding": "utf8",
+}
+_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+_CORRUPT: Final = (
+    "STORE_CORRUPT",
+    "the tables are damaged",
+    "restore the database from a backup, or drop the schema: replicas come back from the peers",
+)
+_UNREACHABLE: Final = (
+    "STORE_UNUSABLE",
+    "the database server cannot be used",
+    "look at the server, the address and the passfile",
+)
+# SQLSTATE classes and codes; the longer one counts.
+_BY_STATE: Final = {
+    "08": _UNREACHABLE,
+    "23": _CORRUPT,  # a row stands where the log says there is none
+    "28": _UNREACHABLE,
+    "42": _CORRUPT,  # a table or column that the applied migrations made is gone
+    "42501": UNUSABLE,  # insufficient privilege
+    "53": _UNREACHABLE,
+    "53100": FULL,
+    "54": FULL,
+    "55P03": LOCKED,
+    "57": _UNREACHABLE,
+    "XX001": _CORRUPT,
+    "XX002": _CORRUPT,
+}
+
+
+class Migration(NamedTuple):
+    """One change of a schema: its name, and the statements that make it."""
+
+    name: str
+    statements: Sequence[str]
+
+
+class PostgresqlDatabase:
+    """One schema: a writer connection behind a lock of all processes, and read-only connections."""
+
+    def __init__(
+        self,
+        address: str,
+        schema: str,
+        migrations: Sequence[Migration],
+        *,
+        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+    ) -> None:
+        """Open the schema, creating it where it is missing, and bring it up to date.
+
+        Args:
+            address: ``postgresql://USER@HOST/DATABASE?passfile=FILE``, never with a password.
+            schema: Lower-case name; no other program's tables may be in it.
+            migrations: All that the schema consists of, in order.
+            lock_timeout_ms: How long to wait for another process.
+
+        Raises:
+            StoreError: Any of its reasons. The database is as it was.
+        """
+        self.schema = schema
+        self._address = _complete(address)
+        self._lock_timeout_ms = lock_timeout_ms
+        self._turn = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._idle: list[Any] = []
+        self._writer: Any = None
+        self._driver = _load_driver()
+        try:
+            with self.write() as connection:
+                _prepare(connection, schema, migrations)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Any]:
+        """Give the writer inside a transaction, which commits when the block ends well."""
+        with self._lock, self.translated():
+            connection = self._begin()
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back(connection)
+                raise
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Any]:
+        """Give a read-only connection that sees one moment of the database."""
+        with self.translated():
+            connection = self._borrow()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise ``StoreError`` for every error of the driver inside the block."""
+        try:
+            yield
+        except self._driver.Error as error:
+            # The driver's error repeats the server's words, among them values of rows.
+            raise _translate(error) from None
+
+    def connect(self) -> Any:
+        """Return a connection of one's own, outside any transaction."""
+        connection = self._driver.connect(
+            self._address, autocommit=True, prepare_threshold=2, **_CONNECTION
+        )
+        connection.execute(f"SET search_path TO {self.schema}")
+        connection.execute("SET synchronous_commit TO on")
+        return connection
+
+    def close(self) -> None:
+        """Close all connections; one that is in use closes when its user is done."""
+        with self._lock:
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()
+            if self._writer is not None:
+                self._writer.close()
+
+    def _begin(self) -> Any:
+        """Begin the one transaction that writes; a connection that was lost is made again."""
+        for attempt in range(2):
+            if self._writer is None or self._writer.closed:
+                self._writer = self.connect()
+                self._writer.execute(f"SET lock_timeout TO {self._lock_timeout_ms}")
+            try:
+                self._writer.execute("BEGIN")
+                self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (self._turn,))
+                return self._writer
+            except self._driver.OperationalError:
+                if attempt or not self._writer.broken:
+                    self._roll_back(self._writer)
+                    raise
+                self._writer.close()
+        raise AssertionError("unreachable")
+
+    def _roll_back(self, connection: Any) -> None:
+        with contextlib.suppress(self._driver.Error):
+            connection.execute("ROLLBACK")
+
+    def _borrow(self) -> Any:
+        """Begin to look; a pooled connection that was lost meanwhile is made again."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                try:
+                    connection.execute(_READING)
+                    return connection
+                except self._driver.OperationalError:
+                    connection.close()
+        connection = self.connect()
+        connection.execute(_READING)
+        return connection
+
+    def _give_back(self, connection: Any) -> None:
+        self._roll_back(connection)
+        if len(self._idle) < IDLE_READERS and not self._closed and not connection.closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+def _load_driver() -> Any:
+    try:
+        return importlib.import_module("psycopg")
+    except ImportError as error:
+        raise StoreError(
+            "a store on PostgreSQL needs the package psycopg",
+            reason="DRIVER_MISSING",
+            hint='pip install "tocsin[postgresql]"',
+        ) from error
+
+
+def _complete(address: str) -> str:
+    try:
+        return complete_address(address)
+    except TableError as error:
+        raise StoreError(str(error), reason=error.reason, hint=error.hint) from error
+
+
+def _prepare(connection: Any, schema: str, migrations: Sequence[Migration]) -> None:
+    """Make the schema ours and apply what it lacks, in the transaction of the caller."""
+    if not _exists(connection, schema):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        connection.execute(f"CREATE TABLE {schema}.migration (name TEXT PRIMARY KEY)")
+    known = [migration.name for migration in migrations]
+    found = connection.execute("SELECT name FROM migration").fetchall()
+    applied = {name for (name,) in found}
+    if newer := applied.difference(known):
+        raise StoreError(
+            f"the database has changes of a newer version: {', '.join(sorted(newer))}",
+            reason="STORE_TOO_NEW",
+            hint="run the newer version of the program, or restore a backup of before",
+        )
+    for migration in migrations:
+        if migration.name not in applied:
+            for statement in migration.statements:
+                connection.execute(statement)
+            connection.execute("INSERT INTO migration VALUES (%s)", (migration.name,))
+
+
+def _exists(connection: Any, schema: str) -> bool:
+    """Say whether the schema is there; refuse one that another program has filled."""
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+    tables = {name for (name,) in connection.execute(query, (schema,)).fetchall()}
+    if tables and "migration" not in tables:
+        raise StoreError(
+            f"the schema {schema} has tables of another program",
+            reason="STORE_FOREIGN",
+            hint="give the node a database of its own",
+        )
+    return bool(tables)
+
+
+def _translate(error: Any) -> StoreError:
+    state = error.sqlstate or "08"
+    reason, message, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2], UNUSABLE)
+    return StoreError(f"{message} ({state})", reason=reason, hint=hint)
