@@ -5,20 +5,34 @@ A mark stands for at least ``least_of(band)`` customers when it was counted. It 
 LEAST_REPORTERS. Marks that were counted up to a correction, or before the number had a new owner,
 do not count (R68).
 
+In a sum a member says for each label which of the counts 0 to MEMBER_REPORTERS is its own, as a
+single 1 among zeros. The holders open the squared length of that, which is 1 for every honest
+member and so tells nothing, and leave out whoever is longer: a member adds at most
+MEMBER_REPORTERS to a label whatever its node does, and takes nothing from others. What becomes
+known beside the total is how many members have each count, and not which. The bound does not hold
+
+- where the charter has fewer holders than norms take, which is 2t - 1: then a label reaches up to
+  MEMBER_REPORTERS for each contributor by one false vector;
+- against a member that holds a share of the key where there are no more than 2t - 1 holders: it can
+  change its own norm unseen;
+- against two members together, whose bounds add up to what is shown.
+
 Source: DOMAIN R55.
 """
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from federation.decay import decay
 from federation.packing import pack
 from federation.reporting import count_band, least_of
-from federation.statements.shape import DIGEST_BYTES, IDENTIFIER_BYTES
+from federation.statements import SumOpen
+from federation.statements.shape import DIGEST_BYTES, IDENTIFIER_BYTES, MAX_SKEW_SECONDS
 from federation.sums import label_of
+from federation.sums.norms import holders_for_norms
 from federation.views import Row
 from federation.vocabulary import CountBand, MarkLabel
 from federation.weighing import Standing, has_say
@@ -34,7 +48,13 @@ DAY_SECONDS: Final = 86_400
 """Seconds in which a number's marks are summed once: more often nothing has changed."""
 
 SOURCE_NAME: Final = "MARKS"
-LABELS: Final = {label_of(b"mark", one.name.encode()): one for one in MarkLabel}
+LEVELS: Final = MEMBER_REPORTERS + 1
+"""Entries of a label in a sum: one for each count that a member can add, none included."""
+ENTRIES: Final = {
+    label_of(b"mark", one.name.encode(), bytes([count])): (one, count)
+    for one in MarkLabel
+    for count in range(LEVELS)
+}
 """The entries of a sum of marks, in their order."""
 
 _SUBJECT_LABEL: Final = b"tocsin/marks/subject/1"
@@ -79,6 +99,34 @@ def token_of(subject: bytes, now: int) -> bytes | None:
     return None
 
 
+def entries_of(counts: Mapping[MarkLabel, int]) -> list[int]:
+    """Return what a member adds to a sum: a 1 for each label, at its count or the nearest one."""
+    held = {label: min(max(count, 0), MEMBER_REPORTERS) for label, count in counts.items()}
+    return [int(held.get(label, 0) == count) for label, count in ENTRIES.values()]
+
+
+def totals_of(units: Sequence[int], contributors: int) -> dict[MarkLabel, int]:
+    """Return how many customers gave each mark, by a sum's total.
+
+    A label in which not each contributor has exactly one count is left out: somebody added what no
+    honest member adds.
+    """
+    found: dict[MarkLabel, int] = {}
+    for place, label in enumerate(MarkLabel):
+        members = units[place * LEVELS : (place + 1) * LEVELS]
+        if min(members) >= 0 and sum(members) == contributors:
+            found[label] = sum(count * each for count, each in enumerate(members))
+    return found
+
+
+def is_bounded(opening: SumOpen) -> bool:
+    """Say whether a sum of marks holds every member to one count a label, where it can."""
+    can = len(opening.holders) >= holders_for_norms(opening.threshold)
+    blocks = (LEVELS,) * len(MarkLabel) if can else ()
+    asked = (opening.label_count, opening.largest, opening.norm_blocks, opening.norm_bounds)
+    return asked == (len(ENTRIES), 1, blocks, (1,) * len(blocks))
+
+
 def start_of(
     corrections: Iterable[Row], cutoffs: Iterable[Row], standing: Standing, now: int
 ) -> int:
@@ -112,10 +160,10 @@ def shown_marks(
     """
     strongest: dict[MarkLabel, tuple[float, ShownMark]] = {}
     for _token, member, _statement, kind, label, band, counted, expires, _sum in marks:
-        expired = 0 < expires <= now
-        if counted <= since or expired or not has_say(member, "number_mark", standing):
+        is_timely = since < counted <= now + MAX_SKEW_SECONDS and not 0 < expires <= now
+        if not is_timely or not has_say(member, "number_mark", standing):
             continue
-        left = decay(kind, now - counted)
+        left = decay(kind, max(0, now - counted))
         count = least_of(CountBand(band)) * left
         if count < GONE_REPORTERS:
             continue

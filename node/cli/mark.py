@@ -100,7 +100,9 @@ def correct(
 @mark_command.command(
     epilog="""\b
 The node shares marks by itself, once a day and number; this does it now. Members contribute
-blurred counts that nobody sees alone; labels that reach the least number of customers are shown.
+blurred counts, 5 at most for a label; nobody sees whose is which, and key holders leave out who
+adds more. Labels that reach the least number of customers, 10, are shown. Two members that lie
+together, or one that is a key holder among three, can still lift a label (SECURITY.md).
 
 \b
 EXAMPLES

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from federation.marks import DAY_SECONDS, LABELS, MEMBER_REPORTERS, SOURCE_NAME, subject_of
+from federation.marks import (
+    DAY_SECONDS,
+    ENTRIES,
+    SOURCE_NAME,
+    is_bounded,
+    subject_of,
+    totals_of,
+)
 from federation.reporting import least_of
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.sums import SumFaultError, split_labels
@@ -52,12 +59,10 @@ class MarkProof:
             record = self._records.find(sum_id)
         except SumFaultError:
             return 0
-        total, labels = self._records.progress(record, self._clock()).total, record.head.labels
-        if total is None or labels is None:
+        total = self._records.progress(record, self._clock()).total
+        if total is None:
             return 0
-        pairs = zip(split_labels(labels), total.units.tolist(), strict=True)
-        found: int = sum(units for each, units in pairs if LABELS.get(each) is label)
-        return found
+        return totals_of(total.units.tolist(), len(total.contributors)).get(label, 0)
 
 
 def _is_about(head: SumHead, token: bytes) -> bool:
@@ -65,9 +70,8 @@ def _is_about(head: SumHead, token: bytes) -> bool:
     labels, day = head.labels, head.opened_time // DAY_SECONDS
     if labels is None or labels.source != SOURCE_NAME:
         return False
-    if head.sum.opening.largest != MEMBER_REPORTERS:  # else one member could add any number
+    if not is_bounded(head.sum.opening):  # else one member could add any number
         return False
-    names = split_labels(labels)
-    if len(set(names)) < len(names):  # a label that is there twice would count twice
+    if split_labels(labels) != tuple(ENTRIES):  # in this order, or the bounds are of others
         return False
     return labels.subject in (subject_of(token, day), subject_of(token, day - 1))

@@ -1,8 +1,8 @@
 """Count how customers mark numbers, add that up over the members, and say what reaches the least.
 
-Nobody learns who marked a number, nor how many of one member's customers did. A mark that is shown
-stands for at least ``LEAST_REPORTERS`` customers, fades, and is gone with a correction or with the
-number's next owner.
+Nobody learns who marked a number, nor how many of a named member's customers did. A mark that is
+shown stands for at least ``LEAST_REPORTERS`` customers, fades, and is gone with a correction or
+with the number's next owner.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from federation.errors import FederationError
 from federation.indicators import Kind
 from federation.marks import (
     DAY_SECONDS,
-    LABELS,
+    ENTRIES,
     LEAST_REPORTERS,
+    LEVELS,
     MEMBER_REPORTERS,
     SOURCE_NAME,
     ShownMark,
     blur,
+    entries_of,
+    is_bounded,
     shown_marks,
     start_of,
     subject_of,
     token_of,
+    totals_of,
 )
 from federation.reporting import count_band
 from federation.statements import MarkCorrection, NumberMark, Statement
@@ -108,24 +112,25 @@ def marks_source(reader: MarkReader, pseudonyms: Pseudonyms) -> Source:
         token = token_of(asked.subject, asked.now)
         if token is None:
             return None  # not about a number of today
-        if asked.opening.largest != MEMBER_REPORTERS:
-            raise PolicyError("the sum has another bound than marks", reason="BOUND_NOT_ALLOWED")
+        if not is_bounded(asked.opening) or asked.labels != tuple(ENTRIES):
+            raise PolicyError("the sum has other bounds than marks", reason="BOUND_NOT_ALLOWED")
         own = reader.read(token, asked.now).own
-        numbers = []
-        for label in asked.labels:
-            found = own.get(LABELS[label], 0) if label in LABELS else 0
-            found = min(found, MEMBER_REPORTERS)
-            seed = pseudonyms.keyed(b"blur", token, label, found.to_bytes(4))
-            numbers.append(blur(found, seed))
-        return np.array(numbers, dtype=np.int64).clip(-MEMBER_REPORTERS, MEMBER_REPORTERS)
+        blurred = {}
+        for label in MarkLabel:
+            found = min(own.get(label, 0), MEMBER_REPORTERS)
+            seed = pseudonyms.keyed(b"blur", token, label.to_bytes(4), found.to_bytes(4))
+            blurred[label] = blur(found, seed)
+        return np.array(entries_of(blurred), dtype=np.int64)
 
     return Source(
         SOURCE_NAME,
-        "own customers who marked one number, by label",
+        "own customers who marked one number, by label and count",
         _PURPOSES,
         count,
-        lambda _subject: {label: one.name.lower() for label, one in LABELS.items()},
-        MEMBER_REPORTERS,
+        lambda _subject: {
+            label: f"{one.name.lower()} {count}" for label, (one, count) in ENTRIES.items()
+        },
+        1,
     )
 
 
@@ -284,10 +289,12 @@ class Marks:
         now = self._voice.clock()
         draft = SumDraft(
             source=SOURCE_NAME,
-            labels=tuple(LABELS),
+            labels=tuple(ENTRIES),
             purpose=Purpose.VERIFICATION,
             seconds=seconds or CONTRIBUTE_SECONDS,
-            largest=MEMBER_REPORTERS,
+            largest=1,
+            longest=1,
+            block=LEVELS,
             subject=subject_of(token, now // DAY_SECONDS),
         )
         sum_id = await self._sums.open(draft)
@@ -299,12 +306,9 @@ class Marks:
         if progress.total is None and not progress.reason:
             return
         if progress.total is not None:
-            units = progress.total.units.tolist()
-            reached = {
-                label: count
-                for label, count in zip(LABELS.values(), units, strict=True)
-                if count >= LEAST_REPORTERS
-            }
+            total = progress.total
+            found = totals_of(total.units.tolist(), len(total.contributors))
+            reached = {label: count for label, count in found.items() if count >= LEAST_REPORTERS}
             async with self._voice.speaker.lock:
                 await self._voice.speaker.say(
                     [self._mark(one, label, count) for label, count in reached.items()]

@@ -63,6 +63,7 @@ class SumDraft:
         subject: What the labels are about, 32 bytes, or empty.
         longest: The largest squared length of a contributor's vector, in squared units, opened and
             held where the charter has enough holders; 0: not looked at.
+        block: Entries of which each so many have a length of their own; 0: all have one.
     """
 
     source: str
@@ -76,6 +77,7 @@ class SumDraft:
     echoes: int = 0
     subject: bytes = b""
     longest: int = 0
+    block: int = 0
 
 
 class Opener:
@@ -153,6 +155,8 @@ class Opener:
             )
         contributors = draft.contributors or default_contributors(charter, self._clock())
         opens_norms = draft.longest and len(charter.holders) >= holders_for_norms(threshold)
+        block = draft.block or len(draft.labels)
+        blocks = len(draft.labels) // block if opens_norms else 0
         return SumOpen(
             sum_id=_PLACEHOLDER,
             labels_digest=digest_named(draft.source, draft.subject, draft.labels),
@@ -165,8 +169,8 @@ class Opener:
             deadline_time=deadline,
             scale=draft.scale,
             largest=round_coarse(draft.largest),
-            norm_blocks=(len(draft.labels),) if opens_norms else (),
-            norm_bounds=(draft.longest,) if opens_norms else (),
+            norm_blocks=(block,) * blocks,
+            norm_bounds=(draft.longest,) * blocks,
             echoes=draft.echoes,
         )
 

@@ -9,9 +9,10 @@ from federation.decay import lifetime_seconds
 from federation.indicators.kind import Kind
 from federation.marks import (
     DAY_SECONDS,
+    ENTRIES,
     GONE_REPORTERS,
-    LABELS,
     LEAST_BAND,
+    LEVELS,
     blur,
     shown_marks,
     start_of,
@@ -22,6 +23,7 @@ from federation.names import MemberId
 from federation.reporting import least_of
 from federation.roles import Role
 from federation.statements import MarkCorrection, NumberMark, Reassigned, Retraction, StatementError
+from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import fold
 from federation.vocabulary import CorrectionReason, CountBand, MarkLabel, RetractionReason
 from federation.weighing import Standing
@@ -101,6 +103,13 @@ def test_a_correction_clears_what_was_counted_until_then_and_no_more():
     assert shown(marks, NOW + 61, since) == [(LABEL, CountBand.SOME)]
 
 
+def test_a_mark_that_was_counted_ahead_of_the_clock_does_not_count_before():
+    ahead = rows(BANK, number_mark(counted=NOW + MAX_SKEW_SECONDS + 1))
+
+    assert shown(ahead, NOW) == []
+    assert shown(ahead, NOW + 1) == [(LABEL, CountBand.MANY)]
+
+
 def test_a_number_with_a_new_owner_starts_clean():
     cutoffs = rows(CARRIER, Reassigned(TOKEN, Kind.PHONE, 1, NOW))
 
@@ -153,7 +162,7 @@ def test_a_subject_is_of_its_number_and_day():
     assert token_of(subject_of(TOKEN, today - 2), NOW) is None
     assert token_of(TOKEN + opaque("made up"), NOW) is None
     assert token_of(b"", NOW) is None
-    assert len(LABELS) == len(MarkLabel)
+    assert len(ENTRIES) == len(MarkLabel) * LEVELS
 
 
 def test_the_noise_is_the_same_for_the_same_seed_and_small_and_fair():
