@@ -118,6 +118,7 @@ SHEET: Final = (
     _rate("E-6", "recurrence: confirmed again within 90 days of release / released"),
     _rate("C-1", "case-number rate: designated numbers / active subscriptions", "per 10k", 10_000),
     _duration("C-2", "disposal timeliness: from order to execution", "min", _MINUTE),
+    _rate("C-4", "IoT abnormal rate: abnormal IoT cards / inspected"),
     _duration("C-6", "SIM-farm discovery: from first sighting to hand-over"),
     _rate("C-7", "warning reach: acknowledged / sent"),
     _rate("C-7-DISSUADED", "warning effect: dissuaded / outcomes known"),

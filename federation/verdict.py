@@ -14,7 +14,8 @@
 6. *Reassigned*: what was seen before a carrier says that a number changed hands does not count
    against the new owner (R68). Disputes stay.
 7. Victims, spoofed numbers, impersonated brands and shared infrastructure are no offenders: a
-   nomination that says so does not raise the band.
+   nomination that says so does not raise the band. That it is used from abroad is told all the
+   same, as advice about the call.
 8. *Refuted*: what was seen up to the second in which a verification round refuted it, or an appeal
    lifted a measure, does not count; what is seen later does. A police nomination stays. Disputes
    stay. Only a tally that more than half of those asked have read alike decides a round.
@@ -40,7 +41,7 @@ from federation.matters.procedure import State
 from federation.roles import Role
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
-from federation.vocabulary import Band, SubjectRole
+from federation.vocabulary import Band, Origin, SubjectRole
 from federation.weighing import (
     CLUE_OUTCOME,
     DESIGNATION,
@@ -53,7 +54,9 @@ from federation.weighing import (
     Standing,
     Weighed,
     has_say,
+    is_overseas,
     is_protected,
+    is_spoofed,
     reliability,
     weigh,
 )
@@ -70,6 +73,7 @@ __all__ = [
     "code_bits",
     "default_term_seconds",
     "is_protected",
+    "is_spoofed",
     "judge",
     "outline",
     "reliability",
@@ -101,7 +105,8 @@ DISPLAY_CODES: Final = (
     "MULE",
     "OVERSEAS",
 )
-"""All codes of verdicts; the place is the bit in a packed record. OVERSEAS is the node's to set."""
+"""All codes of verdicts; the place is the bit in a packed record. OVERSEAS is advice about a call
+that comes from abroad, also where the number that it shows is innocent (R20)."""
 
 # Seconds to which the time of a weaker band is worked out.
 _DROP_RESOLUTION: Final = 60
@@ -178,10 +183,11 @@ class Outline(NamedTuple):
 
 
 NOTHING_KNOWN: Final = Outline(Band.NONE, (), 0, 0)
+_FROM_ABROAD: Final = Outline(Band.NONE, ("OVERSEAS",), 0, 0)
 
 
 def judge(
-    evidence: Iterable[Row],
+    evidence: Sequence[Row],
     cutoffs: Sequence[Row],
     protections: Sequence[Row],
     standing: Standing,
@@ -198,7 +204,7 @@ def judge(
     if is_protected(protections, standing, now):
         codes: tuple[str, ...] = ("PROTECTED",)
     else:
-        codes = _codes(weighed, standing, findings)
+        codes = _codes(weighed, standing, findings, is_overseas(evidence, standing, now))
     return Verdict(
         band=band,
         score=score,
@@ -231,19 +237,21 @@ def outline(
 
 
 def _outline_nomination(row: Row, standing: Standing, now: int) -> Outline:
-    (_, member, _, kind, _, stated, _, _, _, role, _, issued, seen, expires, _, _) = row
-    if 0 < expires <= now or issued > now + MAX_SKEW_SECONDS or role in NOT_OFFENDERS:
+    (_, member, _, kind, _, stated, origin, _, _, role, _, issued, seen, expires, _, _) = row
+    if 0 < expires <= now or issued > now + MAX_SKEW_SECONDS:
         return NOTHING_KNOWN
     if not has_say(member, "nomination", standing):
         return NOTHING_KNOWN
+    if role in NOT_OFFENDERS:
+        return _FROM_ABROAD if is_overseas((row,), standing, now) else NOTHING_KNOWN
     amplitude = standing.reliability.get(member, NEWCOMER) * (stated / 100)
     weight = amplitude * decay(kind, now - seen)
     if not weight:
-        return NOTHING_KNOWN
+        return _FROM_ABROAD if is_overseas((row,), standing, now) else NOTHING_KNOWN
     # In the same steps as ``_score``, so that not even the last place differs.
     band = band_of_score(round(1 - (1 - weight), _SCORE_PLACES))
     drop = 0 if band is Band.NONE else _single_drop_time(row, seen, amplitude, band)
-    return Outline(band, _single_codes(standing.roles[member], role), drop, 1)
+    return Outline(band, _single_codes(standing.roles[member], role, origin), drop, 1)
 
 
 def band_of_score(score: float) -> Band:
@@ -272,7 +280,10 @@ def _score(weighed: Sequence[Weighed]) -> float:
 
 
 def _codes(
-    weighed: Sequence[Weighed], standing: Standing, findings: Sequence[Finding]
+    weighed: Sequence[Weighed],
+    standing: Standing,
+    findings: Sequence[Finding],
+    from_abroad: bool,
 ) -> tuple[str, ...]:
     supports = [item.row for item in weighed if item.weight > 0]
     last = latest(findings)
@@ -286,16 +297,18 @@ def _codes(
             row[4] != ROUND and Role.POLICE in standing.roles[row[1]] for row in supports
         ),
         "MULE": any(row[9] == SubjectRole.MULE for row in supports),
+        "OVERSEAS": from_abroad,
     }
     return tuple(code for code in DISPLAY_CODES if found.get(code))
 
 
 @functools.cache  # of a few sets of roles and the enumeration
-def _single_codes(roles: frozenset[Role], subject_role: int) -> tuple[str, ...]:
+def _single_codes(roles: frozenset[Role], subject_role: int, origin: int) -> tuple[str, ...]:
     found = {
         "REPORTED": True,
         "POLICE": Role.POLICE in roles,
         "MULE": subject_role == SubjectRole.MULE,
+        "OVERSEAS": origin == Origin.OVERSEAS,
     }
     return tuple(code for code in DISPLAY_CODES if found.get(code))
 

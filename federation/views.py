@@ -106,9 +106,9 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, types[letter]) for name, letter in pairs)
 
 
-# ``body`` is the field number of the body in ``Statement``; ``detail`` the value of an opinion, the
-# kind of a sighting, the second of a designation's review or the result of a clue; a time of 0 in
-# ``expires`` is none. Enumerations are their numbers.
+# ``body`` is the field number of the body in ``Statement``; ``detail`` the origin of a nomination,
+# the value of an opinion, the kind of a sighting, the second of a designation's review or the
+# result of a clue; a time of 0 in ``expires`` is none. Enumerations are their numbers.
 EVIDENCE: Final = Table(
     "evidence",
     _columns(
@@ -264,7 +264,7 @@ def _fold_nomination(member: str, position: int, _bytes: bytes, statement: State
         int(body.kind),
         _NOMINATION,
         body.confidence,
-        0,
+        int(body.origin),
         int(body.fraud_type),
         int(body.stage),
         int(body.subject_role),

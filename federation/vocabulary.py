@@ -92,6 +92,14 @@ class SubjectRole(enum.IntEnum):
     SHARED_INFRASTRUCTURE = 6
 
 
+class Origin(enum.IntEnum):
+    """Say where the use of an indicator comes from; zero is not known. Source: DOMAIN R20."""
+
+    UNSPECIFIED = 0
+    DOMESTIC = 1
+    OVERSEAS = 2
+
+
 class Band(enum.IntEnum):
     """Name the bands of a verdict, weakest first, so that they compare."""
 
@@ -562,6 +570,7 @@ class Exemption(enum.IntEnum):
     KNOWN_BENIGN = 4
     REASSIGNED = 5
     TERM_OVER = 6
+    SPOOFED_NUMBER = 7
 
 
 class DispositionOutcome(enum.IntEnum):

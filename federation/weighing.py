@@ -22,7 +22,7 @@ from federation.statements import (
 )
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import Row
-from federation.vocabulary import ClueResult, OpinionValue, SightingKind, SubjectRole
+from federation.vocabulary import ClueResult, OpinionValue, Origin, SightingKind, SubjectRole
 
 # A member starts as if 8 of 10 statements had been upheld: trusted, and ten real ones outweigh it.
 PRIOR_UPHELD: Final = 8.0
@@ -70,7 +70,7 @@ _FIELDS: Final = {
 
 # (body, detail) -> share of the stated confidence, fixed confidence; below zero it disputes.
 _EFFECTS: Final[dict[tuple[int, int], tuple[float, float]]] = {
-    (NOMINATION, 0): (1.0, 0.0),
+    **{(NOMINATION, int(origin)): (1.0, 0.0) for origin in Origin},
     (SIGHTING, int(SightingKind.SEEN)): (0.0, SIGHTING_CONFIDENCE),
     (SIGHTING, int(SightingKind.FALSE_POSITIVE)): (0.0, -FALSE_POSITIVE_CONFIDENCE),
     (SIGHTING, int(SightingKind.EXPIRED)): (0.0, 0.0),
@@ -80,6 +80,7 @@ _EFFECTS: Final[dict[tuple[int, int], tuple[float, float]]] = {
     **{(OPINION, int(value)): (weight, 0.0) for value, weight in OPINION_WEIGHT.items()},
 }
 _DESIGNATED: Final = (0.0, 1.0)
+_KNOWS_CALLS: Final = frozenset({Role.CARRIER, Role.POLICE, Role.COORDINATOR, Role.REGULATOR})
 _SEEN: Final = (SIGHTING, int(SightingKind.SEEN))
 _SEEN_EXPIRED: Final = (SIGHTING, int(SightingKind.EXPIRED))
 
@@ -204,6 +205,41 @@ def is_protected(protections: Iterable[Row], standing: Standing, now: int = 0) -
     if len(speakers) >= PROTECTION_QUORUM:
         return True
     return any(protects_alone(standing.roles[member]) for member in speakers)
+
+
+def is_overseas(evidence: Iterable[Row], standing: Standing, now: int) -> bool:
+    """Say whether a nomination in force says that it is used from abroad.
+
+    It is a hint about a call, not a charge: one that says that the number shown is a victim's
+    counts, too.
+    """
+    return any(
+        row[4] == NOMINATION and row[6] == Origin.OVERSEAS and _stands(row, standing, now)
+        for row in evidence
+    )
+
+
+def is_spoofed(evidence: Sequence[Row], standing: Standing, now: int) -> bool:
+    """Say whether somebody else shows it falsely, so that whoever has it is a victim.
+
+    A carrier says so, since calls pass its network, or somebody who oversees or investigates:
+    anybody else could shield its own number. What the police designate is not shielded.
+    """
+    if any(row[4] == DESIGNATION and not _refuse(row, standing, now) for row in evidence):
+        return False
+    return any(
+        row[4] == NOMINATION
+        and row[9] == SubjectRole.SPOOFED
+        and standing.roles.get(row[1], frozenset()) & _KNOWS_CALLS
+        and _stands(row, standing, now)
+        for row in evidence
+    )
+
+
+def _stands(row: Row, standing: Standing, now: int) -> bool:
+    """Say whether a nomination is in force and not too old, whether it accuses or not."""
+    is_in_force = _refuse(row, standing, now) in ("", "NOT_OFFENDER")
+    return is_in_force and decay(row[3], now - row[12]) > 0
 
 
 def _cutoff_time(cutoffs: Sequence[Row], standing: Standing, now: int) -> int:

@@ -14,6 +14,7 @@ from federation.verdict import (
     Standing,
     Verdict,
     is_protected,
+    is_spoofed,
     judge,
     outline,
     reliability,
@@ -88,6 +89,11 @@ class Verdicts:
             return set()
         standing, now = self.standing(), self._clock()
         return {token for token, rows in found.items() if is_protected(rows, standing, now)}
+
+    def spoofed(self, tokens: Sequence[bytes]) -> set[bytes]:
+        """Return those of the tokens that somebody shows falsely whom they do not belong to."""
+        rows, standing, now = self._rows(tokens), self.standing(), self._clock()
+        return {token for token, found in rows.items() if is_spoofed(found.evidence, standing, now)}
 
     def standing(self) -> Standing:
         """Return what counts about the members now: roles, revocations, reliability."""

@@ -23,6 +23,7 @@ from federation.matters.disposition_facts import (
     LAST,
     LIFTED_ELSEWHERE,
     MEASURE_FITS,
+    NOT_SPOOFED,
     NOTICES_LAST,
     OWES_NOTICE,
     POWER,
@@ -85,7 +86,7 @@ def _step(
 
 
 _ORDER: Final = (DispositionOrder, None)
-_SOUND: Final = (MEASURE_FITS, SUBJECT_MAY, TERM_FITS)
+_SOUND: Final = (MEASURE_FITS, NOT_SPOOFED, SUBJECT_MAY, TERM_FITS)
 _ADDRESSED: Final = (INDUSTRY, Part.PARTY)
 
 _ORDERS: Final = (

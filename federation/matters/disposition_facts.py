@@ -32,6 +32,7 @@ from federation.vocabulary import (
     OrderDecision,
     ReceiptStep,
     ReverifyResult,
+    SubjectRole,
 )
 
 # Seconds [P]: an hour to answer an order, and as long to take a lifted measure back.
@@ -171,6 +172,10 @@ def _measure_fits(facts: DispositionFacts, _member: MemberId, _said: Statement) 
     return order.kind is not Kind.ORGANISATION and fits(order.measure, order.kind)
 
 
+def _is_not_spoofed(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    return not restricts(facts.order.measure) or facts.order.subject_role is not SubjectRole.SPOOFED
+
+
 def _subject_may(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
     return not restricts(facts.order.measure) or facts.order.subject_role in RESTRICTABLE
 
@@ -265,6 +270,11 @@ ELSEWHERE: Final = LIFTS - {DispositionOutcome.LIFTED_TERM}
 
 MEASURE_FITS: Final = Rule(
     "MEASURE_UNFIT", "the measure is one for this kind of indicator", _measure_fits
+)
+NOT_SPOOFED: Final = Rule(
+    "SPOOFED_NUMBER",
+    "nobody is restricted because somebody else shows their number falsely",
+    _is_not_spoofed,
 )
 SUBJECT_MAY: Final = Rule(
     "SUBJECT_NOT_RESTRICTED",

@@ -20,6 +20,7 @@ from federation.vocabulary import (
     FraudType,
     OpinionBasis,
     OpinionValue,
+    Origin,
     ProtectionGround,
     RetractionReason,
     SightingKind,
@@ -47,6 +48,7 @@ class Nomination:
         last_seen_time: When the member last saw it act; None is the time of issue.
         sealed_details: Sealed under the indicator's content key, or empty.
         model_digest: Of the released model whose score led to it, 32 bytes; empty for none.
+        origin: Where it was used from, whatever country a number shown belongs to.
     """
 
     token: bytes
@@ -59,6 +61,7 @@ class Nomination:
     last_seen_time: int | None = None
     sealed_details: bytes = b""
     model_digest: bytes = b""
+    origin: Origin = Origin.UNSPECIFIED
 
     def __post_init__(self) -> None:
         _check_subject(self.token, self.epoch)

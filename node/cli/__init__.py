@@ -47,6 +47,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "notice": ("node.cli.notice", "Give members notice of problems, and mend them."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
+    "iot": ("node.cli.iot", "Inspect own IoT cards, and add the counts up with carriers."),
     "match": ("node.cli.match", "Find own accounts behind carriers' high-risk numbers."),
     "verify": ("node.cli.verify", "Ask all members about an indicator; see only the tally."),
     "clue": ("node.cli.clue", "Hand clues over to the police, and learn what came of them."),

@@ -26,6 +26,7 @@ from tocsin.desk.v1.desk_service_pb2_grpc import DeskServiceStub
 from tocsin.desk.v1.disposition_service_pb2_grpc import DispositionServiceStub
 from tocsin.desk.v1.duty_service_pb2_grpc import DutyServiceStub
 from tocsin.desk.v1.farm_service_pb2_grpc import FarmServiceStub
+from tocsin.desk.v1.iot_service_pb2_grpc import IotServiceStub
 from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
 from tocsin.desk.v1.match_service_pb2_grpc import MatchServiceStub
 from tocsin.desk.v1.matter_service_pb2_grpc import MatterServiceStub
@@ -98,6 +99,7 @@ class InsideDoor:
         self.disposition = DispositionServiceStub(channel)
         self.appeal = AppealServiceStub(channel)
         self.farm = FarmServiceStub(channel)
+        self.iot = IotServiceStub(channel)
         self.match = MatchServiceStub(channel)
         self.sheet = SheetServiceStub(channel)
         self.matter = MatterServiceStub(channel)

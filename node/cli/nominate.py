@@ -8,7 +8,14 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from federation.vocabulary import FraudStage, FraudType, LegalBasis, SubjectRole, TrafficLight
+from federation.vocabulary import (
+    FraudStage,
+    FraudType,
+    LegalBasis,
+    Origin,
+    SubjectRole,
+    TrafficLight,
+)
 from node.cli.connection import InsideDoor
 from node.cli.import_report import Rows, send_rows
 from node.cli.option import json_option, pass_home, strict_option
@@ -23,8 +30,8 @@ MAX_CONFIDENCE = 100
 _MAX_DIGITS = 3
 
 EPILOG = f"""{FILE_HELP}\
-  Further columns: fraud_type, confidence, stage, subject_role, last_seen, expires,
-  details, region. Empty cells take what the options say. Lines in error are named on
+  Further columns: fraud_type, confidence, stage, subject_role, origin, last_seen,
+  expires, details, region. Empty cells take what the options say. Lines in error are named on
   stderr and left out; the others are shared. The same file again changes nothing.
 
 \b
@@ -32,6 +39,8 @@ EXAMPLES
   tocsin nominate domain example.com --fraud-type investment --confidence 90
   tocsin nominate --file reports.csv --map value=number --kind phone --fraud-type loan
   tocsin nominate --file domains.txt.gz --kind domain --fraud-type FT02
+  tocsin nominate phone +861380000000 --fraud-type government --subject-role spoofed \\
+    --origin overseas
 """
 
 CLOSING = (
@@ -53,6 +62,7 @@ CLOSING = (
 )
 @click.option("--stage", default="", help="targeting, preparation, contact or payment.")
 @click.option("--subject-role", default="", help="For example offender_resource or mule.")
+@click.option("--origin", default="", help="domestic or overseas: where it is used from.")
 @click.option("--last-seen", default="", metavar="TIME", help="When it last acted; default: now.")
 @click.option("--expires", default="", metavar="TIME", help="Until when it counts.")
 @click.option(
@@ -120,6 +130,7 @@ def nomination_row(row: Row) -> wire.NominationRow:
         confidence=_confidence(cells["confidence"]),
         stage=_optional(FraudStage, cells["stage"], "stage"),
         subject_role=_optional(SubjectRole, cells["subject_role"], "subject role"),
+        origin=_optional(Origin, cells["origin"], "origin"),
         last_seen_time=_time(cells["last_seen"], "last seen"),
         expires_time=_time(cells["expires"], "expires"),
         details=cells["details"],
@@ -138,8 +149,8 @@ def _check_options(defaults: dict[str, str]) -> None:
     """Refuse wrong options before the first row, which each row would repeat."""
     probe = {"fraud_type": "other", **{name: text for name, text in defaults.items() if text}}
     empty = dict.fromkeys(
-        ("kind", "value", "region", "stage", "subject_role", "last_seen", "expires", "details"), ""
-    )
+        ("kind", "value", "region", "stage", "subject_role", "origin"), ""
+    ) | dict.fromkeys(("last_seen", "expires", "details"), "")
     nomination_row(Row(0, {**empty, **probe}))
 
 

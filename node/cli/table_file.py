@@ -44,6 +44,7 @@ KNOWN_COLUMNS: Final = (
     "actor",
     "label",
     "customer",
+    "origin",
 )
 STANDARD_INPUT: Final = "-"
 
@@ -77,11 +78,13 @@ class Layout:
         mapping: Known column to the name in the file's header.
         defaults: Known column to the text that stands in for a missing or empty cell.
         required: Known columns that a file must have, or a default for.
+        columns: Those that are known.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     required: tuple[str, ...] = ("kind", "value")
+    columns: tuple[str, ...] = KNOWN_COLUMNS
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -204,7 +207,7 @@ def _read_header(
     if header is None:
         raise RequestError("the file has no header", reason="FILE_EMPTY")
     names = [name.strip().lower() for name in header]
-    wanted = {name: layout.mapping.get(name, name).lower() for name in KNOWN_COLUMNS}
+    wanted = {name: layout.mapping.get(name, name).lower() for name in layout.columns}
     columns = {name: names.index(column) for name, column in wanted.items() if column in names}
     if any(names.count(wanted[name]) > 1 for name in columns):
         raise RequestError("the header names a column twice", reason="COLUMN_TWICE")
@@ -225,7 +228,7 @@ def _require(missing: list[str]) -> None:
 
 
 def _with_defaults(found: Mapping[str, str], layout: Layout) -> dict[str, str]:
-    return {name: found.get(name, "") or layout.defaults.get(name, "") for name in KNOWN_COLUMNS}
+    return {name: found.get(name, "") or layout.defaults.get(name, "") for name in layout.columns}
 
 
 class _Lines(Iterable[str]):

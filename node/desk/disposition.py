@@ -236,7 +236,7 @@ class DispositionService(stubs.DispositionServiceServicer):
 
     def _require_orderable(self, order: DispositionOrder, indicator: Indicator | None) -> None:
         """Refuse what must be left alone, and what rests on nothing; blocking."""
-        refused = self._dispositions.guard.refusal(order.token, indicator)
+        refused = self._dispositions.guard.refusal(order.token, order.measure, indicator)
         if refused is not None:
             raise PolicyError(_REFUSALS[refused], reason=refused.name)
         if order.basis is DispositionBasis.VERIFICATION:
@@ -264,6 +264,7 @@ class DispositionService(stubs.DispositionServiceServicer):
 _REFUSALS: Final = {
     Exemption.PROTECTED_OBJECT: "this object is protected: it must not be acted on",
     Exemption.SHARED_INFRASTRUCTURE: "innocent users share this object: it must not be acted on",
+    Exemption.SPOOFED_NUMBER: "somebody else shows this number falsely: trace the route instead",
 }
 
 

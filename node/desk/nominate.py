@@ -13,6 +13,7 @@ from federation.vocabulary import (
     FraudStage,
     FraudType,
     LegalBasis,
+    Origin,
     Purpose,
     SubjectRole,
     TrafficLight,
@@ -198,6 +199,7 @@ class Nominator:
             last_seen_time=row.last_seen_time.seconds or None,
             sealed_details=_seal(row.details, one),
             model_digest=manner.scored_by.digest if manner.scored_by else b"",
+            origin=Origin(row.origin),
         )
         return self._voice.speaker.statement(
             nomination,

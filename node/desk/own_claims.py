@@ -8,8 +8,8 @@ from federation.statements import Nomination, Statement
 from federation.statements.codec import decode_statement
 from node.store.catalogue import Catalogue
 
-Held = dict[bytes, tuple[int, int]]
-"""Own nominations by id: confidence, and when they expire (0: never)."""
+Held = dict[bytes, tuple[int, int, int]]
+"""Own nominations by id: confidence, when they expire (0: never), and origin."""
 
 
 class OwnClaims:
@@ -41,13 +41,13 @@ class OwnClaims:
         """Say whether the statement changes what others know.
 
         The same claim with the same confidence does not, while it is in force; unless it brings
-        other details, or a term that somebody asked for.
+        another origin, other details, or a term that somebody asked for.
         """
         body = statement.body
         if not isinstance(body, Nomination) or statement.id not in held:
             return True
-        confidence, expires = held[statement.id]
-        if confidence != body.confidence or 0 < expires <= now:
+        confidence, expires, origin = held[statement.id]
+        if (confidence, origin) != (body.confidence, body.origin) or 0 < expires <= now:
             return True
         if term_given and expires != (statement.expires_time or 0):
             return True

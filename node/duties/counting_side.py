@@ -9,6 +9,7 @@ from functools import partial
 from node.assembly import Core, LogSide, meter_lookup
 from node.desk.farm import FarmService
 from node.desk.intake import Intake
+from node.desk.iot import IotService
 from node.desk.match import MatchDesk
 from node.desk.match import MatchService as MatchDeskService
 from node.desk.sheet import SheetService
@@ -20,19 +21,23 @@ from node.duties.farm import Farms
 from node.duties.farm_alerts import FarmAlerts
 from node.duties.farm_clues import FarmClues
 from node.duties.farm_table import FarmTable
+from node.duties.inspection_table import InspectionTable
+from node.duties.inspections import Inspections
 from node.duties.match_asking import Asking
 from node.duties.match_offering import Offering
 from node.duties.match_service import MatchService
 from node.duties.match_table import MatchTable
 from node.duties.own_figures import OwnFigures
 from node.duties.sheet import Sheets
+from node.duties.sheet_table import SheetTable
 from node.tokens.tokeniser import Tokeniser
-from tocsin.desk.v1 import farm_service_pb2_grpc, sheet_service_pb2_grpc
+from tocsin.desk.v1 import farm_service_pb2_grpc, iot_service_pb2_grpc, sheet_service_pb2_grpc
 from tocsin.desk.v1 import match_service_pb2_grpc as match_desk_grpc
 from tocsin.v1 import match_service_pb2_grpc
 
 INSIDE_NAMES = (
     "tocsin.desk.v1.FarmService",
+    "tocsin.desk.v1.IotService",
     "tocsin.desk.v1.MatchService",
     "tocsin.desk.v1.SheetService",
 )
@@ -63,6 +68,7 @@ def build_counting_side(
     sheet_desk = build_sheet_service(core, log)
     inside: tuple[Registration, ...] = (
         (sheet_service_pb2_grpc.add_SheetServiceServicer_to_server, sheet_desk),
+        (iot_service_pb2_grpc.add_IotServiceServicer_to_server, build_iot_desk(core, log)),
         (farm_service_pb2_grpc.add_FarmServiceServicer_to_server, farm_desk),
         (match_desk_grpc.add_MatchServiceServicer_to_server, match_desk),
     )
@@ -82,6 +88,14 @@ def build_farms(core: Core, log: LogSide, clues: Clues) -> Farms:
     return Farms(
         table, alerts, log.sums, log.speaker, core.now_charter, core.epoch, told_clues.open
     )
+
+
+def build_iot_desk(core: Core, log: LogSide | None) -> IotService:
+    """Make what keeps inspections of IoT cards, and adds them up with all carriers."""
+    inspections = None
+    if log is not None:
+        inspections = Inspections(InspectionTable(core.private), log.sums, core.now_charter)
+    return IotService(inspections, SheetTable(core.private))
 
 
 def build_match_desk(core: Core, table: MatchTable, intake: Intake) -> MatchDesk:

@@ -174,7 +174,8 @@ class Dispositions:
 
         Raises:
             MatterError: The matter does not allow it now; nothing was said.
-            RequestError: PROTECTED_OBJECT, SHARED_INFRASTRUCTURE or LIFTED: it must not be done;
+            RequestError: PROTECTED_OBJECT, SHARED_INFRASTRUCTURE, SPOOFED_NUMBER or LIFTED: it must
+                not be done;
                 AMOUNT_MISSING, or AMOUNT_UNEXPECTED, whether a band belongs to it or not.
         """
         _check_amount(standing, step, amount_band)
@@ -207,7 +208,8 @@ class Dispositions:
         return matter if booked is None else booked.matter
 
     def _require_executable(self, standing: Standing) -> None:
-        refused = self.guard.refusal(standing.matter.facts.order.token)
+        order = standing.matter.facts.order
+        refused = self.guard.refusal(order.token, order.measure)
         if refused is None and standing.state in _OVER:
             refused = _over(standing)
         if refused is not None:
@@ -255,7 +257,7 @@ class Dispositions:
             return None
         if standing.state in _OVER:
             return _receipt(matter, ReceiptStep.EXEMPT, _over(standing))
-        refused = self.guard.refusal(order.token)
+        refused = self.guard.refusal(order.token, order.measure)
         if refused is not None:
             return _receipt(matter, ReceiptStep.EXEMPT, refused)
         if standing.owed != "EXECUTE":

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from federation.indicators import Indicator, Kind
-from federation.vocabulary import Exemption, ProtectionGround, Purpose
+from federation.measures import restricts
+from federation.vocabulary import Exemption, Measure, ProtectionGround, Purpose
 from node.desk.intake import MAX_ROWS, Intake
 from node.errors import NodeError
 from node.store.catalogue import Catalogue
@@ -68,15 +69,21 @@ class Guard:
         for start in range(0, len(new), MAX_ROWS):
             await self._learn(new[start : start + MAX_ROWS])
 
-    def refusal(self, token: bytes, indicator: Indicator | None = None) -> Exemption | None:
+    def refusal(
+        self, token: bytes, measure: Measure, indicator: Indicator | None = None
+    ) -> Exemption | None:
         """Return why an object must be left alone; None: it need not be. Blocking.
 
         Args:
             token: Of the object.
+            measure: What would be done; only what restricts somebody is kept from a number that
+                somebody else shows falsely.
             indicator: Its value, where somebody gave it.
         """
         if self._verdicts.protected([token]):
             return self._ground(token)
+        if restricts(measure) and self._verdicts.spoofed([token]):
+            return Exemption.SPOOFED_NUMBER
         value = None if indicator is None else (indicator.kind.value, indicator.value)
         if value is not None and self._private.protected_values([value]):
             return Exemption.PROTECTED_OBJECT

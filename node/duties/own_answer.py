@@ -15,6 +15,7 @@ from typing import Any, Final
 from federation.labels import LEAST_CONFIDENCE
 from federation.vocabulary import (
     OpinionValue,
+    Origin,
     RetractionReason,
     SightingKind,
     VerificationAnswer,
@@ -26,7 +27,7 @@ Row = Sequence[Any]
 _SUSPECT: Final = VerificationAnswer.HIT_SUSPECT
 _BENIGN: Final = VerificationAnswer.HIT_BENIGN
 _MEANING: Final = {
-    (NOMINATION, 0): _SUSPECT,
+    **{(NOMINATION, int(origin)): _SUSPECT for origin in Origin},
     (SIGHTING, int(SightingKind.SEEN)): _SUSPECT,
     (SIGHTING, int(SightingKind.FALSE_POSITIVE)): _BENIGN,
     (OPINION, int(OpinionValue.STRONGLY_AGREE)): _SUSPECT,

@@ -35,7 +35,7 @@ class ReportNominations:
     def confidence(self, matter_id: bytes, token: bytes) -> int:
         """Return the confidence of a matter's nomination, percent; 0 where none stands."""
         held = self._voice.stores.catalogue.nominations(self._me, [token])
-        confidence, expires = held.get(nomination_of(matter_id), (0, 0))
+        confidence, expires, _ = held.get(nomination_of(matter_id), (0, 0, 0))
         return 0 if 0 < expires <= self._voice.clock() + 1 else confidence
 
     def nominate(

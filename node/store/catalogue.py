@@ -51,6 +51,7 @@ _MEMBER: Final = _place(EVIDENCE, "member")
 _STATEMENT: Final = _place(EVIDENCE, "statement")
 _BODY: Final = _place(EVIDENCE, "body")
 _CONFIDENCE: Final = _place(EVIDENCE, "confidence")
+_DETAIL: Final = _place(EVIDENCE, "detail")
 _EXPIRES: Final = _place(EVIDENCE, "expires")
 _POSITION: Final = _place(EVIDENCE, "position")
 
@@ -182,10 +183,16 @@ class Catalogue:
         with self._store.read() as reader:
             return [(row[_MEMBER], row[_POSITION]) for row in reader.rows_of(EVIDENCE, [token])]
 
-    def nominations(self, member: str, tokens: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-        """Return a member's nominations of these tokens: id to confidence and expiry (0: none)."""
+    def nominations(
+        self, member: str, tokens: Sequence[bytes]
+    ) -> dict[bytes, tuple[int, int, int]]:
+        """Return a member's nominations of these tokens by id.
+
+        Returns:
+            Confidence, expiry (0: none) and origin of each.
+        """
         return {
-            row[_STATEMENT]: (row[_CONFIDENCE], row[_EXPIRES])
+            row[_STATEMENT]: (row[_CONFIDENCE], row[_EXPIRES], row[_DETAIL])
             for row in self._nominations(member, tokens)
         }
 

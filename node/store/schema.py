@@ -166,6 +166,15 @@ def m050_uncounted(database: Database) -> None:
     database.execute("ALTER TABLE match_past ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0")
 
 
+@PRIVATE_MIGRATIONS()
+def m051_inspections(database: Database) -> None:
+    """Keep the counts of own inspections of IoT cards, by month."""
+    database.execute(
+        "CREATE TABLE iot_inspection (month INTEGER PRIMARY KEY, checked INTEGER NOT NULL,"
+        " abnormal INTEGER NOT NULL, suspended INTEGER NOT NULL, restored INTEGER NOT NULL)"
+    )
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()

@@ -151,6 +151,63 @@ def test_json_lines_are_fed_and_bad_rows_are_named(
     assert "no number" not in outcome.err
 
 
+def test_misused_iot_cards_are_told_and_inspections_added_up(
+    federation: Federation, tmp_path: Path
+) -> None:
+    month = datetime.now(UTC).strftime("%Y-%m")
+    inspected = {}
+    for carrier, cards in zip(CARRIERS, (5, 4, 3), strict=True):
+        profiles = [f"{carrier}:89860{place},1,data,,11,active" for place in range(cards)]
+        profiles += [f"{carrier}:off,1,data,,,suspended", f"{carrier}:back,1,data,,,restored"]
+        uses = [f"{carrier}:898600,voice,,44", f"{carrier}:898600,voice,,44"]
+        uses += [f"{carrier}:898601,data,,1101", "carrier-z:1,data,,"]
+        first = write_lines(
+            tmp_path / f"{carrier}-cards.csv", ["sim,level,functions,imei,areas,status", *profiles]
+        )
+        second = write_lines(tmp_path / f"{carrier}-uses.csv", ["sim,function,imei,area", *uses])
+        words = ("iot", "check", "--profiles", str(first), "--events", str(second), "--json")
+        tried = federation.do(carrier, *words, "--dry-run")
+
+        assert (tried.document["nominated"], tried.document["refused"]) == (0, 1)
+        assert "IOT_PROFILE_MISSING" in tried.err
+        assert federation.do(carrier, "iot", "sheet", "--json").rows == []
+
+        inspected[carrier] = federation.do(carrier, *words).document
+
+        assert federation.do(carrier, *words).document["unchanged"] == 1
+
+    assert inspected["carrier-a"] == {
+        "checked": 7,
+        "abnormal": 1,
+        "suspended": 1,
+        "restored": 1,
+        "nominated": 1,
+        "unchanged": 0,
+        "refused": 1,
+        "cards": [
+            {
+                "sim": "carrier-a:898600",
+                "violations": ["FUNCTION_FORBIDDEN", "OUT_OF_AREA"],
+                "uses": 2,
+            }
+        ],
+    }
+
+    def told() -> bool:
+        found = federation.do("carrier-b", "check", "iot_sim", "carrier-a:898600", "--json")
+        return bool(found.rows[0]["band"] != "NONE")
+
+    eventually(told, 90)
+    quiet = federation.do("carrier-b", "check", "iot_sim", "carrier-a:898601", "--json")
+    total = federation.do(COORDINATOR, "iot", "sheet", "--all", "--json").document
+
+    assert quiet.rows[0]["band"] == "NONE"
+    assert total["sheet"] == {"checked": 18, "abnormal": 3, "suspended": 3, "restored": 3}
+    assert (total["month"], total["contributors"]) == (month, 3)
+    assert federation.do(COORDINATOR, "iot", "sheet", "--json").rows == []
+    assert "[ROLE_NOT_ALLOWED]" in federation.run(COORDINATOR, *words).err
+
+
 def test_who_has_no_sims_feeds_none_and_an_hour_to_come_is_refused(
     federation: Federation, hour: str, tmp_path: Path
 ) -> None:

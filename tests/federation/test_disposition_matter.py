@@ -134,7 +134,11 @@ def test_money_is_stopped_and_given_back_on_police_order_alone(measure):
 def test_only_an_offenders_resource_or_a_mule_is_restricted(role):
     checked = ordered(subject_role=role, measure=Measure.T_REVERIFY)
 
-    assert refusal(None, COORD, ordered(subject_role=role)) == "SUBJECT_NOT_RESTRICTED"
+    spoofed = role is SubjectRole.SPOOFED
+
+    assert refusal(None, COORD, ordered(subject_role=role)) == (
+        "SPOOFED_NUMBER" if spoofed else "SUBJECT_NOT_RESTRICTED"
+    )
     assert refusal(None, COORD, checked) == "ACCEPTED"
 
 

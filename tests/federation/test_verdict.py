@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from federation.decay import CURVES, decay, default_term_seconds, lifetime_seconds
 from federation.indicators.kind import Kind
 from federation.roles import Role
-from federation.statements import BODY_NUMBERS, Nomination, Opinion, Sighting
+from federation.statements import BODY_NUMBERS, Designation, Nomination, Opinion, Sighting
 from federation.verdict import (
     DISPLAY_CODES,
     NOTHING_KNOWN,
@@ -20,11 +20,12 @@ from federation.verdict import (
     band_of_score,
     code_bits,
     is_protected,
+    is_spoofed,
     judge,
     outline,
     reliability,
 )
-from federation.vocabulary import Band, OpinionValue, SightingKind, SubjectRole
+from federation.vocabulary import Band, OpinionValue, Origin, SightingKind, SubjectRole
 from tests.federation.said import DAY, NOW, TOKEN, opaque
 
 ROLES = {
@@ -38,7 +39,7 @@ ROLES = {
 RELIABILITY = {"bank-a": 0.9, "bank-b": 0.7, "carrier-c": 0.8, "police-d": 1.0}
 STANDING = Standing(ROLES, RELIABILITY)
 DETAILS = {
-    BODY_NUMBERS[Nomination]: [0],
+    BODY_NUMBERS[Nomination]: [int(origin) for origin in Origin],
     BODY_NUMBERS[Sighting]: [int(kind) for kind in SightingKind],
     BODY_NUMBERS[Opinion]: [int(value) for value in OpinionValue],
 }
@@ -348,6 +349,42 @@ def test_a_term_that_does_not_count_says_why(one, excluded):
     assert exclusions(verdict) == [excluded]
     assert verdict.band is Band.NONE
     assert verdict.sources == 0
+
+
+def test_a_number_shown_falsely_by_somebody_abroad_is_no_offender_s_and_the_call_is_told_of():
+    spoofed = row("carrier-c", detail=Origin.OVERSEAS, role=SubjectRole.SPOOFED)
+    offender = row("bank-a", detail=Origin.OVERSEAS)
+    domestic = row("bank-a", detail=Origin.DOMESTIC)
+    old = row("carrier-c", detail=Origin.OVERSEAS, role=SubjectRole.SPOOFED, issued=NOW - 10 * DAY)
+
+    assert (verdict_of(spoofed).band, verdict_of(spoofed).codes) == (Band.NONE, ("OVERSEAS",))
+    assert outline((spoofed,), (), (), STANDING, NOW) == (Band.NONE, ("OVERSEAS",), 0, 0)
+    assert verdict_of(offender).codes == ("REPORTED", "OVERSEAS")
+    assert outline((offender,), (), (), STANDING, NOW).codes == ("REPORTED", "OVERSEAS")
+    assert verdict_of(domestic).codes == verdict_of(row()).codes
+    assert verdict_of(domestic).score == verdict_of(row()).score
+    assert verdict_of(old).codes == outline((old,), (), (), STANDING, NOW).codes == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "holds"),
+    [
+        ([row("carrier-c", role=SubjectRole.SPOOFED)], True),
+        ([row("police-d", role=SubjectRole.SPOOFED), row("bank-a")], True),
+        ([row("bank-a", role=SubjectRole.SPOOFED)], False),
+        ([row("partner-f", role=SubjectRole.SPOOFED)], False),
+        ([row("nobody", role=SubjectRole.SPOOFED)], False),
+        ([row("carrier-c", role=SubjectRole.SPOOFED, expires=NOW)], False),
+        ([row("carrier-c", role=SubjectRole.SPOOFED, issued=NOW - 10 * DAY)], False),
+        ([row("carrier-c", role=SubjectRole.VICTIM)], False),
+        ([row("carrier-c", role=SubjectRole.SPOOFED), row("police-d", Designation)], False),
+        ([], False),
+    ],
+)
+def test_who_knows_calls_says_that_a_number_is_shown_falsely_and_the_police_overrule_it(
+    rows, holds
+):
+    assert is_spoofed(rows, STANDING, NOW) is holds
 
 
 def test_nothing_that_a_revoked_member_said_counts():

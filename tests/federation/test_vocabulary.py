@@ -19,6 +19,7 @@ MIRRORS = {
 ZERO_IS_AN_ANSWER = {
     "FraudStage",
     "SubjectRole",
+    "Origin",
     "TrainingReason",
     "ReportReason",
     "ClueReturn",

@@ -489,6 +489,8 @@ class _ExemptionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exemption.V
     """It has a new owner since."""
     EXEMPTION_TERM_OVER: _Exemption.ValueType  # 6
     """The term was over when it could have acted."""
+    EXEMPTION_SPOOFED_NUMBER: _Exemption.ValueType  # 7
+    """Somebody else shows the number falsely; who has it is a victim."""
 
 class Exemption(_Exemption, metaclass=_ExemptionEnumTypeWrapper):
     """Why a member does not act."""
@@ -507,6 +509,8 @@ EXEMPTION_REASSIGNED: Exemption.ValueType  # 5
 """It has a new owner since."""
 EXEMPTION_TERM_OVER: Exemption.ValueType  # 6
 """The term was over when it could have acted."""
+EXEMPTION_SPOOFED_NUMBER: Exemption.ValueType  # 7
+"""Somebody else shows the number falsely; who has it is a victim."""
 Global___Exemption: _TypeAlias = Exemption  # noqa: Y015
 
 class _DispositionOutcome:

@@ -700,6 +700,7 @@ class Nomination(_message.Message):
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
     SEALED_DETAILS_FIELD_NUMBER: _builtins.int
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     token: _builtins.bytes
     """Required. 16 bytes."""
     kind: _vocabulary_pb2.IndicatorKind.ValueType
@@ -720,6 +721,8 @@ class Nomination(_message.Message):
     """
     model_digest: _builtins.bytes
     """Digest of the released model whose score led to this, 32 bytes; empty where no model did."""
+    origin: _vocabulary_pb2.Origin.ValueType
+    """Where it was used from."""
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
         """When the member last saw it act, to the second. Absent: the time of issue."""
@@ -737,10 +740,11 @@ class Nomination(_message.Message):
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
         sealed_details: _builtins.bytes = ...,
         model_digest: _builtins.bytes = ...,
+        origin: _vocabulary_pb2.Origin.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "epoch", b"epoch", "fraud_type", b"fraud_type", "kind", b"kind", "last_seen_time", b"last_seen_time", "model_digest", b"model_digest", "sealed_details", b"sealed_details", "stage", b"stage", "subject_role", b"subject_role", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "epoch", b"epoch", "fraud_type", b"fraud_type", "kind", b"kind", "last_seen_time", b"last_seen_time", "model_digest", b"model_digest", "origin", b"origin", "sealed_details", b"sealed_details", "stage", b"stage", "subject_role", b"subject_role", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

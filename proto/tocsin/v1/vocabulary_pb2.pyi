@@ -480,6 +480,30 @@ SUBJECT_ROLE_SHARED_INFRASTRUCTURE: SubjectRole.ValueType  # 6
 """Infrastructure shared with innocent users."""
 Global___SubjectRole: _TypeAlias = SubjectRole  # noqa: Y015
 
+class _Origin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Origin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORIGIN_UNSPECIFIED: _Origin.ValueType  # 0
+    """Not known."""
+    ORIGIN_DOMESTIC: _Origin.ValueType  # 1
+    """From this country."""
+    ORIGIN_OVERSEAS: _Origin.ValueType  # 2
+    """From abroad, whatever country the number shown belongs to."""
+
+class Origin(_Origin, metaclass=_OriginEnumTypeWrapper):
+    """Where the use of an indicator comes from, such as a call with its number (R20)."""
+
+ORIGIN_UNSPECIFIED: Origin.ValueType  # 0
+"""Not known."""
+ORIGIN_DOMESTIC: Origin.ValueType  # 1
+"""From this country."""
+ORIGIN_OVERSEAS: Origin.ValueType  # 2
+"""From abroad, whatever country the number shown belongs to."""
+Global___Origin: _TypeAlias = Origin  # noqa: Y015
+
 class _Band:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015

@@ -6,6 +6,8 @@ import contextlib
 from node.duties.farm import Farms
 from node.duties.farm_alerts import FarmAlerts
 from node.duties.farm_table import FarmTable
+from node.duties.inspection_table import InspectionTable
+from node.duties.inspections import Inspections
 from node.duties.own_figures import OwnFigures
 from node.duties.sheet import Sheets
 from tests.node.tokens.parties import make_parties
@@ -38,6 +40,8 @@ class Counter:
             core.private,
         )
         self.sheets = Sheets(own, log.sums, core.now_charter)
+        table = InspectionTable(core.private)
+        self.inspections = Inspections(table, log.sums, core.now_charter)
 
     async def _note(self, told):
         self.told.append((told.token, told.statement))

@@ -21,6 +21,7 @@ from federation.vocabulary import (
     Measure,
     NoticeDuty,
     OrderDecision,
+    Origin,
     ProtectionGround,
     ReceiptStep,
     Remedy,
@@ -121,7 +122,8 @@ async def protect(member, kind, value, ground, *, local=False):
     [
         (COORDINATOR, "POLICE_ONLY", {"measure": Measure.T_SHUTDOWN}),
         (COORDINATOR, "POLICE_ONLY", {"secret": True}),
-        (COORDINATOR, "SUBJECT_NOT_RESTRICTED", {"subject_role": SubjectRole.SPOOFED}),
+        (COORDINATOR, "SPOOFED_NUMBER", {"subject_role": SubjectRole.SPOOFED}),
+        (COORDINATOR, "SUBJECT_NOT_RESTRICTED", {"subject_role": SubjectRole.VICTIM}),
         (COORDINATOR, "MEASURE_UNFIT", {"measure": Measure.N_BLOCK}),
         (COORDINATOR, "MEASURE_NOT_ITS_OWN", {"members": [BANK]}),
         (COORDINATOR, "MEASURE_NOT_ITS_OWN", {"measure": Measure.R_LIFT}),
@@ -192,37 +194,77 @@ async def test_protected_and_shared_objects_are_refused_with_a_precondition(worl
     assert await refusal(network) == "SHARED_INFRASTRUCTURE"
 
 
-async def test_a_node_refuses_an_order_in_a_log_about_what_is_protected(world) -> None:
-    """The desk of who orders is gone around; the node that is to act refuses all the same."""
-    coordinator, value = world[COORDINATOR], "198.51.100.45"
-    await watch(world[NET], "ip", value)
-    await protect(coordinator, "ip", value, ProtectionGround.SHARED_INFRASTRUCTURE)
+async def order_around_the_desk(world, kind, value, measure, member):
+    """Say an order that the desk of who orders would refuse, and return its id."""
+    coordinator = world[COORDINATOR]
     dispositions = coordinator.node._disposition._parts.dispositions
     order = DispositionOrder(
-        token=await coordinator.token("ip", value),
-        kind=Kind.IP,
+        token=await coordinator.token(kind, value),
+        kind=Kind[kind.upper()],
         epoch=coordinator.core.epoch(),
         subject_role=SubjectRole.OFFENDER_RESOURCE,
-        measure=Measure.N_BLOCK,
+        measure=measure,
         reason=DispositionReason.IMPERSONATION,
         remedy=Remedy.APPEAL,
         documents=DocumentsNeeded.NONE,
         authority=Authority.FEDERATION,
         basis=DispositionBasis.CHARTER,
-        members=(NET,),
+        members=(member,),
         term_end_time=dispositions.now() + DAY,
         notice_duty=NoticeDuty.IN_TIME,
         notice_seconds=DAY,
     )
-    said = await dispositions.say(None, order)
+    return (await dispositions.say(None, order)).id
+
+
+async def refused_by(world, matter_id, exemption):
+    """Wait until the member that is to act refuses."""
 
     async def refused():
-        (part,) = (await Desk(coordinator).show(said.id)).parts
-        return part.exemption == Exemption.SHARED_INFRASTRUCTURE
+        (part,) = (await Desk(world[COORDINATOR]).show(matter_id)).parts
+        return part.exemption == exemption
 
     await world.until(refused)
 
-    assert await refusal(Desk(world[NET]).answer(said.id, EXECUTED)) == "SHARED_INFRASTRUCTURE"
+
+async def test_a_node_refuses_an_order_in_a_log_about_what_is_protected(world) -> None:
+    """The desk of who orders is gone around; the node that is to act refuses all the same."""
+    value = "198.51.100.45"
+    await watch(world[NET], "ip", value)
+    await protect(world[COORDINATOR], "ip", value, ProtectionGround.SHARED_INFRASTRUCTURE)
+    said = await order_around_the_desk(world, "ip", value, Measure.N_BLOCK, NET)
+    await refused_by(world, said, Exemption.SHARED_INFRASTRUCTURE)
+
+    assert await refusal(Desk(world[NET]).answer(said, EXECUTED)) == "SHARED_INFRASTRUCTURE"
+
+
+async def test_a_number_that_others_show_falsely_is_never_blocked_and_its_route_is(world) -> None:
+    coordinator, value, route = Desk(world[COORDINATOR]), "+9998800041", "carrier-a:route-7"
+    from_abroad = {"origin": Origin.OVERSEAS}
+    await watch(world[CARRIER], "phone", value)
+    await world[CARRIER].nominate(
+        row("phone", value, subject_role=SubjectRole.SPOOFED, **from_abroad),
+        row("leased_line", route, subject_role=SubjectRole.OFFENDER_RESOURCE, **from_abroad),
+    )
+    await world.settle()
+    blocked = coordinator.order("phone", value, Measure.T_BLOCK_CALL)
+    traced = await coordinator.order("phone", value, Measure.T_TRACE)
+    closed = await coordinator.order("leased_line", route, Measure.T_BLOCK_CALL)
+
+    assert await refusal(blocked) == "SPOOFED_NUMBER"
+    assert traced.state == closed.state == "AUTHORISED"
+
+    for name in (NET, PARTNER):
+        number, line = await world[name].check(raw("phone", value), raw("leased_line", route))
+
+        assert (Band(number.band), list(number.display_codes)) == (Band.NONE, ["OVERSEAS"])
+        assert Band(line.band) >= Band.MEDIUM
+        assert "OVERSEAS" in line.display_codes
+
+    said = await order_around_the_desk(world, "phone", value, Measure.T_BLOCK_CALL, CARRIER)
+    await refused_by(world, said, Exemption.SPOOFED_NUMBER)
+
+    assert await refusal(Desk(world[CARRIER]).answer(said, EXECUTED)) == "SPOOFED_NUMBER"
 
 
 async def test_a_member_orders_itself_and_others_only_when_it_is_authorised(world) -> None:

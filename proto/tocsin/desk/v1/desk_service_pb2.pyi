@@ -225,6 +225,7 @@ class NominationRow(_message.Message):
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
     EXPIRES_TIME_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     fraud_type: _vocabulary_pb2.FraudType.ValueType
     """Type of fraud."""
     confidence: _builtins.int
@@ -235,6 +236,8 @@ class NominationRow(_message.Message):
     """What the subject is in the fraud."""
     details: _builtins.str
     """Free text that only holders of the identifier may read, at most 16,384 bytes."""
+    origin: _vocabulary_pb2.Origin.ValueType
+    """Where it was used from."""
     @_builtins.property
     def indicator(self) -> Global___RawIndicator:
         """The value."""
@@ -258,10 +261,11 @@ class NominationRow(_message.Message):
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
         expires_time: _timestamp_pb2.Timestamp | None = ...,
         details: _builtins.str = ...,
+        origin: _vocabulary_pb2.Origin.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_time", b"expires_time", "indicator", b"indicator", "last_seen_time", b"last_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "details", b"details", "expires_time", b"expires_time", "fraud_type", b"fraud_type", "indicator", b"indicator", "last_seen_time", b"last_seen_time", "stage", b"stage", "subject_role", b"subject_role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "details", b"details", "expires_time", b"expires_time", "fraud_type", b"fraud_type", "indicator", b"indicator", "last_seen_time", b"last_seen_time", "origin", b"origin", "stage", b"stage", "subject_role", b"subject_role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
