@@ -134,7 +134,7 @@ def _receipts(
     done = wait_answered(scene, COORDINATOR, [one.matter_id for one in given])
     scene.moment("T-2d 23:07", "S3", "carriers, firms, banks", f"{len(done)} measures in place")
     scene.saw(
-        COORDINATOR, f"{len(done)} orders and who carried each out; no subject of any of them"
+        COORDINATOR, f"{len(done)} orders, who carried each out and when; no customer of anybody"
     )
     return done
 

@@ -29,7 +29,7 @@ from node.demo.night_harbour.calls import (
     wait_bands,
     wait_round,
 )
-from node.demo.night_harbour.cast import COORDINATOR, INDUSTRY, LOGS, PARTNER
+from node.demo.night_harbour.cast import COORDINATOR, LOGS, PARTNER
 from node.demo.night_harbour.scene import Scene
 from node.demo.night_harbour.weak_signals import nominate
 from tocsin.desk.v1 import desk_service_pb2 as desk
@@ -90,8 +90,8 @@ def _confirmed(scene: Scene, matter_id: bytes) -> Check:
     status = wait_round(scene, LOGS, matter_id, "CONFIRMED")
     tally = status.tally
     scene.moment("T-2d 23:06", "S3", "all members", f"N1 confirmed: {_told(status)}")
-    for member in INDUSTRY:
-        scene.saw(member, f"N1: {_told(status)}; that {len(status.answered)} answered, not what")
+    answered = len(status.answered)
+    scene.saw("every member", f"N1: {_told(status)}; that {answered} answered, not who what")
     return Check(
         "act-06-n1-confirmed",
         (tally.suspect, tally.benign, tally.no_record, tally.declined) == (3, 0, 4, 0),
