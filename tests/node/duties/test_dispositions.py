@@ -378,6 +378,30 @@ async def test_a_lifted_appeal_clears_the_subject_and_keeps_the_contact_here(wor
     assert contacts == {NET: {spouse}, BANK: {""}}
 
 
+async def test_an_appeal_that_waits_is_not_said_twice_and_its_contact_may_change(world) -> None:
+    net, value = Desk(world[NET]), "+9998800013"
+    await watch(world[NET], "phone", value)
+    given = await net.order("phone", value, Measure.I_LIMIT, members=[NET])
+    await net.answer(given.matter_id, EXECUTED)
+    size = world[NET].size
+    for contact in ("+9998800014", "+9998800015"):
+        (filed,) = await net.appeal(subject=raw("phone", value), contact=raw("phone", contact))
+
+        assert filed.state == "APPEALED"
+        assert world[NET].size == size + 1
+
+    listed = await net.appeals.ListAppeals(appeals.ListAppealsRequest(), timeout=TIME)
+    (own,) = [one for one in listed.appeals if one.order.matter_id == given.matter_id]
+
+    assert own.contact.value == "+9998800015"
+    assert [one.member for one in own.intakes] == [NET]
+
+    await net.decide_appeal(given.matter_id, AppealResult.UPHELD)
+    await net.appeal(subject=raw("phone", value))
+
+    assert world[NET].size == size + 3
+
+
 async def test_nothing_to_appeal_against_is_said_so(world) -> None:
     call = Desk(world[BANK]).appeal(subject=raw("phone", "+9998800011"))
 
