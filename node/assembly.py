@@ -47,8 +47,9 @@ from node.peers import Peers
 from node.remote import Remote
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
+from node.store.opening import open_public
 from node.store.private import PrivateStore
-from node.store.sqlite import SqliteStore
+from node.store.protocol import PublicStore
 from node.sums.carrier import Sums
 from node.sums.kinds import register_kinds
 from node.sums.memory import SumMemory
@@ -142,7 +143,7 @@ class Core:
 class LogSide:
     """What only a node with a log has."""
 
-    store: SqliteStore
+    store: PublicStore
     ledger: Ledger
     catalogue: Catalogue
     matters: MatterBook
@@ -200,7 +201,7 @@ def _admit(config: Config, charter: Charter) -> None:
 
 def build_log_side(core: Core) -> LogSide:
     """Open the logs and what works on them."""
-    store = SqliteStore(core.home.data / "public.db")
+    store = open_public(core.config, core.home.data)
     federation = core.now_charter().federation
     ledger = Ledger(
         store,

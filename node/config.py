@@ -49,6 +49,12 @@ SETTINGS: tuple[Setting, ...] = (
         "queue|automatic",
         "Whether orders about own subjects wait for people, or systems follow the log.",
     ),
+    Setting(
+        "database",
+        "",
+        "postgresql://...",
+        "Where the replicated tables are; empty: a file below the home. Never with a password.",
+    ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
     Setting(
         "rehearsal_clock",
@@ -75,6 +81,7 @@ _SHAPES = {
     "verification": (re.compile(r"automatic|by-hand"), "automatic or by-hand"),
     "dispose": (re.compile(r"queue|automatic"), "queue or automatic"),
     "evaluation_check": (re.compile(r"sum|strict|rfc"), "sum, strict or rfc"),
+    "database": (re.compile(r"|postgres(ql)?://\S+"), "postgresql://USER@HOST/DATABASE"),
 }
 
 
@@ -93,6 +100,7 @@ class Config:
     country: str
     dispose: str
     libsodium: str
+    database: str
     capture: str
     rehearsal_clock: str
 

@@ -20,6 +20,7 @@ from node.errors import ConfigError, NodeError, UnavailableError
 from node.home import Home
 from node.keyfile import read_secret_file
 from node.member import MemberKeys, load_card
+from node.store.opening import open_database
 
 CLOCK_SKEW_SECONDS: Final = 300
 """Seconds: a leaf is valid from so long before its issue; a larger skew cuts connections."""
@@ -113,7 +114,11 @@ class _Patient:
             raise SkippedError("the node has not run yet")
         for path in paths:
             _open_database(path)
-        return f"{', '.join(path.name for path in paths)} can be opened"
+        found = [path.name for path in paths]
+        if address := load_config(self._home.config).database:
+            open_database(address).close()
+            found = [name for name in found if name != "public.db"] + ["the database"]
+        return f"{', '.join(found)} can be opened"
 
     def _check_node(self) -> str:
         from node.cli.status import read_status

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from node.cli.option import json_option, pass_home, passphrase_options
-from node.cli.output import json_object, say
+from node.cli.output import data, json_object, say
 from node.config import load_config
 from node.errors import EXIT_FAILED
 from node.home import Home
@@ -19,6 +19,7 @@ EXAMPLES
   tocsin --home ./bank-x node run
   tocsin --home ./bank-x node status
   tocsin --home ./bank-x node doctor
+  tocsin --home ./bank-x node move-store 'postgresql://tocsin@db.example/tocsin?passfile=db.pass'
 """
 )
 def node_command() -> None:
@@ -99,3 +100,35 @@ def doctor(
     if failed:
         say(f"{failed} checks failed")
     return EXIT_FAILED if failed else 0
+
+
+@node_command.command(
+    epilog="""\b
+End the node first. The logs are copied in one transaction, the views are folded again there and
+compared, and only then the settings name the database; the file stays. The password stands in the
+file that the address names with passfile= (one line, host:port:database:user:password, mode 0600).
+
+\b
+EXAMPLES
+  tocsin --home ./bank-x node move-store 'postgresql://tocsin@db.example/tocsin?passfile=db.pass'
+"""
+)
+@click.argument("address")
+@json_option
+@pass_home
+def move_store(home: Home, address: str, as_json: bool) -> None:
+    """Move the replicated tables from their file to a PostgreSQL database."""
+    from node.cli.move_store import move_store as move
+
+    moved = move(home, address)
+    if as_json:
+        json_object(
+            {
+                "logs": moved.log_count,
+                "entries": moved.entry_count,
+                "views_digest": moved.views_digest.hex(),
+            }
+        )
+        return
+    data(f"moved {moved.entry_count} entries of {moved.log_count} logs")
+    say(f"{home.config} names the database now; data/public.db may go when the node has run")

@@ -72,7 +72,7 @@ class InsideDoor:
                 enter it.
         """
         if not self._is_held:
-            self._held.enter_context(_hold_directory(self._socket.parent))
+            self._held.enter_context(hold_directory(self._socket.parent))
             self._is_held = True
 
     async def start(self) -> None:
@@ -129,7 +129,12 @@ class InsideDoor:
 
 
 @contextmanager
-def _hold_directory(directory: Path) -> Iterator[None]:
+def hold_directory(directory: Path) -> Iterator[None]:
+    """Keep every other node, and whatever moves a node's data, from a home's run directory.
+
+    Raises:
+        SocketError: NODE_RUNNING or SOCKET_DIRECTORY_OPEN.
+    """
     directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
     found = directory.stat()
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & ~_PRIVATE:

@@ -26,6 +26,8 @@ SCHEMA: Final = "tocsin_public"
 CHUNK_ROWS: Final = 10_000
 # Rows of one statement: its arrays stay a few megabytes.
 RUN_ROWS: Final = 20_000
+# Tiles of one statement, 8 KiB each.
+TILES_AT_ONCE: Final = 512
 
 _TYPES: Final = {"BLOB": "BYTEA", "INTEGER": "BIGINT", "TEXT": 'TEXT COLLATE "C"'}
 _ARRAYS: Final = {"BLOB": "bytea[]", "INTEGER": "bigint[]", "TEXT": "text[]"}
@@ -250,8 +252,9 @@ class PostgresqlWriter(PostgresqlReader):
 
     def save_tiles(self, number: int, tiles: Iterable[Tile]) -> None:
         """Insert tiles or replace earlier ones."""
-        latest = {(t.level, t.index): (number, t.level, t.index, t.hashes) for t in tiles}
-        self._put("tile", _TILE_COLUMNS, ("log", "level", "index"), list(latest.values()))
+        for part in _parts(tiles, TILES_AT_ONCE):
+            latest = {(t.level, t.index): (number, t.level, t.index, t.hashes) for t in part}
+            self._put("tile", _TILE_COLUMNS, ("log", "level", "index"), list(latest.values()))
 
     def save_checkpoint(self, number: int, checkpoint: StoredCheckpoint) -> None:
         """Add a checkpoint to the history; a newer one of the same size replaces the older."""
@@ -344,9 +347,9 @@ def _target(change: Put | Drop) -> tuple[type[Put] | type[Drop], str]:
     return type(change), change.table
 
 
-def _parts(rows: Iterable[Any]) -> Iterator[list[Any]]:
+def _parts(rows: Iterable[Any], length: int = RUN_ROWS) -> Iterator[list[Any]]:
     run = iter(rows)
-    while part := list(itertools.islice(run, RUN_ROWS)):
+    while part := list(itertools.islice(run, length)):
         yield part
 
 
