@@ -32,9 +32,9 @@ from node.demo.night_harbour.calls import (
     wait_bands,
 )
 from node.demo.night_harbour.cast import DOMAIN, INDUSTRY, POLICE
+from node.demo.night_harbour.nominations import nominate
 from node.demo.night_harbour.scene import Scene
 from node.demo.night_harbour.story_time import DAY_SECONDS
-from node.demo.night_harbour.weak_signals import nominate
 from tocsin.desk.v1 import case_service_pb2 as case
 from tocsin.desk.v1 import disposition_service_pb2 as disposition
 from tocsin.desk.v1 import learning_service_pb2 as learning

@@ -20,8 +20,8 @@ from node.demo.night_harbour.calls import (
     wait_bands,
 )
 from node.demo.night_harbour.cast import PARTNER
+from node.demo.night_harbour.nominations import nominate, nomination
 from node.demo.night_harbour.scene import Scene
-from node.demo.night_harbour.weak_signals import nominate, nomination
 from tocsin.desk.v1 import appeal_service_pb2 as appeal
 from tocsin.desk.v1 import sheet_service_pb2 as sheet
 

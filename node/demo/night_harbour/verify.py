@@ -30,8 +30,8 @@ from node.demo.night_harbour.calls import (
     wait_round,
 )
 from node.demo.night_harbour.cast import COORDINATOR, LOGS, PARTNER
+from node.demo.night_harbour.nominations import nominate
 from node.demo.night_harbour.scene import Scene
-from node.demo.night_harbour.weak_signals import nominate
 from tocsin.desk.v1 import desk_service_pb2 as desk
 from tocsin.desk.v1 import verify_service_pb2 as verify
 

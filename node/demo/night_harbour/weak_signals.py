@@ -1,7 +1,6 @@
 """Act 4: what each member sees alone is little: four nominations, and nothing to be alarmed at.
 
-Before it a number is confirmed that then gets a new owner, D1: net-p and bank-y act on the old
-finding, because the carrier has not yet said that the number changed hands. Act 12 undoes it.
+Days before it N3 is confirmed and gets a new owner (``old_number``), whom two members then limit.
 """
 
 from __future__ import annotations
@@ -13,27 +12,15 @@ from typing import Any, Final
 from federation.farm import THRESHOLD
 from federation.vocabulary import (
     AlarmKind,
-    Band,
-    DispositionBasis,
-    DispositionReason,
     FraudStage,
     FraudType,
-    Measure,
-    OrderDecision,
-    SubjectRole,
-    TrafficLight,
 )
 from node.demo.doors import Check, wait_until
 from node.demo.night_harbour.calls import (
     ask,
     explain,
-    notify_all,
     number,
-    order,
     raw,
-    wait_answered,
-    wait_bands,
-    wait_round,
     watch,
 )
 from node.demo.night_harbour.cast import (
@@ -44,16 +31,14 @@ from node.demo.night_harbour.cast import (
     DOMAIN,
     DOMAIN_TWIN,
     FARM_BUCKET,
-    INDUSTRY,
     LOGS,
 )
+from node.demo.night_harbour.nominations import nominate
+from node.demo.night_harbour.old_number import confirm, limit
 from node.demo.night_harbour.scene import Scene
-from tocsin.desk.v1 import desk_service_pb2 as desk
-from tocsin.desk.v1 import disposition_service_pb2 as disposition
 from tocsin.desk.v1 import farm_service_pb2 as farm
 from tocsin.desk.v1 import operation_service_pb2 as operation
 from tocsin.desk.v1 import report_service_pb2 as report
-from tocsin.desk.v1 import verify_service_pb2 as verify
 from tocsin.v1 import reports_pb2
 
 EVENING: Final = "T-2d 22:10"
@@ -68,9 +53,9 @@ _FRESH_CONFIDENCE: Final = 50
 
 def play(scene: Scene) -> Iterator[Check]:
     """Tell what happens before the evening, and what each member sees in it."""
-    yield from _old_number(scene)
+    yield confirm(scene)
     scene.at(EVENING)
-    yield _limited(scene)
+    yield limit(scene)
     before = _log_sizes(scene, "bank-x")
     alarms = scene.each(lambda member: _alarm_count(scene, member), LOGS)
     _meet(scene)
@@ -79,98 +64,6 @@ def play(scene: Scene) -> Iterator[Check]:
     counts = scene.each(lambda member: _feed(scene, member), CARRIERS)
     yield _four(scene, before)
     yield _quiet(scene, alarms, counts)
-
-
-def _old_number(scene: Scene) -> Iterator[Check]:
-    """Confirm N3 in the hands of its old owner."""
-    scene.at("T-4d 10:00")
-    n3 = scene.truth.n3
-    members = ("carrier-b", "bank-y", "net-p")
-    scene.each(lambda member: nominate(scene, member, ("phone", n3), 80), members)
-    wait_bands(scene, "phone", n3, lambda band: band > Band.NONE)
-    opened = ask(
-        scene,
-        "carrier-b",
-        "verify",
-        "OpenVerification",
-        verify.OpenVerificationRequest(value=raw("phone", n3)),
-    )
-    found = wait_round(scene, INDUSTRY, opened.matter_id, "CONFIRMED")
-    scene.facts["act4.n3_round"] = opened.matter_id
-    yield Check(
-        "act-04-n3-confirmed-before",
-        found.tally.suspect == len(members) and not found.tally.benign,
-        f"four days before, N3 in its old owner's hands: {found.tally.suspect} of "
-        f"{len(found.members)} suspect it; a day later carrier-b gives the number to D1, a doctor",
-    )
-
-
-def _limited(scene: Scene) -> Check:
-    """Let net-p act on the old finding, at home and, authorised, at bank-y."""
-    n3, basis = scene.truth.n3, (DispositionBasis.VERIFICATION, scene.facts["act4.n3_round"])
-    for member in ("net-p", "bank-y"):
-        scene.own(member, "phone", n3)
-        watch(scene, member, "phone", [(n3, "customer-D1")])
-    reason = DispositionReason.CONFIRMED_FRAUD
-    limits = [
-        order(scene, "net-p", ("phone", n3), Measure.I_LIMIT, reason, to=("net-p",), basis=basis),
-        order(scene, "net-p", ("phone", n3), Measure.F_LIMIT, reason, to=("bank-y",), basis=basis),
-    ]
-    proposed = limits[1].matter_id
-    wait_until(lambda: _is_there(scene, "coord", proposed), "a proposal did not arrive")
-    decision = disposition.DecideDispositionRequest(
-        matter_id=proposed, decision=number(OrderDecision.AUTHORISE)
-    )
-    ask(scene, "coord", "disposition", "DecideDisposition", decision)
-    done = wait_answered(scene, "net-p", [one.matter_id for one in limits])
-    scene.facts["act4.limits"] = tuple(one.matter_id for one in limits)
-    scene.each(lambda member: notify_all(scene, member), ("net-p", "bank-y"))
-    scene.saw("net-p", "D1's account stands on a confirmed number: limited, and bank-y asked to")
-    scene.saw("bank-y", "an order that coord authorised: D1's payments limited")
-    restricted = {
-        part.member for one in done.values() for part in one.parts if part.HasField("executed_time")
-    }
-    return Check(
-        "act-04-d1-limited",
-        restricted == {"net-p", "bank-y"},
-        "net-p and bank-y limit D1: nobody has told them yet that the number has a new owner",
-    )
-
-
-def _is_there(scene: Scene, member: str, order_id: bytes) -> bool:
-    request = disposition.ListDispositionsRequest()
-    found = ask(scene, member, "disposition", "ListDispositions", request).orders
-    return any(one.matter_id == order_id for one in found)
-
-
-def nominate(
-    scene: Scene,
-    member: str,
-    subject: tuple[str, str],
-    confidence: int,
-    *,
-    stage: FraudStage = FraudStage.CONTACT,
-    role: SubjectRole = SubjectRole.OFFENDER_RESOURCE,
-) -> None:
-    """Nominate one value so that query partners may be told its band."""
-    ask(scene, member, "desk", "Nominate", nomination(subject, confidence, stage, role))
-
-
-def nomination(
-    subject: tuple[str, str],
-    confidence: int,
-    stage: FraudStage = FraudStage.CONTACT,
-    role: SubjectRole = SubjectRole.OFFENDER_RESOURCE,
-) -> desk.NominateRequest:
-    """Return a nomination as the desk takes it, one that query partners may be told of."""
-    row = desk.NominationRow(
-        indicator=raw(*subject),
-        fraud_type=number(FraudType.CUSTOMER_SERVICE),
-        confidence=confidence,
-        stage=number(stage),
-        subject_role=number(role),
-    )
-    return desk.NominateRequest(rows=[row], tlp=number(TrafficLight.AMBER))
 
 
 def _meet(scene: Scene) -> None:
