@@ -40,6 +40,7 @@ class Finding:
         kind: Number of the indicator's kind.
         time: When it came to this; for VERIFYING when it was opened.
         examined: Whether a person decided it, not the tally alone.
+        examiner: Where that person is; None: at the opener, if at all.
         tally: Of a round that was added up.
     """
 
@@ -51,6 +52,7 @@ class Finding:
     epoch: int
     time: int
     examined: bool = False
+    examiner: MemberId | None = None
     tally: Tally | None = None
 
 
@@ -68,6 +70,7 @@ def find(matter: Matter[Any], now: int) -> Finding | None:
             epoch=opening.epoch,
             time=facts.decided or matter.opened,
             examined=facts.examined is not None,
+            examiner=facts.examiner,
             tally=facts.tally,
         )
     if isinstance(facts, DispositionFacts) and _is_released(facts):

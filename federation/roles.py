@@ -23,6 +23,9 @@ INDUSTRY: Final = frozenset({Role.CARRIER, Role.BANK, Role.INTERNET})
 CASE_ROLES: Final = frozenset({Role.COORDINATOR, Role.REGULATOR, Role.POLICE})
 """Members that act case by case and hold no customers."""
 
+OVERSEEING: Final = frozenset({Role.COORDINATOR, Role.REGULATOR})
+"""Roles whose members decide where the others differ."""
+
 VOTING: Final = INDUSTRY | {Role.COORDINATOR, Role.REGULATOR}
 """Roles whose members count for the majority that changes a charter."""
 

@@ -336,7 +336,8 @@ def _weigh_findings(
     about = (found.token, str(found.opener), found.matter, found.kind, ROUND, percent)
     when = (count, found.time, found.time, 0, found.epoch, 0)
     row = (*about, 0, 0, 0, 0, *when)
-    trust = standing.reliability.get(found.opener, NEWCOMER) if found.examined else 1.0
+    examiner = found.examiner or found.opener
+    trust = standing.reliability.get(examiner, NEWCOMER) if found.examined else 1.0
     left = decay(found.kind, now - found.time)
     code = "REASSIGNED" if found.time < cut.reassigned else "" if left else "DECAYED"
     amplitude = trust * CONFIRMED_CONFIDENCE

@@ -5,7 +5,10 @@ the sum says its tally, and a tally decides once more than half of those asked h
 no member's lie, nor that of a few, is the tally, and everybody else's shows it for what it is.
 
 An answer NO_RECORD agrees with nobody. One benign answer keeps an indicator out of CONFIRMED; one
-suspecting answer alone does not keep it out of REFUTED where a quorum calls it benign.
+suspecting answer alone does not keep it out of REFUTED where a quorum calls it benign. A conflict
+is examined by a person: at the opener, but only for what a quorum of the answers says too, or one
+benign answer and the opener would undo what everybody else suspects; or at a coordinator or
+regulator that did not open the round.
 
 Source: DOMAIN §2 (indicator), R03.
 """
@@ -28,7 +31,7 @@ from federation.matters.procedure import (
     Transition,
 )
 from federation.names import MemberId
-from federation.roles import SPEAKING
+from federation.roles import OVERSEEING, SPEAKING
 from federation.statements import (
     Statement,
     VerificationExamination,
@@ -79,6 +82,7 @@ class VerificationFacts:
         tally: What more than half of those asked read; None before.
         decided: When the last of these said so, or the conflict was examined; 0 before.
         examined: What a person decided; None where nobody had to.
+        examiner: Where that person is.
     """
 
     opening: VerificationOpen
@@ -87,6 +91,7 @@ class VerificationFacts:
     tally: Tally | None = None
     decided: int = 0
     examined: VerificationExamination | None = None
+    examiner: MemberId | None = None
 
     @property
     def majority(self) -> int:
@@ -143,6 +148,14 @@ def _has_quorum(facts: VerificationFacts, _member: MemberId, _said: Statement) -
     return facts.tally is not None and facts.tally.suspect >= facts.opening.quorum
 
 
+def _has_benign_quorum(facts: VerificationFacts, _member: MemberId, _said: Statement) -> bool:
+    return facts.tally is not None and facts.tally.benign >= facts.opening.quorum
+
+
+def _is_not_opener(facts: VerificationFacts, member: MemberId, _said: Statement) -> bool:
+    return member != facts.opener
+
+
 TERM: Final = Rule("TERM_INVALID", "answers are due later, and within a week", _is_asked_for)
 WAS_ASKED: Final = Rule("NOT_ASKED", "the member is one of those asked", _was_asked)
 POSSIBLE: Final = Rule(
@@ -172,6 +185,10 @@ CONFLICTS: Final = Rule(
 )
 LITTLE: Final = Rule("QUORUM_REACHED", "too few know it", _comes_to(State.INSUFFICIENT))
 QUORUM: Final = Rule("SUSPECTS_TOO_FEW", "a quorum of those asked suspects it", _has_quorum)
+BENIGN_QUORUM: Final = Rule(
+    "BENIGN_TOO_FEW", "a quorum of those asked knows it as benign", _has_benign_quorum
+)
+OTHERS_ROUND: Final = Rule("OWN_ROUND", "another member has opened the round", _is_not_opener)
 
 ANSWERS: Final = Deadline("when the answers are due", lambda facts, _issued: facts.opening.due_time)
 EXAMINE: Final = Deadline("a day later", lambda _facts, issued: issued + EXAMINE_SECONDS)
@@ -189,9 +206,16 @@ def _read(rules: tuple[Rule, ...], to: State, due: Deadline) -> Transition:
     return Transition(kind, state, body, None, SPEAKING, Part.PARTY, rules, to, due)
 
 
-def _examined(decision: VerificationDecision, rules: tuple[Rule, ...], to: State) -> Transition:
+def _examined(
+    decision: VerificationDecision, rule: Rule, to: State, *more: Rule
+) -> tuple[Transition, Transition]:
+    """Return the opener's row, under a rule, and that of who oversees, under other rules."""
     kind, state, body = Kind.VERIFICATION, State.CONFLICT, VerificationExamination
-    return Transition(kind, state, body, decision, SPEAKING, Part.OPENER, rules, to, NEVER)
+    other = (OTHERS_ROUND, *more)
+    return (
+        Transition(kind, state, body, decision, SPEAKING, Part.OPENER, (rule,), to, NEVER),
+        Transition(kind, state, body, decision, OVERSEEING, Part.ANYONE, other, to, NEVER),
+    )
 
 
 TABLE: Final[tuple[Transition, ...]] = (
@@ -208,8 +232,8 @@ TABLE: Final[tuple[Transition, ...]] = (
     ),
     *(_read((WAS_ASKED, POSSIBLE, FIRST, MAJORITY, rule), to, due) for rule, to, due in _OUTCOMES),
     _read((WAS_ASKED, POSSIBLE, FIRST), State.VERIFYING, ANSWERS),
-    _examined(VerificationDecision.CONFIRM, (QUORUM,), State.CONFIRMED),
-    _examined(VerificationDecision.REFUTE, (), State.REFUTED),
+    *_examined(VerificationDecision.CONFIRM, QUORUM, State.CONFIRMED, QUORUM),
+    *_examined(VerificationDecision.REFUTE, BENIGN_QUORUM, State.REFUTED),
 )
 """Every step that a round can take."""
 
@@ -224,7 +248,7 @@ def _absorb(facts: VerificationFacts, member: MemberId, said: Statement) -> Veri
     if isinstance(body, VerificationOpen):
         return replace(facts, opener=member)
     if isinstance(body, VerificationExamination):
-        return replace(facts, examined=body, decided=said.issued_time)
+        return replace(facts, examined=body, examiner=member, decided=said.issued_time)
     tally = _tally(said)
     tallies = MappingProxyType({**facts.tallies, member: tally})
     if Counter(tallies.values())[tally] < facts.majority:

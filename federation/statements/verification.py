@@ -83,7 +83,7 @@ class VerificationTally:
 
 @dataclass(frozen=True, slots=True)
 class VerificationExamination:
-    """Decides a conflict: a person at the opener has examined it.
+    """Decides a conflict: a person has examined it, at the opener or at who oversees.
 
     Attributes:
         matter_id: Id of the statement that opened the round, 16 bytes.

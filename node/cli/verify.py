@@ -145,7 +145,11 @@ EXAMPLES
 def examine_round(
     home: Home, matter_id: bytes, decision: VerificationDecision, as_json: bool
 ) -> None:
-    """Decide a conflict of an own round, after somebody examined it."""
+    """Decide a conflict, after somebody examined it.
+
+    The opener may confirm where a quorum suspects it, and refute where a quorum knows it as benign.
+    A coordinator or regulator may refute another member's round with fewer benign answers.
+    """
     request = wire.ExamineVerificationRequest(
         matter_id=matter_id,
         decision=decision.value,  # type: ignore[arg-type]  # the mirrored number

@@ -20,8 +20,10 @@ from federation.statements import (
 )
 from tests.end_to_end.members import Federation, error_lines, eventually, running_federation
 
-MEMBERS = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
-FRAUD, COURIER, ALONE = "+8613000000011", "+8613000000022", "+8613000000033"
+ASKED = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
+MEMBERS = (*ASKED, "coord")
+FRAUD, COURIER = "+8613000000011", "+8613000000022"
+FLORIST, ALONE = "+8613000000044", "+8613000000033"
 WAIT_SECONDS = 90.0
 
 Round = dict[str, Any]
@@ -51,7 +53,21 @@ def ask(federation: Federation, member: str, number: str, *options: str) -> Roun
 
 
 def one_band(federation: Federation, number: str) -> set[str]:
-    return {federation.band(member, "phone", number) for member in MEMBERS}
+    return {federation.band(member, "phone", number) for member in ASKED}
+
+
+def conflict(federation: Federation, number: str) -> Round:
+    """Have carrier-b ask about a number that three suspect, and one knows as harmless."""
+    for member in ("carrier-b", "net-p", "bank-x"):
+        federation.nominate(member, "phone", number)
+    federation.do("net-q", "verify", "answer", "phone", number, "--as", "hit_benign")
+    found = ask(federation, "carrier-b", number)
+
+    assert found["state"] == "CONFLICT"
+    assert found["tally"] == {"suspect": 3, "benign": 1, "no_record": 1, "declined": 0}
+
+    ends_everywhere(federation, found["matter_id"], "CONFLICT")
+    return found
 
 
 def files_with(federation: Federation, member: str, words: bytes) -> list[Path]:
@@ -90,20 +106,26 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
             (3, 0, 2, 0)
         }  # everybody says the same: the total, and nothing of its own
 
-    # One member knows the number as a courier's: no confirmation, however many suspect it.
-    for member in ("carrier-b", "net-p", "bank-x"):
-        federation.nominate(member, "phone", COURIER)
-    federation.do("net-q", "verify", "answer", "phone", COURIER, "--as", "hit_benign")
-    found = ask(federation, "carrier-b", COURIER)
-
-    assert found["state"] == "CONFLICT"
-    assert found["tally"] == {"suspect": 3, "benign": 1, "no_record": 1, "declined": 0}
-
-    ends_everywhere(federation, found["matter_id"], "CONFLICT")
-    refused = federation.run("net-p", "verify", "examine", found["matter_id"], "--as", "confirm")
+    # One member knows the number as a courier's: no confirmation, however many suspect it, and no
+    # refutation by who asked, either.
+    found = conflict(federation, COURIER)
+    examined = ("verify", "examine", found["matter_id"], "--as", "refute", "--json")
+    refused = federation.run("net-p", *examined)
 
     assert refused.code != 0
     assert "NOT_THE_OPENER" in error_lines(refused)[0]
+
+    refused = federation.run("carrier-b", *examined)
+
+    assert refused.code != 0
+    assert "BENIGN_TOO_FEW" in error_lines(refused)[0]
+
+    # Another member comes to know it as well, and two are enough for a second round.
+    federation.do("carrier-a", "verify", "answer", "phone", COURIER, "--as", "hit_benign")
+    found = ask(federation, "carrier-b", COURIER, "--quorum", "2")
+
+    assert found["state"] == "CONFLICT"
+    assert found["tally"] == {"suspect": 3, "benign": 2, "no_record": 0, "declined": 0}
 
     examined = ("verify", "examine", found["matter_id"], "--as", "refute", "--json")
 
@@ -115,7 +137,16 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
 
     assert explained["indicator_state"] == "REFUTED"
     assert {one["excluded"] for one in explained["explanation"]["terms"]} == {"REFUTED"}
-    assert [(one["suspect"], one["benign"]) for one in explained["found_out"]] == [(3, 1)]
+    assert {(one["suspect"], one["benign"]) for one in explained["found_out"]} == {(3, 1), (3, 2)}
+
+    # Where one benign answer is right and stays alone, a coordinator examines the conflict.
+    found = conflict(federation, FLORIST)
+    examined = ("verify", "examine", found["matter_id"], "--as", "refute", "--json")
+
+    assert federation.do("coord", *examined).document["state"] == "REFUTED"
+
+    ends_everywhere(federation, found["matter_id"], "REFUTED")
+    eventually(lambda: one_band(federation, FLORIST) == {"NONE"}, WAIT_SECONDS)
 
     # Nobody else knows the third number: that agrees with nobody.
     federation.nominate("net-p", "phone", ALONE)
@@ -124,15 +155,15 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
     assert found["state"] == "INSUFFICIENT"
     assert found["tally"] == {"suspect": 1, "benign": 0, "no_record": 4, "declined": 0}
 
-    # The answer given by hand stands in its own member's private store, and nowhere else; of the
+    # Answers given by hand stand in their own members' private stores, and nowhere else; of the
     # others every log knows that they answered, and none what.
     answers = b"verification/"
 
     assert [one.name for one in files_with(federation, "net-q", answers)]
-    for member in MEMBERS[:-1]:
+    for member in ("carrier-b", "bank-x", "net-p", "coord"):
         assert not files_with(federation, member, answers)
 
-    assert {len(one["answered"]) for one in rounds(federation, "bank-x")} == {len(MEMBERS)}
+    assert {len(one["answered"]) for one in rounds(federation, "bank-x")} == {len(ASKED)}
 
 
 def rounds(federation: Federation, member: str) -> list[Round]:

@@ -81,6 +81,10 @@ def test_an_examined_confirmation_weighs_what_its_examiner_does():
 
     assert term.reliability == STANDING.reliability["bank-a"]
 
+    (term,) = verdict(findings=[replace(found, examiner=MemberId("police-d"))]).terms
+
+    assert term.reliability == STANDING.reliability["police-d"] != STANDING.reliability["bank-a"]
+
 
 def test_a_refutation_cuts_off_what_was_seen_before_and_nothing_later():
     old = row("bank-a", issued=NOW - DAY)
@@ -239,11 +243,12 @@ def test_only_the_police_designate(rows, findings):
 
 
 def test_a_finding_is_read_from_the_folded_matter():
-    words = read_by(4, tally(3, 1, 2))
+    words = read_by(4, tally(3, 3))
     decided = says(OPENER, examine(VerificationDecision.REFUTE), 9)
     told = find(folded(*words, decided).matter, NOW + 10)
 
     assert told is not None
-    assert (told.state, told.time, told.examined) == (State.REFUTED, NOW + 9, True)
-    assert told.tally == (3, 1, 2, 0)
+    assert (told.state, told.time, told.examiner) == (State.REFUTED, NOW + 9, OPENER)
+    assert told.examined
+    assert told.tally == (3, 3, 0, 0)
     assert find(folded().matter, NOW + DAY * 3).state is State.EXPIRED

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.matters import MatterError, State, advance
+from federation.matters import MatterError, State, advance, fold_matter
 from federation.matters.verification import (
     CONFLICT_SECONDS,
     EXAMINE_SECONDS,
@@ -32,6 +32,7 @@ from tests.federation.verification_world import (
     tally,
 )
 
+COORD = MemberId("coord")
 CONFIRM, REFUTE = VerificationDecision.CONFIRM, VerificationDecision.REFUTE
 MAJORITY = len(ASKED) // 2 + 1
 counts = st.tuples(*[st.integers(0, 12)] * 4)
@@ -144,7 +145,7 @@ def conflict(*more):
     return folded(*read_by(MAJORITY, tally(3, 1, 2)), *more)
 
 
-def test_a_conflict_is_a_task_for_the_opener():
+def test_a_conflict_is_a_task_for_a_day():
     found = conflict().matter
 
     assert found.state is State.CONFLICT
@@ -153,12 +154,57 @@ def test_a_conflict_is_a_task_for_the_opener():
 
 
 @pytest.mark.parametrize(("decision", "state"), [(CONFIRM, "CONFIRMED"), (REFUTE, "REFUTED")])
-def test_the_opener_examines_a_conflict(decision, state):
-    found = conflict(says(OPENER, examine(decision), 9)).matter
+@pytest.mark.parametrize("examiner", [OPENER, COORD])
+def test_the_opener_and_who_oversees_examine_a_conflict(examiner, decision, state):
+    words = [*read_by(MAJORITY, tally(3, 3)), says(examiner, examine(decision), 9)]
+    found = folded(*words).matter
 
     assert found.state == state
     assert found.facts.decided == NOW + 9
     assert found.is_over
+
+
+def test_the_opener_does_not_refute_what_one_knows_as_benign_and_a_quorum_suspects():
+    found = conflict(says(OPENER, examine(REFUTE), 9))
+
+    assert [one.error.reason for one in found.refused] == ["BENIGN_TOO_FEW"]
+    assert found.matter.state is State.CONFLICT
+
+    overseen = conflict(says(OPENER, examine(REFUTE), 9), says(COORD, examine(REFUTE), 10))
+
+    assert overseen.matter.state is State.REFUTED
+
+
+@given(counts, st.integers(2, 6), st.sampled_from([OPENER, COORD, *ASKED[1:]]))
+def test_nobody_refutes_alone_what_others_suspect(counted, quorum, examiner):
+    """Whoever examines: REFUTED takes a quorum of benign answers, or another that oversees."""
+    suspect, benign, *rest = counted
+    small = tally(min(suspect, 3), min(benign, 3), *(0 for _ in rest))
+    opening = verification_open(members=ASKED, quorum=quorum)
+    words = [*read_by(MAJORITY, small), says(examiner, examine(REFUTE), 9)]
+    found = folded(*words, opening=opening).matter
+
+    if found.state is State.REFUTED:
+        assert small.benign >= quorum or (examiner == COORD and small.benign)
+
+
+@pytest.mark.parametrize(
+    ("counted", "decision", "reasons"),
+    [
+        ((3, 1), REFUTE, ["OWN_ROUND"]),
+        ((3, 1), CONFIRM, []),
+        ((1, 1, 1), CONFIRM, ["OWN_ROUND"]),
+        ((3, 3), REFUTE, []),
+    ],
+)
+def test_who_oversees_examines_its_own_round_as_any_opener(counted, decision, reasons):
+    opening = COORD, said(OPENING, id=ROUND, issued_time=NOW)
+    read = [says(name, tally(*counted, opener=COORD)) for name in ASKED[:MAJORITY]]
+    words = [opening, *read, says(COORD, examine(decision, opener=COORD), 9)]
+    found = fold_matter(words, lambda member, _time: ROLES[member])
+
+    assert [one.error.reason for one in found.refused] == reasons
+    assert (found.matter.state is State.CONFLICT) == bool(reasons)
 
 
 def test_nobody_else_examines_it():
@@ -166,6 +212,13 @@ def test_nobody_else_examines_it():
 
     assert [one.error.reason for one in found.refused] == ["NOT_THE_OPENER"]
     assert found.matter.state is State.CONFLICT
+
+
+def test_a_conflict_waits_for_the_opener_and_for_who_oversees():
+    turn = conflict().matter.turn
+
+    assert turn.members == {OPENER}
+    assert turn.roles == {Role.COORDINATOR, Role.REGULATOR}
 
 
 def test_an_examination_confirms_nothing_that_no_quorum_suspects():

@@ -118,7 +118,7 @@ Global___VerificationTally: _TypeAlias = VerificationTally  # noqa: Y015
 
 @_typing.final
 class VerificationExamination(_message.Message):
-    """A person at the opener decides a conflict."""
+    """A person decides a conflict, at the opener or at a coordinator or regulator."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

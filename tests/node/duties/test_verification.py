@@ -223,11 +223,15 @@ async def test_an_answer_by_hand_is_waited_for_and_goes_before_the_data(network)
     assert network.states(booked) == {State.CONFLICT}
     assert network["net-p"].matter(booked).facts.tally == (3, 1, 0, 0)
 
-    decided = await network["carrier-a"].duty.examine(
-        network["carrier-a"].matter(booked), VerificationDecision.REFUTE
-    )
+    office = network["carrier-a"]
+    with pytest.raises(MatterError) as caught:
+        await office.duty.examine(office.matter(booked), VerificationDecision.REFUTE)
 
-    assert decided.matter.state is State.REFUTED
+    assert caught.value.reason == "BENIGN_TOO_FEW"
+
+    decided = await office.duty.examine(office.matter(booked), VerificationDecision.CONFIRM)
+
+    assert decided.matter.state is State.CONFIRMED
 
 
 async def test_a_false_tally_is_named_and_decides_nothing(network):
