@@ -30,6 +30,9 @@ from keys.sealing import MEMBER_OVERHEAD_BYTES
 
 # Of two contributors each would see the other's vector, and of three two together the third's.
 MIN_CONTRIBUTORS: Final = 3
+# Entries of a vector that is proved to hold a single 1: answers to one question are few, and the
+# work grows with the cube.
+MAX_ONE_HOT: Final = 64
 # Entries of a vector: eight megabytes a share, which a holder of 100 contributors still opens in
 # a gigabyte of memory, one after another.
 MAX_LABELS: Final = 1 << 20
@@ -61,6 +64,7 @@ class SumOpen:
         norm_bounds: The largest squared norm of each, in squared units; like ``scale`` and
             ``largest`` rounded with ``round_coarse`` where it has more than ten digits.
         echoes: How many holders must have repeated a close before any answers it; 0: none.
+        one_hot: 1: every vector holds a single 1 and else zeros, which is proved; 0: any numbers.
     """
 
     sum_id: bytes
@@ -77,6 +81,7 @@ class SumOpen:
     norm_blocks: tuple[int, ...] = ()
     norm_bounds: tuple[int, ...] = ()
     echoes: int = 0
+    one_hot: int = 0
 
     def __post_init__(self) -> None:
         check_opaque("sum_id", self.sum_id, IDENTIFIER_BYTES)
@@ -87,6 +92,7 @@ class SumOpen:
         check_time("deadline_time", self.deadline_time)
         self._check_numbers()
         self._check_blocks()
+        self._check_one_hot()
 
     def _check_numbers(self) -> None:
         most = len(self.contributors)
@@ -105,6 +111,13 @@ class SumOpen:
             refuse("LIST_INVALID", "norm_blocks", "is longer than a vector")
         for bound in self.norm_bounds:
             check_coarse("norm_bounds", bound, 1, PRIME - 1)
+
+    def _check_one_hot(self) -> None:
+        check_count("one_hot", self.one_hot, 0, 1)
+        if self.one_hot:
+            check_count("label_count", self.label_count, 2, MAX_ONE_HOT)
+            if self.norm_blocks:
+                refuse("LIST_INVALID", "norm_blocks", "is known where a vector holds a single 1")
 
 
 @dataclass(frozen=True, slots=True)

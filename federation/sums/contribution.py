@@ -12,6 +12,7 @@ from federation.sums.field import Vector
 from federation.sums.fixed_point import encode_floats, encode_integers
 from federation.sums.form import deal
 from federation.sums.history import PastSum, check_repeat
+from federation.sums.one_hot import require_one_hot
 from federation.sums.opening import Sum, check_opening
 from federation.sums.randomness import Keystream
 from federation.sums.sealing import seal_shares
@@ -61,6 +62,8 @@ def contribute(
     if numbers.shape != (opening.label_count,):
         raise SumRefusedError("there is not one number for each label", reason="VECTOR_INVALID")
     vector = _encode(opened, numbers)
+    if opening.one_hot:
+        require_one_hot(vector)
     holders = len(opening.holders)
     rows = deal(opened.layout, vector, opening.threshold, holders, Keystream.fresh())
     try:

@@ -22,6 +22,7 @@ import numpy as np
 
 from federation.sums.error import SumFaultError
 from federation.sums.field import Vector, add, multiply, total
+from federation.sums.one_hot import proof_elements, proof_words, prove
 from federation.sums.randomness import Keystream, Source, uniform
 from federation.sums.sharing import Points, check_points, interpolate, share, share_threshold
 from keys.secret import Secret
@@ -32,15 +33,17 @@ COMBINATIONS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What stands where in a share: entries, masks and, with norms, zeros and their masks.
+    """What stands where in a share: entries, masks, then zeros and their masks, or a proof.
 
     Attributes:
         labels: Entries.
         blocks: Lengths of the blocks whose norms are opened, from the first entry.
+        one_hot: Whether it is proved that a single entry is 1 and the others 0 (``one_hot``).
     """
 
     labels: int
     blocks: tuple[int, ...] = ()
+    one_hot: bool = False
 
     @property
     def zeros(self) -> int:
@@ -50,12 +53,13 @@ class Layout:
     @property
     def length(self) -> int:
         """Elements of a share."""
-        return self.labels + COMBINATIONS + self.zeros
+        proof = proof_elements(self.labels) if self.one_hot else 0
+        return self.labels + COMBINATIONS + self.zeros + proof
 
     @property
     def words(self) -> int:
-        """Elements that a holder publishes of a share: combinations of both kinds and norms."""
-        return COMBINATIONS + self.zeros
+        """Elements that a holder publishes of a share: combinations, then norms or a proof."""
+        return COMBINATIONS + self.zeros + (proof_words() if self.one_hot else 0)
 
     def ranges(self) -> Iterator[slice]:
         """Give where each block stands."""
@@ -65,7 +69,8 @@ class Layout:
 
 def deal(layout: Layout, vector: Vector, threshold: int, holders: int, source: Source) -> Vector:
     """Share a vector with what proves its form; row i is for holder i + 1."""
-    extended = np.concatenate((vector, uniform(source, COMBINATIONS)))
+    proof = prove(vector, source) if layout.one_hot else vector[:0]
+    extended = np.concatenate((vector, uniform(source, COMBINATIONS), proof))
     rows = share_threshold(extended, threshold, holders, source)
     if not layout.blocks:
         return rows

@@ -10,10 +10,11 @@ import numpy as np
 
 from federation.names import MemberId
 from federation.statements.sums import SumCheck, SumClose, SumEcho, SumPartial
+from federation.sums import one_hot
 from federation.sums.closing import check_close, check_enough, closed_shares
 from federation.sums.error import SumFaultError, SumRefusedError
 from federation.sums.field import Vector, add, encode_elements
-from federation.sums.form import combine
+from federation.sums.form import COMBINATIONS, combine
 from federation.sums.history import PastSum
 from federation.sums.norms import share_norms
 from federation.sums.opening import Sum
@@ -99,10 +100,15 @@ def answer(
 
 
 def _publish(opened: Sum, row: Vector, shares_digest: bytes) -> Vector:
-    words = combine(opened.layout, row, opened.challenge(shares_digest))
-    if not opened.opening.norm_blocks:
-        return words
-    return np.concatenate((words, share_norms(opened.layout, row)))
+    layout = opened.layout
+    words = [combine(layout, row, opened.challenge(shares_digest))]
+    if layout.blocks:
+        words.append(share_norms(layout, row))
+    if layout.one_hot:
+        proved = np.concatenate((row[: layout.labels], row[layout.labels + COMBINATIONS :]))
+        challenge = opened.one_hot_challenge(shares_digest)
+        words.append(one_hot.answer(proved, layout.labels, challenge))
+    return np.concatenate(words)
 
 
 def _add_shares(state: SumState, said: SumClose, me: MemberId, key: SealingKey) -> Vector:

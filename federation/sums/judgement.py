@@ -13,8 +13,9 @@ from federation.names import MemberId
 from federation.statements.sums import SumCheck
 from federation.sums.error import SumFaultError, SumRefusedError
 from federation.sums.field import Vector, decode_elements
-from federation.sums.form import check_entries, check_zeros
+from federation.sums.form import COMBINATIONS, check_entries, check_zeros
 from federation.sums.norms import decide, holders_for_norms, open_norms
+from federation.sums.one_hot import check_one_hot
 from federation.sums.opening import Sum, split_digests
 from federation.sums.state import Exclusion, SumState
 
@@ -67,12 +68,16 @@ def judge_shares(state: SumState, contributor: MemberId, shares_digest: bytes) -
 
 def _judge_words(opened: Sum, words: Mapping[int, Vector]) -> Finding:
     opening = opened.opening
-    needed = holders_for_norms(opening.threshold) if opening.norm_blocks else opening.threshold
+    is_proved = opening.norm_blocks or opening.one_hot
+    needed = holders_for_norms(opening.threshold) if is_proved else opening.threshold
     if len(words) < needed:
         return Finding(Standing.WAITING)
     reason = Exclusion.DEGREE_WRONG
     try:
         check_entries(words, opening.threshold)
+        if opening.one_hot:
+            reason = Exclusion.PROOF_DISPUTED
+            return _judge_proof(words, opening.threshold)
         if not opening.norm_blocks:
             return Finding(Standing.ACCEPTED)
         reason = Exclusion.ZERO_WRONG
@@ -84,6 +89,13 @@ def _judge_words(opened: Sum, words: Mapping[int, Vector]) -> Finding:
     if decide(norms, opening.norm_bounds):
         return Finding(Standing.EXCLUDED, Exclusion.NORM_EXCEEDED, norms=norms)
     return Finding(Standing.ACCEPTED, norms=norms)
+
+
+def _judge_proof(words: Mapping[int, Vector], threshold: int) -> Finding:
+    proofs = {index: vector[COMBINATIONS:] for index, vector in words.items()}
+    if check_one_hot(proofs, threshold):
+        return Finding(Standing.ACCEPTED)
+    return _excluded(Exclusion.NOT_ONE_HOT)
 
 
 def _words(state: SumState, contributor: MemberId, shares_digest: bytes) -> dict[int, Vector]:

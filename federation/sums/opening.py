@@ -24,6 +24,7 @@ _OPENING: Final = b"tocsin/sum/opening/1"
 _LABELS: Final = b"tocsin/sum/labels/1"
 _SHARES: Final = b"tocsin/sum/shares/1"
 _SEALING: Final = b"tocsin/sum/share/1"
+_ONE_HOT: Final = b"tocsin/sum/one-hot/1"
 _CHALLENGE: Final = b"tocsin/sum/challenge/1"
 _CLOSE: Final = b"tocsin/sum/close/1"
 _PARTIAL: Final = b"tocsin/sum/partial/1"
@@ -45,7 +46,8 @@ class Sum:
     @property
     def layout(self) -> Layout:
         """What stands where in a share."""
-        return Layout(self.opening.label_count, self.opening.norm_blocks)
+        opening = self.opening
+        return Layout(opening.label_count, opening.norm_blocks, bool(opening.one_hot))
 
     def index(self, holder: MemberId) -> int:
         """Return a holder's index, from 1.
@@ -74,6 +76,10 @@ class Sum:
     def challenge(self, shares_digest: bytes) -> bytes:
         """Return the seed of the combinations: nobody knows it before the shares are sealed."""
         return hashlib.sha256(pack(_CHALLENGE, self.digest, shares_digest)).digest()
+
+    def one_hot_challenge(self, shares_digest: bytes) -> bytes:
+        """Return the seed of the places at which one-hot vectors are looked at, 32 bytes."""
+        return hashlib.sha256(pack(_ONE_HOT, self.digest, shares_digest)).digest()
 
     def close_digest(self, close: SumClose) -> bytes:
         """Return the SHA-256 that names a close, 32 bytes."""
@@ -112,11 +118,12 @@ def check_opening(opened: Sum) -> None:
     check_capacity(len(opening.contributors), opening.largest)
     for block in opening.norm_blocks:
         check_norm_capacity(len(opening.contributors), opening.largest, block)
-    if opening.norm_blocks and len(opening.holders) < holders_for_norms(opening.threshold):
+    is_proved = opening.norm_blocks or opening.one_hot
+    if is_proved and len(opening.holders) < holders_for_norms(opening.threshold):
         raise SumRefusedError(
-            "norms take twice the threshold less one holders",
+            "norms and proofs take twice the threshold less one holders",
             reason="SUM_REFUSED",
-            hint="open the sum without norms, or with more holders",
+            hint="open the sum without them, or with more holders",
         )
 
 
@@ -146,6 +153,7 @@ def _digest(federation: FederationName, opener: MemberId, opening: SumOpen) -> b
         opening.scale,
         opening.largest,
         opening.echoes,
+        *([opening.one_hot] if opening.one_hot else []),  # ids of sums without stay as they were
     )
     content = pack(
         _OPENING,

@@ -37,6 +37,8 @@ class Exclusion(enum.StrEnum):
     ZERO_WRONG = "ZERO_WRONG"
     NORM_DISPUTED = "NORM_DISPUTED"
     NORM_EXCEEDED = "NORM_EXCEEDED"
+    NOT_ONE_HOT = "NOT_ONE_HOT"
+    PROOF_DISPUTED = "PROOF_DISPUTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,6 +255,9 @@ def _write(status: wire.VerificationStatus, *, as_json: bool) -> None:
     data(f"quorum    {status.quorum} of {len(status.members)}")
     data(f"due       {found['due_time']}")
     data(f"answered  {', '.join(status.answered) or '-'}")
+    if status.left_out:
+        left_out = ", ".join(f"{one.member} [{one.reason}]" for one in status.left_out)
+        data(f"left out  {left_out}")
     data(f"tally     {_counts(status)}")
     if status.HasField("tally"):
         data(f"read by   {status.readers} alike")

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from federation.indicators import kind_name
 from federation.matters import Kind, State
 from federation.matters.verification import DEFAULT_QUORUM, Tally, VerificationMatter
+from federation.sums import Progress, Standing
 from federation.vocabulary import Purpose, VerificationAnswer, VerificationDecision
 from node.desk.intake import Intake, Known
 from node.duties.verification import Verifications, differing
@@ -140,12 +141,20 @@ class VerifyService(stubs.VerifyServiceServicer):
             _fill_tally(status, booked, facts.tally)
         progress = await verifications.progress(matter)
         if progress is not None:
-            status.answered.extend(sorted(progress.findings))
-            status.reason = progress.reason
+            _fill_answers(status, progress)
         if state is State.VERIFYING and verifications.me in opening.members:
             answer = await asyncio.to_thread(verifications.own_answer, opening.token)
             status.own_answer = answer or 0  # type: ignore[assignment]  # equal numbers, tested
         return status
+
+
+def _fill_answers(status: wire.VerificationStatus, progress: Progress) -> None:
+    for member, found in sorted(progress.findings.items()):
+        if found.standing is Standing.EXCLUDED:
+            status.left_out.add(member=member, reason=found.reason or "")
+        else:
+            status.answered.append(member)
+    status.reason = progress.reason
 
 
 def _fill_tally(status: wire.VerificationStatus, booked: BookedMatter, tally: Tally) -> None:

@@ -131,6 +131,7 @@ def marks_source(reader: MarkReader, pseudonyms: Pseudonyms) -> Source:
             label: f"{one.name.lower()} {count}" for label, (one, count) in ENTRIES.items()
         },
         1,
+        opens_norms=True,
     )
 
 

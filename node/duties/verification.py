@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.charter import Charter
 from federation.errors import FederationError
 from federation.indicators import Kind as IndicatorKind
 from federation.matters import Kind, MatterError, State, advance
@@ -37,8 +36,7 @@ from federation.statements import (
     VerificationOpen,
     VerificationTally,
 )
-from federation.sums import Progress, SumFaultError, Total, digest_named, label_of
-from federation.sums.norms import holders_for_norms
+from federation.sums import Exclusion, Progress, SumFaultError, Total, digest_named, label_of
 from federation.vocabulary import Purpose, VerificationAnswer, VerificationDecision
 from node.alarms import Alarms
 from node.duties.own_answer import OwnWords, answer_from
@@ -48,7 +46,6 @@ from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
 from node.sums.carrier import Sums
-from node.sums.contributor import least_threshold
 from node.sums.opener import CONTRIBUTE_SECONDS, HOLDER_SECONDS, SumDraft
 from node.sums.sources import Asked, Source, wait_for_more
 from node.telemetry import describe_error, get_log
@@ -58,6 +55,7 @@ LOOK_SECONDS: Final = 2.0
 """Seconds between looks where no log grew: a round is decided while a call lasts."""
 BY_HAND: Final = "by-hand"
 
+_Round = tuple[MemberId, bytes]
 _SUBJECT: Final = b"tocsin/verification/1"
 _LABELS: Final = {
     label_of(b"verification answer", one.name.encode()): one for one in VerificationAnswer
@@ -113,9 +111,10 @@ class Verifications:
         self._speaker = voices.speaker
         self._alarms = voices.alarms
         self._clock = clock
-        self._looked: dict[bytes, tuple[int, int]] = {}
-        self._unchecked: dict[bytes, int] = {}
-        self._read: dict[tuple[bytes, MemberId], Tally] = {}
+        # By round, not by sum: a rival may announce another's sum as its own.
+        self._looked: dict[_Round, tuple[int, int]] = {}
+        self._unchecked: dict[_Round, int] = {}
+        self._read: dict[_Round, Tally] = {}
         self._version: tuple[int, int] | None = None
 
     def now(self) -> int:
@@ -145,7 +144,8 @@ class Verifications:
 
         Raises:
             RequestError: QUORUM_INVALID, or as ``Sums.open``.
-            PolicyError, SumRefusedError: As ``Sums.open``.
+            PolicyError, SumRefusedError: As ``Sums.open``; SUM_UNPROVEN where the charter has too
+                few key holders to hold each member to one answer.
             MatterError: TERM_INVALID or ROLE_NOT_ALLOWED.
         """
         self._speaker.require_may_say(VerificationOpen)
@@ -169,7 +169,7 @@ class Verifications:
             seconds=seconds,
             largest=1,
             subject=subject_of(token),
-            longest=1,  # of a vector with a single 1: nobody votes twice or for others
+            one_hot=True,  # nobody votes twice, for others or against another's answer
         )
         sum_id = await self.sums.open(draft, announce)
         booked = await asyncio.to_thread(self._of_sum, sum_id, self.me)
@@ -235,7 +235,7 @@ class Verifications:
         try:
             await self._advance(booked, statements)
         except (NodeError, FederationError) as error:
-            self._looked.pop(booked.matter.facts.opening.sum_id, None)
+            self._looked.pop(_round(booked.matter), None)
             get_log().warning(
                 "verification.not_advanced", reason=error.reason, **describe_error(error)
             )
@@ -257,7 +257,7 @@ class Verifications:
 
     async def _own_reading(self, matter: VerificationMatter, statements: int) -> Tally | None:
         """Return what this node itself reads in the sum of a round; None before, or never."""
-        key = (matter.id, matter.opener)
+        key = _round(matter)
         if key in self._read:
             return self._read[key]
         total = await self._total(matter, statements)
@@ -273,25 +273,34 @@ class Verifications:
 
     async def _total(self, matter: VerificationMatter, statements: int) -> Total | None:
         """Return the total once it can be read and trusted, and only if something has changed."""
-        sum_id = matter.facts.opening.sum_id
+        key, sum_id = _round(matter), matter.facts.opening.sum_id
         seen = (statements, len(matter.facts.tallies))
-        if self._looked.get(sum_id) == seen and sum_id not in self._unchecked:
+        if self._looked.get(key) == seen and key not in self._unchecked:
             return None
-        self._looked[sum_id] = seen
+        self._looked[key] = seen
         head = await asyncio.to_thread(self.sums.records.head, sum_id)
         if head is None or not self._is_its_own(matter, head.sum.opener, head.sum.opening):
             return None
         progress = await self.progress(matter)
-        total = progress.total if progress else None
-        return None if total is None or self._may_be_false(sum_id, total) else total
+        if progress is None:
+            return None
+        await self._name_cheats(matter, progress)
+        total = progress.total
+        return None if total is None or self._may_be_false(key, total) else total
 
-    def _may_be_false(self, sum_id: bytes, total: Total) -> bool:
+    def _may_be_false(self, key: _Round, total: Total) -> bool:
         """Say whether to wait for one holder more, so that a false partial would show."""
         if total.is_checked:
-            self._unchecked.pop(sum_id, None)
+            self._unchecked.pop(key, None)
             return False
-        since = self._unchecked.setdefault(sum_id, self._clock())
+        since = self._unchecked.setdefault(key, self._clock())
         return self._clock() < since + HOLDER_SECONDS
+
+    async def _name_cheats(self, matter: VerificationMatter, progress: Progress) -> None:
+        """Name who answered with something else than one answer: of 2t - 1 holders t are honest."""
+        for member, found in progress.findings.items():
+            if found.reason is Exclusion.NOT_ONE_HOT and member != self.me:
+                await self._alarms.matter_refused(member, matter.id, found.reason)
 
     async def _name_liars(self, booked: BookedMatter, tally: Tally) -> None:
         for member in differing(booked, tally):
@@ -322,7 +331,7 @@ class Verifications:
 
     def _is_its_own(self, matter: VerificationMatter, opener: MemberId, opening: SumOpen) -> bool:
         """Say whether a sum is exactly the one that the round announced."""
-        return opener == matter.opener and is_asked(matter, opening, self.sums.records.charter())
+        return opener == matter.opener and is_asked(matter, opening)
 
     def _of_sum(self, sum_id: bytes, opener: MemberId) -> BookedMatter | None:
         for booked in self.book.all(Kind.VERIFICATION):
@@ -378,7 +387,7 @@ def differing(booked: BookedMatter, tally: Tally) -> list[MemberId]:
     return sorted(found)
 
 
-def is_asked(matter: VerificationMatter, opening: SumOpen, charter: Charter) -> bool:
+def is_asked(matter: VerificationMatter, opening: SumOpen) -> bool:
     """Say whether a sum asks what the round announced: one answer of each member, and no more."""
     asked, labels = matter.facts.opening, tuple(_LABELS)
     return (
@@ -389,15 +398,12 @@ def is_asked(matter: VerificationMatter, opening: SumOpen, charter: Charter) -> 
         and opening.deadline_time == asked.due_time
         and opening.purpose is Purpose.VERIFICATION
         and (opening.scale, opening.largest) == (1, 1)
-        and _holds_each_to_one(opening, charter)
+        and bool(opening.one_hot)
     )
 
 
-def _holds_each_to_one(opening: SumOpen, charter: Charter) -> bool:
-    """Say whether the sum opens the length of every answer, where there are holders to open it."""
-    if opening.norm_blocks:
-        return (opening.norm_blocks, opening.norm_bounds) == ((len(_LABELS),), (1,))
-    return len(charter.holders) < holders_for_norms(least_threshold(charter))
+def _round(matter: VerificationMatter) -> _Round:
+    return matter.opener, matter.id
 
 
 def _key(token: bytes) -> str:

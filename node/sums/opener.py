@@ -64,6 +64,7 @@ class SumDraft:
         longest: The largest squared length of a contributor's vector, in squared units, opened and
             held where the charter has enough holders; 0: not looked at.
         block: Entries of which each so many have a length of their own; 0: all have one.
+        one_hot: Whether every vector has a single 1 and else zeros, which the holders see to.
     """
 
     source: str
@@ -78,6 +79,7 @@ class SumDraft:
     subject: bytes = b""
     longest: int = 0
     block: int = 0
+    one_hot: bool = False
 
 
 class Opener:
@@ -96,7 +98,7 @@ class Opener:
 
         Raises:
             RequestError: SUM_DRAFT_INVALID or SUM_TOO_LARGE.
-            PolicyError: SUM_HOLDERS_MISSING.
+            PolicyError: SUM_HOLDERS_MISSING or SUM_UNPROVEN.
             SumRefusedError: SUM_REPEATED, VECTOR_OVERFLOW or SUM_REFUSED.
         """
         if not 1 <= draft.seconds <= MAX_CONTRIBUTE_SECONDS:
@@ -157,6 +159,14 @@ class Opener:
         opens_norms = draft.longest and len(charter.holders) >= holders_for_norms(threshold)
         block = draft.block or len(draft.labels)
         blocks = len(draft.labels) // block if opens_norms else 0
+        if draft.one_hot and len(charter.holders) < holders_for_norms(threshold):
+            raise PolicyError(
+                f"a sum of answers takes {holders_for_norms(threshold)} key holders where"
+                f" {threshold} open it, and the charter has {len(charter.holders)}: else one"
+                " member's answer could count as many, unseen",
+                reason="SUM_UNPROVEN",
+                hint="add key holders to the charter",
+            )
         return SumOpen(
             sum_id=_PLACEHOLDER,
             labels_digest=digest_named(draft.source, draft.subject, draft.labels),
@@ -172,6 +182,7 @@ class Opener:
             norm_blocks=(block,) * blocks,
             norm_bounds=(draft.longest,) * blocks,
             echoes=draft.echoes,
+            one_hot=int(draft.one_hot),
         )
 
     def _check_not_repeated(self, opened: Sum, labels: SumLabels) -> None:

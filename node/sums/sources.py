@@ -70,6 +70,8 @@ class Source:
         labels: Subject to every label that the source knows, with its name for people, in the
             order in which a sum over all of them has them.
         largest: The largest entry of a sum that a person opens without saying another, in units.
+        opens_norms: Whether a sum may open lengths, which of a short vector show what is in it; the
+            source itself looks at which. Else such sums are declined.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Source:
     count: Count
     labels: Callable[[bytes], Mapping[bytes, str]] = no_labels
     largest: int = 1_000_000_000
+    opens_norms: bool = False
 
 
 class Sources:
@@ -119,12 +122,16 @@ class Sources:
 
         Raises:
             RequestError: SUM_SOURCE_UNKNOWN.
-            PolicyError: PURPOSE_NOT_ALLOWED.
+            PolicyError: PURPOSE_NOT_ALLOWED or NORMS_NOT_ALLOWED.
         """
         source = self.find(asked.source)
         if asked.opening.purpose not in source.purposes:
             raise PolicyError(
                 "the source does not answer for this purpose", reason="PURPOSE_NOT_ALLOWED"
+            )
+        if asked.opening.norm_blocks and not source.opens_norms:
+            raise PolicyError(
+                "the sum would show how long this member's vector is", reason="NORMS_NOT_ALLOWED"
             )
         return source.count(asked)
 

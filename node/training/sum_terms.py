@@ -87,6 +87,7 @@ def require_terms(
         or opening.deadline_time > latest
         or opening.scale != 1
         or opening.echoes
+        or opening.one_hot
     ):
         raise RunError("the opening is not what the plan says", reason="SUM_REFUSED")
     caps = {name: facts.approved[name] for name in opening.contributors}

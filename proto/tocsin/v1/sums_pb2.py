@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14tocsin/v1/sums.proto\x12\ttocsin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xcd\x02\n\x07SumOpen\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x15\n\rlabels_digest\x18\x02 \x01(\x0c\x12\x13\n\x0blabel_count\x18\x03 \x01(\r\x12\x14\n\x0c\x63ontributors\x18\x04 \x03(\t\x12\x1a\n\x12least_contributors\x18\x05 \x01(\r\x12\x11\n\tthreshold\x18\x06 \x01(\r\x12\x0f\n\x07holders\x18\x07 \x03(\t\x12#\n\x07purpose\x18\x08 \x01(\x0e\x32\x12.tocsin.v1.Purpose\x12\x31\n\rdeadline_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05scale\x18\n \x01(\x04\x12\x0f\n\x07largest\x18\x0b \x01(\x04\x12\x13\n\x0bnorm_blocks\x18\x0c \x03(\r\x12\x13\n\x0bnorm_bounds\x18\r \x03(\x04\x12\x0e\n\x06\x65\x63hoes\x18\x0e \x01(\r\"E\n\tSumShares\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x15\n\rsealed_shares\x18\x02 \x03(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x88\x01\n\x08SumCheck\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontributors\x18\x02 \x03(\t\x12\x16\n\x0eshares_digests\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ombinations\x18\x04 \x01(\x0c\x12\x0f\n\x07refused\x18\x05 \x03(\t\x12\x17\n\x0frefused_digests\x18\x06 \x01(\x0c\"H\n\x08SumClose\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontributors\x18\x02 \x03(\t\x12\x16\n\x0eshares_digests\x18\x03 \x01(\x0c\"/\n\x07SumEcho\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63lose_digest\x18\x02 \x01(\x0c\"U\n\nSumPartial\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63lose_digest\x18\x02 \x01(\x0c\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"L\n\tSumLabels\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x01(\x0c\x12\x0f\n\x07subject\x18\x04 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14tocsin/v1/sums.proto\x12\ttocsin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xde\x02\n\x07SumOpen\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x15\n\rlabels_digest\x18\x02 \x01(\x0c\x12\x13\n\x0blabel_count\x18\x03 \x01(\r\x12\x14\n\x0c\x63ontributors\x18\x04 \x03(\t\x12\x1a\n\x12least_contributors\x18\x05 \x01(\r\x12\x11\n\tthreshold\x18\x06 \x01(\r\x12\x0f\n\x07holders\x18\x07 \x03(\t\x12#\n\x07purpose\x18\x08 \x01(\x0e\x32\x12.tocsin.v1.Purpose\x12\x31\n\rdeadline_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05scale\x18\n \x01(\x04\x12\x0f\n\x07largest\x18\x0b \x01(\x04\x12\x13\n\x0bnorm_blocks\x18\x0c \x03(\r\x12\x13\n\x0bnorm_bounds\x18\r \x03(\x04\x12\x0e\n\x06\x65\x63hoes\x18\x0e \x01(\r\x12\x0f\n\x07one_hot\x18\x0f \x01(\r\"E\n\tSumShares\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x15\n\rsealed_shares\x18\x02 \x03(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x88\x01\n\x08SumCheck\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontributors\x18\x02 \x03(\t\x12\x16\n\x0eshares_digests\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ombinations\x18\x04 \x01(\x0c\x12\x0f\n\x07refused\x18\x05 \x03(\t\x12\x17\n\x0frefused_digests\x18\x06 \x01(\x0c\"H\n\x08SumClose\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontributors\x18\x02 \x03(\t\x12\x16\n\x0eshares_digests\x18\x03 \x01(\x0c\"/\n\x07SumEcho\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63lose_digest\x18\x02 \x01(\x0c\"U\n\nSumPartial\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63lose_digest\x18\x02 \x01(\x0c\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"L\n\tSumLabels\x12\x0e\n\x06sum_id\x18\x01 \x01(\x0c\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x01(\x0c\x12\x0f\n\x07subject\x18\x04 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,17 +34,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tocsin.v1.sums_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SUMOPEN']._serialized_start=97
-  _globals['_SUMOPEN']._serialized_end=430
-  _globals['_SUMSHARES']._serialized_start=432
-  _globals['_SUMSHARES']._serialized_end=501
-  _globals['_SUMCHECK']._serialized_start=504
-  _globals['_SUMCHECK']._serialized_end=640
-  _globals['_SUMCLOSE']._serialized_start=642
-  _globals['_SUMCLOSE']._serialized_end=714
-  _globals['_SUMECHO']._serialized_start=716
-  _globals['_SUMECHO']._serialized_end=763
-  _globals['_SUMPARTIAL']._serialized_start=765
-  _globals['_SUMPARTIAL']._serialized_end=850
-  _globals['_SUMLABELS']._serialized_start=852
-  _globals['_SUMLABELS']._serialized_end=928
+  _globals['_SUMOPEN']._serialized_end=447
+  _globals['_SUMSHARES']._serialized_start=449
+  _globals['_SUMSHARES']._serialized_end=518
+  _globals['_SUMCHECK']._serialized_start=521
+  _globals['_SUMCHECK']._serialized_end=657
+  _globals['_SUMCLOSE']._serialized_start=659
+  _globals['_SUMCLOSE']._serialized_end=731
+  _globals['_SUMECHO']._serialized_start=733
+  _globals['_SUMECHO']._serialized_end=780
+  _globals['_SUMPARTIAL']._serialized_start=782
+  _globals['_SUMPARTIAL']._serialized_end=867
+  _globals['_SUMLABELS']._serialized_start=869
+  _globals['_SUMLABELS']._serialized_end=945
 # @@protoc_insertion_point(module_scope)

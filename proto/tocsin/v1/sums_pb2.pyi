@@ -45,6 +45,7 @@ class SumOpen(_message.Message):
     NORM_BLOCKS_FIELD_NUMBER: _builtins.int
     NORM_BOUNDS_FIELD_NUMBER: _builtins.int
     ECHOES_FIELD_NUMBER: _builtins.int
+    ONE_HOT_FIELD_NUMBER: _builtins.int
     sum_id: _builtins.bytes
     """Required. 16 bytes, the beginning of a digest of everything else here, the opener and the federation."""
     labels_digest: _builtins.bytes
@@ -63,6 +64,8 @@ class SumOpen(_message.Message):
     """Required. The largest entry, either way, in units."""
     echoes: _builtins.int
     """How many holders must have repeated a close before any answers it; 0: none."""
+    one_hot: _builtins.int
+    """1: every vector holds a single 1 and else zeros, which is proved; 0: any numbers."""
     @_builtins.property
     def contributors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Required. Member ids of who may contribute, 3 to 100."""
@@ -100,10 +103,11 @@ class SumOpen(_message.Message):
         norm_blocks: _abc.Iterable[_builtins.int] | None = ...,
         norm_bounds: _abc.Iterable[_builtins.int] | None = ...,
         echoes: _builtins.int = ...,
+        one_hot: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributors", b"contributors", "deadline_time", b"deadline_time", "echoes", b"echoes", "holders", b"holders", "label_count", b"label_count", "labels_digest", b"labels_digest", "largest", b"largest", "least_contributors", b"least_contributors", "norm_blocks", b"norm_blocks", "norm_bounds", b"norm_bounds", "purpose", b"purpose", "scale", b"scale", "sum_id", b"sum_id", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributors", b"contributors", "deadline_time", b"deadline_time", "echoes", b"echoes", "holders", b"holders", "label_count", b"label_count", "labels_digest", b"labels_digest", "largest", b"largest", "least_contributors", b"least_contributors", "norm_blocks", b"norm_blocks", "norm_bounds", b"norm_bounds", "one_hot", b"one_hot", "purpose", b"purpose", "scale", b"scale", "sum_id", b"sum_id", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,6 +41,7 @@ from node.duties.verification import (
     Voices,
     is_asked,
 )
+from node.errors import PolicyError
 from node.sums.carrier import Sums
 from node.sums.memory import SumMemory
 from node.sums.opener import SumDraft
@@ -289,20 +290,75 @@ async def test_fewer_than_three_answers_never_open_and_say_why(network):
     assert network["net-p"].matter(booked).state_at(network.time) is State.EXPIRED
 
 
-async def test_who_votes_twice_is_left_out_of_the_tally(network, monkeypatch):
+@pytest.mark.parametrize("vector", [(1, 1, 0, 0), (0, 0, 0, 0), (0, -1, 0, 0)])
+async def test_who_votes_twice_or_not_at_all_is_named_and_left_out(network, monkeypatch, vector):
     token = fresh_token()
     for name in NAMES[:3]:
         await network[name].nominate(token)
     cheat = network["carrier-b"].sums.sources
-    source = replace(cheat.find(SOURCE), count=lambda _asked: np.array([1, 1, 0, 0]))
+    source = replace(cheat.find(SOURCE), count=lambda _asked: np.array(vector))
     monkeypatch.setitem(cheat._sources, SOURCE, source)
+    # Its changed node shares what an honest one refuses to.
+    monkeypatch.setattr("federation.sums.contribution.require_one_hot", lambda _vector: None)
     booked = await ask(network, token)
     await network.settle()
     progress = await network["bank-x"].duty.progress(network["bank-x"].matter(booked))
 
     assert network["bank-x"].matter(booked).facts.tally == (3, 0, 0, 0)
     assert network.states(booked) == {State.CONFIRMED}
-    assert progress.findings[MemberId("carrier-b")].reason == "NORM_EXCEEDED"
+    assert progress.findings[MemberId("carrier-b")].reason == "NOT_ONE_HOT"
+
+    alarms = [row.body for row in network["bank-x"].log.catalogue.alarms(50)]
+
+    assert any(b"NOT_ONE_HOT" in one and b"carrier-b" in one for one in alarms)
+
+
+async def test_a_charter_whose_holders_cannot_check_answers_has_no_rounds(network, monkeypatch):
+    office = network["carrier-a"]
+    charter = office.sums.records.charter()
+    fewer = replace(charter, holders=charter.holders[:2])
+    monkeypatch.setattr(office.sums.records, "_charter", lambda: fewer)
+    before = office.said()
+    with pytest.raises(PolicyError) as caught:
+        await office.duty.open(fresh_token(), PHONE, 1, 3, 60)
+
+    assert caught.value.reason == "SUM_UNPROVEN"
+    assert office.said() == before
+
+
+async def test_another_who_announces_a_rounds_sum_as_its_own_does_not_stop_it(network):
+    token = fresh_token()
+    for name in NAMES[:3]:
+        await network[name].nominate(token)
+    booked = await ask(network, token)
+    opening = booked.matter.facts.opening
+    network.spread()
+    network.time += 1  # the newest round is looked at first
+    await network["net-p"].say(opening)
+    await network.settle()
+
+    assert network.states(booked) == {State.CONFIRMED}
+
+
+async def test_no_other_source_opens_lengths(network, monkeypatch):
+    """One block for each entry would show the size of each, of every member."""
+    for office in network.offices.values():
+        count = lambda asked: np.ones(len(asked.labels), dtype=np.int64)  # noqa: E731
+        source = Source(SOURCE_ELSE, "one each", frozenset({Purpose.OPERATION}), count)
+        monkeypatch.setitem(office.sums.sources._sources, SOURCE_ELSE, source)
+    opener = network["net-p"].sums
+    labels = tuple(opaque(f"lengths {place}") for place in range(3))
+    draft = SumDraft(SOURCE_ELSE, labels, Purpose.OPERATION, seconds=60, largest=1)
+    opening = opener.opener._opening
+    blocks = {"norm_blocks": (1, 1, 1), "norm_bounds": (1, 1, 1)}
+    monkeypatch.setattr(
+        opener.opener, "_opening", lambda *asked: replace(opening(*asked), **blocks)
+    )
+    sum_id = await opener.open(draft)
+    await network.settle()
+
+    for name in NAMES:
+        assert network[name].sums.contributor.declined[sum_id] == "NORMS_NOT_ALLOWED"
 
 
 async def finish_another_sum(network, labels):
@@ -340,9 +396,8 @@ async def test_another_finished_sum_is_not_taken_for_the_rounds(network, monkeyp
     "change",
     [
         {"largest": 1_000},
-        {"norm_bounds": (4,)},
-        {"norm_blocks": (), "norm_bounds": ()},
-        {"norm_blocks": (2, 2), "norm_bounds": (1, 1)},
+        {"one_hot": 0},
+        {"one_hot": 0, "norm_blocks": (4,), "norm_bounds": (1,)},
         {"labels_digest": opaque("others", 32)},
         {"scale": 10},
     ],
@@ -353,8 +408,8 @@ async def test_a_sum_that_lets_somebody_vote_twice_is_not_the_rounds(network, ch
     records = network["carrier-a"].sums.records
     opening = records.head(booked.matter.facts.opening.sum_id).sum.opening
 
-    assert is_asked(booked.matter, opening, records.charter())
-    assert not is_asked(booked.matter, replace(opening, **change), records.charter())
+    assert is_asked(booked.matter, opening)
+    assert not is_asked(booked.matter, replace(opening, **change))
 
 
 async def test_nobody_is_named_where_a_node_cannot_read_the_sum_itself(network):

@@ -329,6 +329,7 @@ class VerificationStatus(_message.Message):
     DIFFERING_FIELD_NUMBER: _builtins.int
     SUM_ID_FIELD_NUMBER: _builtins.int
     OWN_ANSWER_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
     """16 bytes."""
     opener: _builtins.str
@@ -355,7 +356,7 @@ class VerificationStatus(_message.Message):
 
     @_builtins.property
     def answered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Member ids of whose answers are there; which they are, nobody can tell."""
+        """Member ids of whose answers are there and count; which they are, nobody can tell."""
 
     @_builtins.property
     def opened_time(self) -> _timestamp_pb2.Timestamp:
@@ -377,6 +378,10 @@ class VerificationStatus(_message.Message):
     def differing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Member ids of those whose tally is not what the sum gives."""
 
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutAnswer]:
+        """Whose answers do not count, and why."""
+
     def __init__(
         self,
         *,
@@ -397,11 +402,38 @@ class VerificationStatus(_message.Message):
         differing: _abc.Iterable[_builtins.str] | None = ...,
         sum_id: _builtins.bytes = ...,
         own_answer: _vocabulary_pb2.VerificationAnswer.ValueType = ...,
+        left_out: _abc.Iterable[Global___LeftOutAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decided_time", b"decided_time", "due_time", b"due_time", "opened_time", b"opened_time", "tally", b"tally"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "decided_time", b"decided_time", "differing", b"differing", "due_time", b"due_time", "kind", b"kind", "matter_id", b"matter_id", "members", b"members", "opened_time", b"opened_time", "opener", b"opener", "own_answer", b"own_answer", "quorum", b"quorum", "readers", b"readers", "reason", b"reason", "state", b"state", "sum_id", b"sum_id", "tally", b"tally", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "decided_time", b"decided_time", "differing", b"differing", "due_time", b"due_time", "kind", b"kind", "left_out", b"left_out", "matter_id", b"matter_id", "members", b"members", "opened_time", b"opened_time", "opener", b"opener", "own_answer", b"own_answer", "quorum", b"quorum", "readers", b"readers", "reason", b"reason", "state", b"state", "sum_id", b"sum_id", "tally", b"tally", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerificationStatus: _TypeAlias = VerificationStatus  # noqa: Y015
+
+@_typing.final
+class LeftOutAnswer(_message.Message):
+    """An answer that does not count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Member id of who gave it."""
+    reason: _builtins.str
+    """NOT_ONE_HOT, it was none or several answers at once; or another code of sum show."""
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOutAnswer: _TypeAlias = LeftOutAnswer  # noqa: Y015
