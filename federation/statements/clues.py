@@ -13,6 +13,7 @@ from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_EPOCH,
     check_count,
+    check_matter,
     check_member,
     check_opaque,
     check_packed,
@@ -119,8 +120,7 @@ class ClueStep:
     reason: ClueReturn = ClueReturn.UNSPECIFIED
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         if (self.step is ClueMove.RETURNED) != bool(self.reason):
             refuse("REASON_INVALID", "reason", "is missing, or given for another step")
 
@@ -144,8 +144,7 @@ class ClueHandOver:
     file_count: int = 0
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         check_member("receiver", self.receiver)
         check_sealed(
             "sealed_package", self.sealed_package, MEMBER_OVERHEAD_BYTES + 1, MAX_PACKAGE_BYTES
@@ -169,8 +168,7 @@ class ClueOutcome:
     subjects: tuple[ClueSubject, ...]
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         _check_subjects(self.subjects)
 
 

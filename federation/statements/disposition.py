@@ -13,7 +13,7 @@ from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_EPOCH,
     check_count,
-    check_member,
+    check_matter,
     check_members,
     check_opaque,
     check_time,
@@ -40,11 +40,6 @@ from federation.vocabulary import (
 
 # Seconds that a member may be given to tell the person concerned: a week, at most.
 MAX_NOTICE_SECONDS: Final = 7 * 86_400
-
-
-def _check_matter(matter_id: bytes, opener: MemberId) -> None:
-    check_opaque("matter_id", matter_id, IDENTIFIER_BYTES)
-    check_member("opener", opener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +99,7 @@ class DispositionReceipt:
     amount_band: AmountBand | None = None
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)
         if (self.step is ReceiptStep.EXEMPT) is (self.exemption is None):
             refuse("DECISION_INVALID", "exemption", "does not fit the step")
         if (self.step is ReceiptStep.RESTORED) is (self.outcome is None):
@@ -122,7 +117,7 @@ class DispositionReverify:
     decision: ReverifyResult
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +129,7 @@ class Appeal:
     ground: AppealGround
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +141,7 @@ class AppealDecision:
     decision: AppealResult
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +153,4 @@ class DispositionDecision:
     decision: OrderDecision
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)

@@ -9,7 +9,7 @@ from typing import Final
 from federation.names import MemberId
 from federation.statements.shape import (
     DIGEST_BYTES,
-    IDENTIFIER_BYTES,
+    check_matter,
     check_member,
     check_opaque,
     check_reason,
@@ -59,8 +59,7 @@ class NoticeStep:
     paper_digest: bytes = b""
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         if self.step in _WITH_PAPER:
             check_opaque("paper_digest", self.paper_digest, DIGEST_BYTES)
         elif self.paper_digest:

@@ -16,6 +16,7 @@ from federation.statements.shape import (
     MAX_EPOCH,
     SIGNATURE_BYTES,
     check_count,
+    check_matter,
     check_member,
     check_members,
     check_opaque,
@@ -83,8 +84,7 @@ class OneIdAnswer:
     sealed_answer: bytes
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         check_sealed("sealed_answer", self.sealed_answer, SEALED_BYTES, SEALED_BYTES)
 
 
@@ -122,8 +122,7 @@ class OneIdDecision:
     sealed_feedback: bytes = b""
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         if (self.step is OneIdMove.REJECTED) != bool(self.reason):
             refuse("DECISION_INVALID", "reason", "does not fit the step")
         if self.step is OneIdMove.ACCEPTED or self.reason is OneIdReason.NOT_AUTHENTIC:

@@ -12,7 +12,7 @@ from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_EPOCH,
     check_count,
-    check_member,
+    check_matter,
     check_members,
     check_opaque,
     check_sealed,
@@ -96,8 +96,7 @@ class ReportStep:
     basis_id: bytes = b""
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         if bool(self.reason) is not (self.step in _WITH_REASON):
             refuse("REASON_INVALID", "reason", "is there exactly where a step turns a report down")
         if self.basis_id and self.step not in _WITH_BASIS:

@@ -9,9 +9,8 @@ from typing import Final
 from federation.names import MemberId
 from federation.statements.shape import (
     DIGEST_BYTES,
-    IDENTIFIER_BYTES,
     check_count,
-    check_member,
+    check_matter,
     check_opaque,
     check_reason,
     check_time,
@@ -73,7 +72,7 @@ class DutyAdoption:
     item_digest: bytes
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)
         check_opaque("item_digest", self.item_digest, DIGEST_BYTES)
 
 
@@ -92,7 +91,7 @@ class DutyAttestation:
     evidence_digest: bytes
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
+        check_matter(self.matter_id, self.opener)
         check_count("period", self.period, 1, MAX_PERIODS)
         check_opaque("evidence_digest", self.evidence_digest, DIGEST_BYTES)
 
@@ -105,9 +104,4 @@ class DutyWithdrawal:
     opener: MemberId
 
     def __post_init__(self) -> None:
-        _check_matter(self.matter_id, self.opener)
-
-
-def _check_matter(matter_id: bytes, opener: MemberId) -> None:
-    check_opaque("matter_id", matter_id, IDENTIFIER_BYTES)
-    check_member("opener", opener)
+        check_matter(self.matter_id, self.opener)

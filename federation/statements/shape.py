@@ -167,6 +167,12 @@ def check_member(field: str, value: str) -> None:
         refuse("MEMBER_INVALID", field, f"has no letter or more than {MAX_MEMBER_DIGITS} digits")
 
 
+def check_matter(matter_id: bytes, opener: str) -> None:
+    """Accept the id of a statement that opened a matter, and the member id of who said it."""
+    check_opaque("matter_id", matter_id, IDENTIFIER_BYTES)
+    check_member("opener", opener)
+
+
 def check_members(field: str, values: tuple[str, ...], least: int) -> None:
     """Accept ``least`` to 100 distinct member ids."""
     if not least <= len(values) <= MAX_HOLDERS or len(set(values)) != len(values):

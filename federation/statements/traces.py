@@ -12,6 +12,7 @@ from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_EPOCH,
     check_count,
+    check_matter,
     check_member,
     check_opaque,
     check_sealed,
@@ -71,8 +72,7 @@ class TraceHop:
     sealed_next: bytes = b""
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         check_count("hop", self.hop, 1, MAX_HOPS)
         check_member("holder", self.holder)
         if (self.step is TraceAnswer.NEXT) != bool(self.sealed_next):

@@ -13,7 +13,7 @@ from federation.statements.shape import (
     MAX_EPOCH,
     MAX_HOLDERS,
     check_count,
-    check_member,
+    check_matter,
     check_members,
     check_opaque,
     check_time,
@@ -75,8 +75,7 @@ class VerificationTally:
     declined: int
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         for field in ("suspect", "benign", "no_record", "declined"):
             check_count(field, getattr(self, field), 0, MAX_HOLDERS)
 
@@ -95,5 +94,4 @@ class VerificationExamination:
     decision: VerificationDecision
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)

@@ -9,7 +9,7 @@ from federation.statements.shape import (
     IDENTIFIER_BYTES,
     MAX_EPOCH,
     check_count,
-    check_member,
+    check_matter,
     check_opaque,
     refuse,
 )
@@ -100,8 +100,7 @@ class WarningStep:
     outcome: WarningOutcome | None = None
 
     def __post_init__(self) -> None:
-        check_opaque("matter_id", self.matter_id, IDENTIFIER_BYTES)
-        check_member("opener", self.opener)
+        check_matter(self.matter_id, self.opener)
         if (self.channel is not None) is not (self.step in _SENDING):
             refuse("DECISION_INVALID", "channel", "is there exactly where something was sent")
         if (self.outcome is not None) is not (self.step is WarningAction.OUTCOME):
