@@ -23,6 +23,7 @@ from federation.matters.procedure import (
     State,
     Transition,
     Turn,
+    handle_of,
 )
 from federation.matters.table import PROCEDURE_OF, PROCEDURES, TABLE, choice_of
 from federation.matters.trace import TraceFacts, TraceMatter
@@ -60,6 +61,7 @@ __all__ = [
     "choice_of",
     "draw_states",
     "fold_matter",
+    "handle_of",
     "list_steps",
     "models_in_force",
     "name_matter",

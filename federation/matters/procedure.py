@@ -4,6 +4,7 @@ A procedure is data. ``federation.matters.fold`` walks it; it knows none of them
 """
 
 import enum
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,10 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from federation.errors import PolicyError
 from federation.names import MemberId
+from federation.packing import pack
 from federation.roles import Role
 from federation.statements import Statement
+from federation.statements.shape import IDENTIFIER_BYTES
 
 Facts = TypeVar("Facts")
 
@@ -166,6 +169,9 @@ class Transition(NamedTuple):
     due: Deadline
 
 
+_HANDLE: Final = b"tocsin/matter/1"
+
+
 class Named(NamedTuple):
     """Which matter a statement names; opener None: that of who speaks."""
 
@@ -179,6 +185,16 @@ def name_by_id(statement: Statement) -> Named:
     if not hasattr(body, "matter_id"):
         return Named(statement.id, None)
     return Named(body.matter_id, getattr(body, "opener", None))
+
+
+def handle_of(opener: MemberId, matter_id: bytes) -> bytes:
+    """Return what names a matter of an opener and no other's, 16 bytes.
+
+    Whoever opens a matter chooses its id, and may choose that of another member's; the same plan
+    proposed by two members has one digest. Nobody can choose the handle.
+    """
+    content = pack(_HANDLE, opener.encode(), matter_id)
+    return hashlib.sha256(content).digest()[:IDENTIFIER_BYTES]
 
 
 def _no_members(_facts: Any) -> frozenset[MemberId]:
@@ -282,6 +298,11 @@ class Matter(Generic[Facts]):
     def kind(self) -> Kind:
         """What kind of matter it is."""
         return self.procedure.kind
+
+    @property
+    def handle(self) -> bytes:
+        """What names it whoever else opens one with its id, 16 bytes."""
+        return handle_of(self.opener, self.id)
 
     @property
     def is_over(self) -> bool:

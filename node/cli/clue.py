@@ -16,7 +16,7 @@ from federation.vocabulary import (
     FraudType,
 )
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
@@ -27,9 +27,7 @@ from tocsin.desk.v1 import case_service_pb2 as wire
 from tocsin.desk.v1 import desk_service_pb2
 from tocsin.v1 import clues_pb2
 
-_CLUE: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_CLUE: Final = MatterName()
 _EDGE_PARTS: Final = 3
 
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import click
 
+from federation.matters import handle_of
+from federation.names import MemberId
 from federation.vocabulary import (
     AmountBand,
     DispositionBasis,
@@ -21,7 +23,7 @@ from federation.vocabulary import (
     SubjectRole,
 )
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, HexDigits, MatterName
 from node.cli.document import describe, optional_time
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
@@ -35,9 +37,7 @@ DAY_SECONDS: Final = 86_400
 DEFAULT_TERM_DAYS: Final = 30
 """Days that a measure holds where nobody says how many: then somebody has to think again."""
 
-MATTER_ID: Final = HexDigits(
-    "id", LEAST_BYTES, 16, "an id is 8 to 32 hexadecimal digits, an even number"
-)
+MATTER_ID: Final = MatterName()
 _TOKEN: Final = HexDigits("token", 16, 16, "a token is 32 hexadecimal digits")
 
 
@@ -373,7 +373,7 @@ def _asking(subject: tuple[str, ...]) -> wire.ListDispositionsRequest:
 def _owing(door: InsideDoor, owed: str) -> Iterable[bytes]:
     request = wire.ListDispositionsRequest(own_queue=True)
     found = door.call(door.disposition.ListDispositions, request).orders
-    return [one.matter_id for one in found if one.owed == owed]
+    return [handle_of(MemberId(one.opener), one.matter_id) for one in found if one.owed == owed]
 
 
 def _list(home: Home, request: wire.ListDispositionsRequest, *, as_json: bool) -> None:

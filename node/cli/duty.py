@@ -11,7 +11,7 @@ import click
 
 from federation.vocabulary import DutyEvidence, Sector
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe, time_text
 from node.cli.duration import Duration, due_text
 from node.cli.option import json_option, pass_home
@@ -22,9 +22,7 @@ from node.home import Home
 from tocsin.desk.v1 import duty_service_pb2 as wire
 
 _DAY: Final = 86_400
-_DUTY_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_DUTY_ID: Final = MatterName()
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import click
 
+from federation.statements.shape import DIGEST_BYTES, IDENTIFIER_BYTES
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe, time_text
 from node.cli.duration import due_text
 from node.cli.option import json_option, pass_home
@@ -16,9 +17,7 @@ from node.cli.word import Moment
 from node.home import Home
 from tocsin.desk.v1 import matter_service_pb2 as wire
 
-_MATTER_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_MATTER_ID: Final = MatterName("id", IDENTIFIER_BYTES, DIGEST_BYTES)
 
 
 @click.group(
@@ -107,8 +106,13 @@ _HEADER: Final = ("matter", "kind", "state", "opener", "due", "next")
 
 @matter_command.command(
     epilog="""\b
+Two members may use one id. Then name whose it is, here and in every command that takes
+the id of a matter: MEMBER/ID with all digits of the id.
+
+\b
 EXAMPLES
   tocsin matter show 9f2c4b1a
+  tocsin matter show bank-x/9f2c4b1a00112233445566778899aabb
   tocsin matter show 9f2c4b1a --json
 """
 )

@@ -10,16 +10,14 @@ import click
 
 from federation.vocabulary import NoticeAction
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, HexDigits
+from node.cli.digits import MatterName
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object
 from node.cli.word import Moment
 from node.home import Home
 from tocsin.desk.v1 import notice_service_pb2 as wire
 
-_NOTICE_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_NOTICE_ID: Final = MatterName()
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 notice_id = click.argument("matter_id", metavar="ID", type=_NOTICE_ID)

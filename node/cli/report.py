@@ -10,7 +10,7 @@ import click
 from federation.vocabulary import FraudType, ReportAction, ReportChannel, ReportReason
 from node.cli.annual import annual_command
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.import_report import Rows, send_rows
 from node.cli.option import json_option, pass_home, strict_option
@@ -23,9 +23,7 @@ from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2
 from tocsin.desk.v1 import report_service_pb2 as wire
 
-_REPORT_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_REPORT_ID: Final = MatterName()
 _CLOSING: Final = (
     "Shared: tokens, types of fraud and how many report, in bands; texts sealed.\n"
     "Not shared: who reports, and the values; both stay in this node's private store.\n"

@@ -8,7 +8,7 @@ import click
 
 from federation.vocabulary import TraceAnswer
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
@@ -17,9 +17,7 @@ from node.home import Home
 from tocsin.desk.v1 import case_service_pb2 as wire
 from tocsin.desk.v1 import desk_service_pb2
 
-_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_ID: Final = MatterName()
 
 
 @click.group(

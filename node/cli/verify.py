@@ -9,7 +9,7 @@ import click
 
 from federation.vocabulary import VerificationAnswer, VerificationDecision
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
@@ -21,9 +21,7 @@ from tocsin.desk.v1 import verify_service_pb2 as wire
 
 POLL_SECONDS: Final = 0.5
 _UNDER_WAY: Final = "VERIFYING"
-_ROUND_ID: Final = HexDigits(
-    "round", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_ROUND_ID: Final = MatterName("round")
 
 
 @click.group(
@@ -84,11 +82,11 @@ def open_round(
     raw = desk_wire.RawIndicator(kind=kind, value=value, region=region)
     request = wire.OpenVerificationRequest(value=raw, quorum=quorum, seconds=seconds)
     with InsideDoor(home) as door:
-        matter_id = door.call(door.verify.OpenVerification, request).matter_id
-        status = _wait(door, matter_id, wait)
+        opened = door.call(door.verify.OpenVerification, request)
+        status = _wait(door, opened.handle, wait)
     _write(status, as_json=as_json)
     if not as_json and status.state == _UNDER_WAY:
-        say(f"Next: tocsin verify show {matter_id.hex()[:SHOWN_DIGITS]}")
+        say(f"Next: tocsin verify show {opened.matter_id.hex()[:SHOWN_DIGITS]}")
 
 
 @verify_command.command(
@@ -223,10 +221,10 @@ def _about(words: tuple[str, ...]) -> wire.AnswerVerificationRequest:
     return wire.AnswerVerificationRequest(value=raw)
 
 
-def _wait(door: InsideDoor, matter_id: bytes, seconds: int) -> wire.VerificationStatus:
+def _wait(door: InsideDoor, handle: bytes, seconds: int) -> wire.VerificationStatus:
     until = time.monotonic() + seconds
     while True:
-        request = wire.GetVerificationRequest(matter_id=matter_id)
+        request = wire.GetVerificationRequest(matter_id=handle)
         status = door.call(door.verify.GetVerification, request).status
         if status.state != _UNDER_WAY or status.reason or time.monotonic() >= until:
             return status

@@ -19,7 +19,7 @@ from federation.vocabulary import (
     WarningUrgency,
 )
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
@@ -29,9 +29,7 @@ from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2 as desk_wire
 from tocsin.desk.v1 import warn_service_pb2 as wire
 
-_WARNING_ID = HexDigits(
-    "warning", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_WARNING_ID = MatterName("warning")
 _STANDARD_INPUT = "-"
 
 

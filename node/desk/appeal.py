@@ -84,7 +84,7 @@ class AppealService(stubs.AppealServiceServicer):
         if len(refused) == len(found):
             raise refused[0]
         return wire.FileAppealResponse(
-            orders=[await parts.status(standing.matter.id) for standing in found]
+            orders=[await parts.status(standing.matter.handle) for standing in found]
         )
 
     async def DecideAppeal(  # noqa: N802  # the contract's name
@@ -99,7 +99,7 @@ class AppealService(stubs.AppealServiceServicer):
         await parts.dispositions.say(matter, body)
         if decision is AppealResult.LIFTED:
             await self._attest(standing)
-        return wire.DecideAppealResponse(order=await parts.status(matter.id))
+        return wire.DecideAppealResponse(order=await parts.status(matter.handle))
 
     async def ListAppeals(  # noqa: N802  # the contract's name
         self, request: wire.ListAppealsRequest, context: Any

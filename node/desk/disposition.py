@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from federation.charter import Charter
 from federation.indicators import Indicator, Kind, kind_by_name
 from federation.matters import Kind as MatterKind
-from federation.matters import State
+from federation.matters import State, handle_of
 from federation.measures import can_act
 from federation.names import MemberId, NameFormatError
 from federation.roles import INDUSTRY, Role
@@ -87,9 +87,9 @@ class DispositionParts:
         references = self.private.references(token, MAX_REFERENCES)
         return describe_order(standing, references, self.dispositions.now())
 
-    async def status(self, matter_id: bytes) -> wire.DispositionStatus:
-        """Return how an order stands now."""
-        standing = await asyncio.to_thread(self.dispositions.standing, matter_id)
+    async def status(self, name: bytes) -> wire.DispositionStatus:
+        """Return how the order stands now whose id or handle begins so."""
+        standing = await asyncio.to_thread(self.dispositions.standing, name)
         return await asyncio.to_thread(self.describe, standing)
 
 
@@ -117,7 +117,8 @@ class DispositionService(stubs.DispositionServiceServicer):
         order = self._order(request, token, kind)
         await asyncio.to_thread(self._require_orderable, order, indicator)
         statement = await self._dispositions.say(None, order)
-        return wire.OrderDispositionResponse(status=await self._parts.status(statement.id))
+        handle = handle_of(self._dispositions.me, statement.id)
+        return wire.OrderDispositionResponse(status=await self._parts.status(handle))
 
     async def DecideDisposition(  # noqa: N802  # the contract's name
         self, request: wire.DecideDispositionRequest, context: Any
@@ -127,7 +128,7 @@ class DispositionService(stubs.DispositionServiceServicer):
         decision = read_word(OrderDecision, request.decision, "decision")
         body = DispositionDecision(matter.id, matter.opener, decision)
         await self._dispositions.say(matter, body)
-        return wire.DecideDispositionResponse(status=await self._parts.status(matter.id))
+        return wire.DecideDispositionResponse(status=await self._parts.status(matter.handle))
 
     async def AnswerDisposition(  # noqa: N802  # the contract's name
         self, request: wire.AnswerDispositionRequest, context: Any
@@ -139,7 +140,9 @@ class DispositionService(stubs.DispositionServiceServicer):
         why = read_word(Exemption, request.exemption, "exemption") if exempt else None
         band = read_word(AmountBand, request.amount_band, "amount") if request.amount_band else None
         await self._dispositions.record(standing, step, why, band)
-        return wire.AnswerDispositionResponse(status=await self._parts.status(standing.matter.id))
+        return wire.AnswerDispositionResponse(
+            status=await self._parts.status(standing.matter.handle)
+        )
 
     async def ReverifyDisposition(  # noqa: N802  # the contract's name
         self, request: wire.ReverifyDispositionRequest, context: Any
@@ -148,7 +151,7 @@ class DispositionService(stubs.DispositionServiceServicer):
         matter = (await self._find(request.matter_id)).matter
         result = read_word(ReverifyResult, request.result, "result")
         await self._dispositions.say(matter, DispositionReverify(matter.id, matter.opener, result))
-        return wire.ReverifyDispositionResponse(status=await self._parts.status(matter.id))
+        return wire.ReverifyDispositionResponse(status=await self._parts.status(matter.handle))
 
     async def ListDispositions(  # noqa: N802  # the contract's name
         self, request: wire.ListDispositionsRequest, context: Any
@@ -250,10 +253,9 @@ class DispositionService(stubs.DispositionServiceServicer):
     def _require_confirmed(self, order: DispositionOrder) -> None:
         for one in self._dispositions.book.all(MatterKind.VERIFICATION):
             matter = one.matter
-            if matter.id == order.basis_id:
-                if matter.state is State.CONFIRMED and matter.subject == order.token:
-                    return
-                break
+            is_about = (matter.id, matter.subject) == (order.basis_id, order.token)
+            if is_about and matter.state is State.CONFIRMED:
+                return
         raise PolicyError(
             "the verification that it rests on did not confirm this subject",
             reason="BASIS_NOT_CONFIRMED",

@@ -94,6 +94,7 @@ def summarise(booked: BookedMatter, now: int) -> wire.MatterSummary:
         turn_members=() if is_over else sorted(booked.turn.members),
         turn_roles=() if is_over else sorted(booked.turn.roles),
         subject=matter.subject,
+        handle=booked.handle,
     )
 
 

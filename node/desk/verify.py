@@ -67,7 +67,7 @@ class VerifyService(stubs.VerifyServiceServicer):
         )
         matter = booked.matter
         return wire.OpenVerificationResponse(
-            matter_id=matter.id, sum_id=matter.facts.opening.sum_id
+            matter_id=matter.id, sum_id=matter.facts.opening.sum_id, handle=matter.handle
         )
 
     async def AnswerVerification(  # noqa: N802  # the contract's name

@@ -254,7 +254,7 @@ class Clues:
 
     def _try(self, matter: ClueMatter | None, statement: Statement) -> ClueMatter:
         if matter is not None:  # as it stands now, under the lock
-            matter = self.find(matter.id)
+            matter = self.find(matter.handle)
         roles = self._book.roles(self._me, self._voice.clock())
         return advance(matter, self._me, roles, statement)
 

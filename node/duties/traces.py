@@ -147,7 +147,7 @@ class Traces:
 
     def _try(self, matter: TraceMatter | None, statement: Statement) -> TraceMatter:
         if matter is not None:  # as it stands now, under the lock
-            matter = self.find(matter.id)
+            matter = self.find(matter.handle)
         roles = self._book.roles(self._me, self._voice.clock())
         return advance(matter, self._me, roles, statement)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
@@ -36,17 +36,25 @@ from node.telemetry import describe_error, get_log
 LEAST_PREFIX_BYTES: Final = 4
 """Bytes of an id that name a matter: less is a slip of the hand, not a choice."""
 
+_SHOWN_NAMES: Final = 4
+"""Names in a hint: a person reads no more, and `tocsin matter list` has them all."""
+
 _NEVER: Final = MAX_TIME + 1  # after whatever is due
 
 
 @dataclass(frozen=True, slots=True)
 class BookedMatter:
-    """A matter, what does not count in it, how much was said, and whose step is next."""
+    """A matter, what does not count in it, how much was said, and whose step is next.
+
+    Attributes:
+        handle: Names it whoever else opens one with its id.
+    """
 
     matter: AnyMatter
     refused: tuple[Refused, ...]
     statements: int
     turn: Turn
+    handle: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +135,31 @@ class MatterBook:
             self._refresh()
             return self._entries.get(MatterName(kind, matter_id, opener))
 
+    def named(self, prefix: bytes, kind: Kind | None = None) -> list[BookedMatter]:
+        """Return the matters whose id or handle begins so.
+
+        A whole handle goes before any id, as nobody can choose a matter's handle.
+        """
+        known = [one for one in self._snapshot() if kind is None or one.matter.kind == kind]
+        return [one for one in known if one.handle == prefix] or [
+            one
+            for one in known
+            if one.matter.id.startswith(prefix) or one.handle.startswith(prefix)
+        ]
+
     def find(self, prefix: bytes, kind: Kind | None = None) -> BookedMatter:
-        """Return the matter whose id begins so.
+        """Return the one matter whose id or handle begins so.
 
         Raises:
             RequestError: MATTER_ID_INVALID, MATTER_UNKNOWN or MATTER_AMBIGUOUS.
         """
         if len(prefix) < LEAST_PREFIX_BYTES:
             raise _bad_id("MATTER_ID_INVALID", "give at least 8 hexadecimal digits of its id")
-        found = [
-            one
-            for one in self._snapshot()
-            if one.matter.id.startswith(prefix) and (kind is None or one.matter.kind == kind)
-        ]
+        found = self.named(prefix, kind)
         if not found:
             raise _bad_id("MATTER_UNKNOWN", "no matter has this id")
         if len(found) > 1:
-            raise _bad_id("MATTER_AMBIGUOUS", "several matters fit: give more digits of the id")
+            raise ambiguous(found, "MATTER_AMBIGUOUS", "several matters fit: give more digits")
         return found[0]
 
     def history(self, matter: AnyMatter) -> FoldedMatter:
@@ -219,13 +235,28 @@ class MatterBook:
         if folded.matter is not None:  # else what opens it has not arrived yet, or never counted
             matter = folded.matter
             count = len(folded.steps)
-            self._entries[name] = BookedMatter(matter, folded.refused, count, matter.turn)
+            self._entries[name] = BookedMatter(
+                matter, folded.refused, count, matter.turn, matter.handle
+            )
             insort(self._queue, _place(name, matter))
 
     def _fold(self, name: MatterName) -> FoldedMatter:
         rows = self._catalogue.matter_rows(name)
         said = [(MemberId(row.member), decode_statement(row.body)) for row in rows]
         return fold_matter(said, self.roles, self._clock())
+
+
+def ambiguous(found: Sequence[BookedMatter], reason: str, message: str) -> RequestError:
+    """Make the error that several matters fit; of one id, the hint tells them apart."""
+    ids = {one.matter.id for one in found}
+    if len(ids) > 1:
+        return _bad_id(reason, message)
+    names = sorted(f"{one.matter.opener}/{one.matter.id.hex()}" for one in found)
+    return RequestError(
+        f"{len(found)} members opened one with this id: name whose it is",
+        reason=reason,
+        hint=f"write {' or '.join(names[:_SHOWN_NAMES])}",
+    )
 
 
 def _place(name: MatterName, matter: AnyMatter) -> _Place:

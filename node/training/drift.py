@@ -7,6 +7,7 @@ Totals stand in the logs, so that every member can compare.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +22,7 @@ from federation.training.drift import Drift, compare_census, piece_names
 from federation.training.released import ReleasedModel
 from federation.vocabulary import Purpose
 from node.alarms import Alarms
-from node.errors import NodeError, RequestError, UnavailableError
+from node.errors import NodeError, UnavailableError
 from node.metering import SECONDS_A_DAY
 from node.sums.carrier import Sums
 from node.sums.opener import SumDraft
@@ -145,19 +146,24 @@ class DriftWatch:
         return read_model(matter, self._bundles.read(matter.id, ModelFile.MODEL))
 
     def _labels(self, subject: bytes) -> Mapping[bytes, str]:
-        try:
-            matter = self._consents.matters.find(subject).matter
-            return _label_names(self._model(matter), self._sums.now() // SECONDS_A_DAY)
-        except NodeError:
-            return {}
+        for one in self._consents.matters.all():
+            if one.matter.id == subject:  # of several that proposed it one has been trained
+                with contextlib.suppress(NodeError):
+                    return _label_names(self._model(one.matter), self._sums.now() // SECONDS_A_DAY)
+        return {}
 
     def _count(self, asked: Asked) -> NDArray[np.int64] | None:
         """Give this member's part of a sum that somebody of the same plan opened today."""
-        try:
-            matter = self._consents.matters.find(asked.subject).matter
-        except RequestError:
-            return None
-        if not {self._sums.me, asked.opener} <= _parties(matter):
+        matter = next(
+            (
+                one.matter
+                for one in self._consents.matters.all()
+                if one.matter.id == asked.subject
+                and {self._sums.me, asked.opener} <= _parties(one.matter)
+            ),
+            None,
+        )
+        if matter is None:
             return None
         day = asked.now // SECONDS_A_DAY
         model = self._model(matter)

@@ -10,7 +10,7 @@ from federation.names import MemberId
 from federation.roles import Role
 from federation.statements.shape import DIGEST_BYTES
 from node.errors import RequestError
-from node.matters.book import MatterBook
+from node.matters.book import MatterBook, ambiguous
 
 LEAST_PREFIX_BYTES: Final = 4
 """Bytes of a digest that name a plan: less is a slip of the hand, not a choice."""
@@ -45,7 +45,7 @@ class TrainingMatters:
         return tuple(PlanMatter(one.matter, one.refused) for one in found)
 
     def find(self, digest: bytes) -> PlanMatter:
-        """Return the plan whose digest begins so; blocking.
+        """Return the plan whose digest or handle begins so; blocking.
 
         Raises:
             RequestError: PLAN_DIGEST_INVALID, PLAN_UNKNOWN or PLAN_AMBIGUOUS.
@@ -56,18 +56,14 @@ class TrainingMatters:
                 reason="PLAN_DIGEST_INVALID",
                 hint="tocsin train list",
             )
-        found = [one for one in self.all() if one.matter.id.startswith(digest)]
+        found = self._book.named(digest, Kind.TRAINING_PLAN)
         if not found:
             raise RequestError(
                 "no plan has this digest", reason="PLAN_UNKNOWN", hint="tocsin train list"
             )
         if len(found) > 1:
-            raise RequestError(
-                "several plans fit: the digest is too short, or two members proposed one plan",
-                reason="PLAN_AMBIGUOUS",
-                hint="tocsin train list",
-            )
-        return found[0]
+            raise ambiguous(found, "PLAN_AMBIGUOUS", "several plans fit: the digest is too short")
+        return PlanMatter(found[0].matter, found[0].refused)
 
     def in_force(self) -> frozenset[tuple[bytes, MemberId]]:
         """Return plan and coordinator of the models in force; blocking."""

@@ -139,6 +139,10 @@ def test_06_verification_round_with_quorum_benign_conflict_and_no_record(
     assert federation.do("coord", *examined).document["state"] == "REFUTED"
 
     ends_everywhere(federation, first["matter_id"], "REFUTED")
+    named = federation.do("net-q", "matter", "show", f"carrier-b/{first['matter_id']}", "--json")
+
+    assert named.document["matter"]["state"] == "REFUTED"
+
     explained = federation.do("bank-x", "explain", "phone", COURIER, "--json").document
 
     assert explained["indicator_state"] == "REFUTED"

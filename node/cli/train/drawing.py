@@ -8,7 +8,7 @@ import click
 
 from node.cli.option import pass_home
 from node.cli.output import data
-from node.cli.train.digest import digest_argument
+from node.cli.train.digest import files_argument
 from node.cli.train.model_files import PLOTS_DIRECTORY, find_directory, read_model_card
 from node.home import Home
 
@@ -24,7 +24,7 @@ EXAMPLES
   tocsin train plot 9f2c4b1a --out plots
 """
 )
-@digest_argument
+@files_argument
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="A directory.")
 @pass_home
 def plot(home: Home, digest: bytes, out: Path | None) -> None:

@@ -8,7 +8,7 @@ import click
 
 from node.cli.option import json_option, pass_home
 from node.cli.output import json_object, say, table
-from node.cli.train.digest import digest_argument
+from node.cli.train.digest import files_argument
 from node.cli.train.model_files import find_directory, read_model_card
 from node.errors import RequestError
 from node.home import Home
@@ -26,7 +26,7 @@ EXAMPLES
   tocsin train evaluate 9f2c4b1a --table sqlite:rows.db --query "select * from matured" --json
 """
 )
-@digest_argument
+@files_argument
 @click.option("--table", "rows", required=True, metavar="FILE", help="CSV, Parquet or a database.")
 @click.option("--query", default="", metavar="SQL", help="What to ask a database.")
 @json_option

@@ -14,7 +14,7 @@ import click
 from node.cli.digits import SHOWN_DIGITS
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say
-from node.cli.train.digest import digest_argument
+from node.cli.train.digest import files_argument
 from node.cli.train.model_files import ASSESSMENT_FILE, find_directory, read_model_card
 from node.errors import RequestError
 from node.home import Home
@@ -60,7 +60,7 @@ EXAMPLES
   tocsin train assess 9f2c4b1a --file assessment.toml
 """
 )
-@digest_argument
+@files_argument
 @click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

@@ -8,7 +8,7 @@ import click
 
 from node.cli.option import pass_home
 from node.cli.output import say
-from node.cli.train.digest import digest_argument
+from node.cli.train.digest import files_argument
 from node.cli.train.model_files import (
     CARD_FILE,
     find_directory,
@@ -30,7 +30,7 @@ EXAMPLES
   tocsin train card 9f2c4b1a --json | sha256sum
 """
 )
-@digest_argument
+@files_argument
 @click.option("--json", "form", flag_value="json", help="Write the file itself.")
 @click.option(
     "--markdown", "form", flag_value="markdown", default=True, help="Write it for people."

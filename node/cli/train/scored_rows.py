@@ -16,7 +16,7 @@ from node.cli.connection import InsideDoor
 from node.cli.digits import SHOWN_DIGITS
 from node.cli.option import json_option, pass_home
 from node.cli.output import Progress, say
-from node.cli.train.digest import PLAN_DIGEST
+from node.cli.train.digest import MODEL_DIGEST
 from node.cli.train.score_output import ScoreWriter, Tally, opened_output
 from node.cli.word import Word
 from node.errors import EXIT_FAILED, ConfigError, RequestError
@@ -77,7 +77,7 @@ EXAMPLES
 )
 @click.option("--database", metavar="ADDRESS", help="sqlite:FILE or postgresql://... instead.")
 @click.option("--query", default="", metavar="SQL", help="What to ask the database.")
-@click.option("--model", type=PLAN_DIGEST, default=b"", help="Digest of the plan or model.")
+@click.option("--model", type=MODEL_DIGEST, default=b"", help="Digest of the plan or model.")
 @click.option("--id", "identifier", metavar="COLUMN", help="Column that names a row.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead."

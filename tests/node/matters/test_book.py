@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from federation.matters import Kind, State
+from federation.matters import Kind, State, handle_of
 from federation.statements import TrainingApproval, TrainingStage
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import fold
 from federation.vocabulary import ModelStage, TrainingDecision
 from node.errors import RequestError
 from node.matters.book import MatterBook, Wanted
-from tests.federation.said import DAY, NOW, opaque, plan, said
+from tests.federation.said import DAY, NOW, opaque, plan, said, verification_open
 from tests.node.matters.heard import COORD, ME, OTHER, THIRD, Node
 
 FIRST = plan(rounds=1)
@@ -83,9 +83,36 @@ def test_a_matter_is_named_by_the_beginning_of_its_id(node):
     with pytest.raises(RequestError) as caught:
         node.book.find(FIRST.digest())
 
+    digits = FIRST.digest().hex()
+
     assert caught.value.reason == "MATTER_AMBIGUOUS"
+    assert caught.value.hint == f"write {OTHER}/{digits} or {COORD}/{digits}"
     assert node.book.get(Kind.TRAINING_PLAN, FIRST.digest(), OTHER).matter.opener == OTHER
     assert node.book.get(Kind.TRAINING_PLAN, FIRST.digest(), THIRD) is None
+
+
+def test_the_handle_names_a_matter_whoever_opens_one_with_its_id(node):
+    node.hear(COORD, FIRST)
+    node.hear(OTHER, FIRST)
+    for opener in (COORD, OTHER):
+        handle = handle_of(opener, FIRST.digest())
+
+        assert node.book.find(handle).matter.opener == opener
+        assert node.book.find(handle[:8], Kind.TRAINING_PLAN).matter.opener == opener
+
+
+def test_nobody_takes_a_handle_by_choosing_it_as_an_id(node):
+    node.hear(COORD, FIRST)
+    handle = handle_of(COORD, FIRST.digest())
+    node.hear(OTHER, verification_open(due_time=NOW + DAY), ids=[handle])
+
+    assert node.book.get(Kind.VERIFICATION, handle, OTHER) is not None
+    assert node.book.find(handle).matter.id == FIRST.digest()
+
+    with pytest.raises(RequestError) as caught:
+        node.book.find(handle[:8])
+
+    assert caught.value.reason == "MATTER_AMBIGUOUS"
 
 
 def test_the_version_changes_exactly_when_something_was_said(node):

@@ -127,6 +127,7 @@ class MatterSummary(_message.Message):
     TURN_MEMBERS_FIELD_NUMBER: _builtins.int
     TURN_ROLES_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
     """16 or 32 bytes."""
     kind: _builtins.str
@@ -145,6 +146,8 @@ class MatterSummary(_message.Message):
     """How many of them do not count."""
     subject: _builtins.bytes
     """Token that it is about, or empty."""
+    handle: _builtins.bytes
+    """16 bytes that name it whoever else opens one with its id; taken wherever the id of a matter is."""
     @_builtins.property
     def opened_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -182,10 +185,11 @@ class MatterSummary(_message.Message):
         turn_members: _abc.Iterable[_builtins.str] | None = ...,
         turn_roles: _abc.Iterable[_builtins.str] | None = ...,
         subject: _builtins.bytes = ...,
+        handle: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "end_time", b"end_time", "opened_time", b"opened_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "end_time", b"end_time", "kind", b"kind", "matter_id", b"matter_id", "opened_time", b"opened_time", "opener", b"opener", "over", b"over", "overdue", b"overdue", "refused_count", b"refused_count", "state", b"state", "statement_count", b"statement_count", "subject", b"subject", "turn_members", b"turn_members", "turn_roles", b"turn_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "end_time", b"end_time", "handle", b"handle", "kind", b"kind", "matter_id", b"matter_id", "opened_time", b"opened_time", "opener", b"opener", "over", b"over", "overdue", b"overdue", "refused_count", b"refused_count", "state", b"state", "statement_count", b"statement_count", "subject", b"subject", "turn_members", b"turn_members", "turn_roles", b"turn_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,7 +205,7 @@ class GetMatterRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     AT_TIME_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
-    """Required. Its id, or at least the first 4 bytes."""
+    """Required. Its id or handle, or at least the first 4 bytes."""
     kind: _builtins.str
     """Of which kind; empty: of any."""
     @_builtins.property

@@ -27,7 +27,7 @@ from tocsin.desk.v1 import desk_service_pb2 as tocsin_dot_desk_dot_v1_dot_desk__
 from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tocsin/desk/v1/verify_service.proto\x12\x0etocsin.desk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tocsin/desk/v1/desk_service.proto\x1a\x1atocsin/v1/vocabulary.proto\"g\n\x17OpenVerificationRequest\x12+\n\x05value\x18\x01 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x0e\n\x06quorum\x18\x02 \x01(\r\x12\x0f\n\x07seconds\x18\x03 \x01(\r\"=\n\x18OpenVerificationResponse\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06sum_id\x18\x02 \x01(\x0c\"\x8a\x01\n\x19\x41nswerVerificationRequest\x12+\n\x05value\x18\x01 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x11\n\tmatter_id\x18\x02 \x01(\x0c\x12-\n\x06\x61nswer\x18\x03 \x01(\x0e\x32\x1d.tocsin.v1.VerificationAnswer\"0\n\x1a\x41nswerVerificationResponse\x12\x12\n\nmatter_ids\x18\x01 \x03(\x0c\"b\n\x1a\x45xamineVerificationRequest\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x31\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1f.tocsin.v1.VerificationDecision\"Q\n\x1b\x45xamineVerificationResponse\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".tocsin.desk.v1.VerificationStatus\"+\n\x16GetVerificationRequest\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\"M\n\x17GetVerificationResponse\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".tocsin.desk.v1.VerificationStatus\"\x1a\n\x18ListVerificationsRequest\"V\n\x19ListVerificationsResponse\x12\x39\n\rverifications\x18\x01 \x03(\x0b\x32\".tocsin.desk.v1.VerificationStatus\"Z\n\x12VerificationCounts\x12\x0f\n\x07suspect\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65nign\x18\x02 \x01(\r\x12\x11\n\tno_record\x18\x03 \x01(\r\x12\x10\n\x08\x64\x65\x63lined\x18\x04 \x01(\r\"\x82\x04\n\x12VerificationStatus\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\x0c\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0e\n\x06quorum\x18\x07 \x01(\r\x12\x0f\n\x07members\x18\x08 \x03(\t\x12\x10\n\x08\x61nswered\x18\t \x03(\t\x12/\n\x0bopened_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65\x63ided_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05tally\x18\r \x01(\x0b\x32\".tocsin.desk.v1.VerificationCounts\x12\x0f\n\x07readers\x18\x0e \x01(\r\x12\x11\n\tdiffering\x18\x0f \x03(\t\x12\x0e\n\x06sum_id\x18\x10 \x01(\x0c\x12\x31\n\nown_answer\x18\x11 \x01(\x0e\x32\x1d.tocsin.v1.VerificationAnswer\x12/\n\x08left_out\x18\x12 \x03(\x0b\x32\x1d.tocsin.desk.v1.LeftOutAnswer\"/\n\rLeftOutAnswer\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xa1\x04\n\rVerifyService\x12\x65\n\x10OpenVerification\x12\'.tocsin.desk.v1.OpenVerificationRequest\x1a(.tocsin.desk.v1.OpenVerificationResponse\x12k\n\x12\x41nswerVerification\x12).tocsin.desk.v1.AnswerVerificationRequest\x1a*.tocsin.desk.v1.AnswerVerificationResponse\x12n\n\x13\x45xamineVerification\x12*.tocsin.desk.v1.ExamineVerificationRequest\x1a+.tocsin.desk.v1.ExamineVerificationResponse\x12\x62\n\x0fGetVerification\x12&.tocsin.desk.v1.GetVerificationRequest\x1a\'.tocsin.desk.v1.GetVerificationResponse\x12h\n\x11ListVerifications\x12(.tocsin.desk.v1.ListVerificationsRequest\x1a).tocsin.desk.v1.ListVerificationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tocsin/desk/v1/verify_service.proto\x12\x0etocsin.desk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tocsin/desk/v1/desk_service.proto\x1a\x1atocsin/v1/vocabulary.proto\"g\n\x17OpenVerificationRequest\x12+\n\x05value\x18\x01 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x0e\n\x06quorum\x18\x02 \x01(\r\x12\x0f\n\x07seconds\x18\x03 \x01(\r\"M\n\x18OpenVerificationResponse\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06sum_id\x18\x02 \x01(\x0c\x12\x0e\n\x06handle\x18\x03 \x01(\x0c\"\x8a\x01\n\x19\x41nswerVerificationRequest\x12+\n\x05value\x18\x01 \x01(\x0b\x32\x1c.tocsin.desk.v1.RawIndicator\x12\x11\n\tmatter_id\x18\x02 \x01(\x0c\x12-\n\x06\x61nswer\x18\x03 \x01(\x0e\x32\x1d.tocsin.v1.VerificationAnswer\"0\n\x1a\x41nswerVerificationResponse\x12\x12\n\nmatter_ids\x18\x01 \x03(\x0c\"b\n\x1a\x45xamineVerificationRequest\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x31\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1f.tocsin.v1.VerificationDecision\"Q\n\x1b\x45xamineVerificationResponse\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".tocsin.desk.v1.VerificationStatus\"+\n\x16GetVerificationRequest\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\"M\n\x17GetVerificationResponse\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".tocsin.desk.v1.VerificationStatus\"\x1a\n\x18ListVerificationsRequest\"V\n\x19ListVerificationsResponse\x12\x39\n\rverifications\x18\x01 \x03(\x0b\x32\".tocsin.desk.v1.VerificationStatus\"Z\n\x12VerificationCounts\x12\x0f\n\x07suspect\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65nign\x18\x02 \x01(\r\x12\x11\n\tno_record\x18\x03 \x01(\r\x12\x10\n\x08\x64\x65\x63lined\x18\x04 \x01(\r\"\x82\x04\n\x12VerificationStatus\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\x0c\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0e\n\x06quorum\x18\x07 \x01(\r\x12\x0f\n\x07members\x18\x08 \x03(\t\x12\x10\n\x08\x61nswered\x18\t \x03(\t\x12/\n\x0bopened_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65\x63ided_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05tally\x18\r \x01(\x0b\x32\".tocsin.desk.v1.VerificationCounts\x12\x0f\n\x07readers\x18\x0e \x01(\r\x12\x11\n\tdiffering\x18\x0f \x03(\t\x12\x0e\n\x06sum_id\x18\x10 \x01(\x0c\x12\x31\n\nown_answer\x18\x11 \x01(\x0e\x32\x1d.tocsin.v1.VerificationAnswer\x12/\n\x08left_out\x18\x12 \x03(\x0b\x32\x1d.tocsin.desk.v1.LeftOutAnswer\"/\n\rLeftOutAnswer\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xa1\x04\n\rVerifyService\x12\x65\n\x10OpenVerification\x12\'.tocsin.desk.v1.OpenVerificationRequest\x1a(.tocsin.desk.v1.OpenVerificationResponse\x12k\n\x12\x41nswerVerification\x12).tocsin.desk.v1.AnswerVerificationRequest\x1a*.tocsin.desk.v1.AnswerVerificationResponse\x12n\n\x13\x45xamineVerification\x12*.tocsin.desk.v1.ExamineVerificationRequest\x1a+.tocsin.desk.v1.ExamineVerificationResponse\x12\x62\n\x0fGetVerification\x12&.tocsin.desk.v1.GetVerificationRequest\x1a\'.tocsin.desk.v1.GetVerificationResponse\x12h\n\x11ListVerifications\x12(.tocsin.desk.v1.ListVerificationsRequest\x1a).tocsin.desk.v1.ListVerificationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,29 +37,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENVERIFICATIONREQUEST']._serialized_start=151
   _globals['_OPENVERIFICATIONREQUEST']._serialized_end=254
   _globals['_OPENVERIFICATIONRESPONSE']._serialized_start=256
-  _globals['_OPENVERIFICATIONRESPONSE']._serialized_end=317
-  _globals['_ANSWERVERIFICATIONREQUEST']._serialized_start=320
-  _globals['_ANSWERVERIFICATIONREQUEST']._serialized_end=458
-  _globals['_ANSWERVERIFICATIONRESPONSE']._serialized_start=460
-  _globals['_ANSWERVERIFICATIONRESPONSE']._serialized_end=508
-  _globals['_EXAMINEVERIFICATIONREQUEST']._serialized_start=510
-  _globals['_EXAMINEVERIFICATIONREQUEST']._serialized_end=608
-  _globals['_EXAMINEVERIFICATIONRESPONSE']._serialized_start=610
-  _globals['_EXAMINEVERIFICATIONRESPONSE']._serialized_end=691
-  _globals['_GETVERIFICATIONREQUEST']._serialized_start=693
-  _globals['_GETVERIFICATIONREQUEST']._serialized_end=736
-  _globals['_GETVERIFICATIONRESPONSE']._serialized_start=738
-  _globals['_GETVERIFICATIONRESPONSE']._serialized_end=815
-  _globals['_LISTVERIFICATIONSREQUEST']._serialized_start=817
-  _globals['_LISTVERIFICATIONSREQUEST']._serialized_end=843
-  _globals['_LISTVERIFICATIONSRESPONSE']._serialized_start=845
-  _globals['_LISTVERIFICATIONSRESPONSE']._serialized_end=931
-  _globals['_VERIFICATIONCOUNTS']._serialized_start=933
-  _globals['_VERIFICATIONCOUNTS']._serialized_end=1023
-  _globals['_VERIFICATIONSTATUS']._serialized_start=1026
-  _globals['_VERIFICATIONSTATUS']._serialized_end=1540
-  _globals['_LEFTOUTANSWER']._serialized_start=1542
-  _globals['_LEFTOUTANSWER']._serialized_end=1589
-  _globals['_VERIFYSERVICE']._serialized_start=1592
-  _globals['_VERIFYSERVICE']._serialized_end=2137
+  _globals['_OPENVERIFICATIONRESPONSE']._serialized_end=333
+  _globals['_ANSWERVERIFICATIONREQUEST']._serialized_start=336
+  _globals['_ANSWERVERIFICATIONREQUEST']._serialized_end=474
+  _globals['_ANSWERVERIFICATIONRESPONSE']._serialized_start=476
+  _globals['_ANSWERVERIFICATIONRESPONSE']._serialized_end=524
+  _globals['_EXAMINEVERIFICATIONREQUEST']._serialized_start=526
+  _globals['_EXAMINEVERIFICATIONREQUEST']._serialized_end=624
+  _globals['_EXAMINEVERIFICATIONRESPONSE']._serialized_start=626
+  _globals['_EXAMINEVERIFICATIONRESPONSE']._serialized_end=707
+  _globals['_GETVERIFICATIONREQUEST']._serialized_start=709
+  _globals['_GETVERIFICATIONREQUEST']._serialized_end=752
+  _globals['_GETVERIFICATIONRESPONSE']._serialized_start=754
+  _globals['_GETVERIFICATIONRESPONSE']._serialized_end=831
+  _globals['_LISTVERIFICATIONSREQUEST']._serialized_start=833
+  _globals['_LISTVERIFICATIONSREQUEST']._serialized_end=859
+  _globals['_LISTVERIFICATIONSRESPONSE']._serialized_start=861
+  _globals['_LISTVERIFICATIONSRESPONSE']._serialized_end=947
+  _globals['_VERIFICATIONCOUNTS']._serialized_start=949
+  _globals['_VERIFICATIONCOUNTS']._serialized_end=1039
+  _globals['_VERIFICATIONSTATUS']._serialized_start=1042
+  _globals['_VERIFICATIONSTATUS']._serialized_end=1556
+  _globals['_LEFTOUTANSWER']._serialized_start=1558
+  _globals['_LEFTOUTANSWER']._serialized_end=1605
+  _globals['_VERIFYSERVICE']._serialized_start=1608
+  _globals['_VERIFYSERVICE']._serialized_end=2153
 # @@protoc_insertion_point(module_scope)

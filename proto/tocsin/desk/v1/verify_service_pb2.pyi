@@ -61,19 +61,23 @@ class OpenVerificationResponse(_message.Message):
 
     MATTER_ID_FIELD_NUMBER: _builtins.int
     SUM_ID_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
     """16 bytes."""
     sum_id: _builtins.bytes
     """16 bytes, of the private sum that adds the answers up."""
+    handle: _builtins.bytes
+    """Its handle, 16 bytes, which is taken wherever its id is."""
     def __init__(
         self,
         *,
         matter_id: _builtins.bytes = ...,
         sum_id: _builtins.bytes = ...,
+        handle: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matter_id", b"matter_id", "sum_id", b"sum_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handle", b"handle", "matter_id", b"matter_id", "sum_id", b"sum_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
