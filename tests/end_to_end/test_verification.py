@@ -25,7 +25,7 @@ MEMBERS = (*ASKED, "coord")
 FRAUD, COURIER, ALONE = "+8613000000011", "+8613000000022", "+8613000000033"
 WAIT_SECONDS = 90.0
 
-pytestmark = pytest.mark.timeout(300)  # six nodes are started for one test
+pytestmark = pytest.mark.timeout(600)  # six nodes are started for one test
 
 Round = dict[str, Any]
 
