@@ -125,7 +125,10 @@ def answer_round(
 
 @verify_command.command(
     "examine",
-    epilog="""\b
+    epilog="""The opener may confirm where a quorum suspects it, and refute where a quorum knows it
+as benign. A coordinator or regulator may refute another member's round with fewer benign answers.
+
+\b
 EXAMPLES
   tocsin verify examine 9f2c4b1a --as refute
 """,
@@ -143,11 +146,7 @@ EXAMPLES
 def examine_round(
     home: Home, matter_id: bytes, decision: VerificationDecision, as_json: bool
 ) -> None:
-    """Decide a conflict, after somebody examined it.
-
-    The opener may confirm where a quorum suspects it, and refute where a quorum knows it as benign.
-    A coordinator or regulator may refute another member's round with fewer benign answers.
-    """
+    """Decide a conflict, after somebody examined it."""
     request = wire.ExamineVerificationRequest(
         matter_id=matter_id,
         decision=decision.value,  # type: ignore[arg-type]  # the mirrored number

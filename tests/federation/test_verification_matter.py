@@ -17,6 +17,7 @@ from federation.matters.verification import (
 )
 from federation.names import MemberId
 from federation.roles import Role
+from federation.statements.shape import MAX_TIME
 from federation.vocabulary import VerificationAnswer, VerificationDecision
 from tests.federation.said import NOW, opaque, said, verification_open
 from tests.federation.verification_world import (
@@ -201,7 +202,7 @@ def test_who_oversees_examines_its_own_round_as_any_opener(counted, decision, re
     opening = COORD, said(OPENING, id=ROUND, issued_time=NOW)
     read = [says(name, tally(*counted, opener=COORD)) for name in ASKED[:MAJORITY]]
     words = [opening, *read, says(COORD, examine(decision, opener=COORD), 9)]
-    found = fold_matter(words, lambda member, _time: ROLES[member])
+    found = fold_matter(words, lambda member, _time: ROLES[member], MAX_TIME)
 
     assert [one.error.reason for one in found.refused] == reasons
     assert (found.matter.state is State.CONFLICT) == bool(reasons)

@@ -65,7 +65,8 @@ class Office:
 
     def __init__(self, party, clock):
         log, core = party.log, party.core
-        log.speaker._clock = clock  # the party's own speaker, on the test's time
+        # The party's own speaker and book, on the test's time.
+        log.speaker._clock = log.matters._clock = clock
         records = SumRecords(log.catalogue, log.ledger, core.now_charter)
         self.party, self.log = party, log
         self.sums = Sums(core.keys, records, log.speaker, SumMemory(core.private), clock)
