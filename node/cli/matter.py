@@ -105,7 +105,7 @@ _HEADER: Final = ("matter", "kind", "state", "opener", "due", "next")
 
 
 @matter_command.command(
-    epilog="""Two members may use one id. Then name whose it is, here and in every command that takes
+    epilog="""Two members may use one id. Then name whose it is, here and wherever a command takes
 the id of a matter: MEMBER/ID with all digits of the id.
 
 \b
