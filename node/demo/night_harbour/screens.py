@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,7 +13,9 @@ from node.demo.doors import Check
 from node.demo.night_harbour.acts import Act
 from node.demo.night_harbour.cast import CUSTOMERS, NODES, SHARE
 from node.demo.night_harbour.telling import NAME, SYNTHETIC, Played, Told
+from node.demo.report import traffic_lines
 
+_STAGE_COLOURS = {"S1": "yellow", "S2": "magenta", "S3": "red", "S4": "green"}
 _WHO_COLUMNS = 14
 _DETAIL_COLUMN = 10
 _WIDTH = 100 - _DETAIL_COLUMN
@@ -49,18 +52,69 @@ def end_lines(played: Played) -> Iterator[str]:
 
 
 def final_lines(told: Told) -> Iterator[str]:
-    """Return the verdict."""
+    """Return the screens at the end: the case's timeline, what left, threats, and the verdict."""
+    yield ""
+    yield _banner()
+    yield from _timeline(told)
+    if "end.traffic" in told.facts:
+        yield from traffic_lines(told.facts["end.traffic"])
+        yield ""
+    if "end.findings" in told.facts:
+        yield _title(f"raw identifiers found: {len(told.facts['end.findings'])}")
+        yield ""
+        yield from _threats(told)
+    yield from _seconds(told)
     failed = [check.name for check in told.checks if not check.passed]
     verdict = f"{len(told.checks)} checks, "
     verdict += f"{len(failed)} failed: {', '.join(failed)}" if failed else "all passed"
-    yield ""
-    yield _banner()
     colour = "red" if failed else "green"
+    yield _banner()
     yield click.style(f"{verdict}; {told.seconds:.0f} seconds", fg=colour, bold=True)
+
+
+def _timeline(told: Told) -> Iterator[str]:
+    """Return the case from its first sign on: a line a moment, coloured by stage."""
+    if not told.timeline:
+        return
+    yield _title("THE CASE, BY STAGE AND MEMBER")
+    hours = max(len(one.hour) for one in told.timeline)
+    lanes = max(len(one.member) for one in told.timeline)
+    for one in told.timeline:
+        stage = click.style(one.stage, fg=_STAGE_COLOURS.get(one.stage), bold=True)
+        yield f"  {one.hour:<{hours}}  {stage}  {one.member:<{lanes}}  {one.text}"
+    yield ""
+
+
+def _threats(told: Told) -> Iterator[str]:
+    yield _title("THREATS, AND WHAT WAS SEEN OF THEM")
+    for kind, members in sorted(told.facts["end.alarms"].items()):
+        yield f"  alarm {kind}: {', '.join(members)}"
+    for line in told.facts.get("end.threats", []):
+        yield f"  {line}"
+    yield (
+        f"  {told.facts['end.statements']:,} statements about {told.facts['end.tokens']:,} tokens"
+        f" in the logs; catalogue root {told.facts['end.root'][:32]}"
+    )
+    yield ""
+
+
+def _seconds(told: Told) -> Iterator[str]:
+    yield _title("SECONDS")
+    yield from textwrap.wrap(
+        "  ".join(f"{played.act.name} {played.seconds:.1f}" for played in told.acts),
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+    )
+
+
+def _title(text: str) -> str:
+    return click.style(text, bold=True)
 
 
 def document(told: Told) -> dict[str, Any]:
     """Return the report for programs."""
+    findings = told.facts.get("end.findings")
     return {
         "story": "night-harbour",
         "synthetic": SYNTHETIC,
@@ -76,6 +130,11 @@ def document(told: Told) -> dict[str, Any]:
             }
             for played in told.acts
         ],
+        "timeline": [asdict(one) for one in told.timeline],
+        "bytes_sent": told.facts.get("end.traffic"),
+        "raw_identifiers_found": len(findings) if findings is not None else None,
+        "alarms": told.facts.get("end.alarms"),
+        "catalogue_root": told.facts.get("end.root"),
         "skipped": {played.act.name: played.skipped for played in told.acts if played.skipped},
         "timings": {played.act.name: played.seconds for played in told.acts}
         | {"total": told.seconds},

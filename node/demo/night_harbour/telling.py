@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from federation.errors import FederationError
 from federation.names import FederationName
@@ -71,7 +72,7 @@ class Told:
 
     acts: list[Played] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
