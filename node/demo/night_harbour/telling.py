@@ -13,6 +13,7 @@ from federation.names import FederationName
 from keys.errors import KeysError
 from keys.keystore import Cost
 from node.clock import system_clock
+from node.config import Value
 from node.demo.doors import Check, ShowProgress
 from node.demo.night_harbour.acts import ACTS, DOWN_FROM, DOWN_TO, Act
 from node.demo.night_harbour.cast import BESIDE, COORDINATOR, NODES, plant
@@ -30,6 +31,13 @@ SYNTHETIC = "SYNTHETIC DATA: nobody in this story exists"
 
 LOG_NAME = "story.log"
 
+# Members' systems carry orders out by themselves; ten nodes that talk more often than they have
+# to would burn the machine's cores, for news travels by hints.
+_SETTINGS: dict[str, Value] = {
+    "dispose": "automatic",
+    "gossip_seconds": 30,
+    "charter_seconds": 60,
+}
 _CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)  # homes that live for minutes
 
 
@@ -106,7 +114,7 @@ def tell(directory: Path, audience: Audience, *, coordinator_down: bool = False)
         federation=FEDERATION,
         capture=True,
         cost=_CHEAP,
-        settings={"rehearsal_clock": str(clock.file.resolve()), "dispose": "automatic"},
+        settings={**_SETTINGS, "rehearsal_clock": str(clock.file.resolve())},
         beside=BESIDE,
     )
     sandbox.build()
