@@ -26,6 +26,8 @@ OUTPUT_NAME = "node.out"
 STOP_GRACE_SECONDS = 15.0
 # Seconds between looks at a process that is about to end.
 _LOOK_SECONDS = 0.05
+# Looks at a process without arguments: on a crowded machine the system takes a while to show them.
+_FRESH_LOOKS = 40
 _LAUNCH = "from node.cli import main; main()"
 
 
@@ -134,6 +136,18 @@ def _is_ours(process_id: int, home: Home) -> bool:
     return str(home.root.resolve()) in arguments and "run" in arguments
 
 
+def _read_command_line(process_id: int) -> bytes:
+    """Read it from /proc; one that was started this moment has none yet, and is given time."""
+    place = Path(f"/proc/{process_id}")
+    for _ in range(_FRESH_LOOKS):
+        line = place.joinpath("cmdline").read_bytes()
+        state = place.joinpath("stat").read_bytes().rpartition(b")")[2].split()[:1]
+        if line or state in ([b"Z"], [b"X"]):
+            return line
+        time.sleep(_LOOK_SECONDS)
+    return b""
+
+
 def _reap(process_id: int) -> None:
     """Take note of the end of a child, so that it does not stay as a zombie."""
     try:
@@ -145,7 +159,7 @@ def _reap(process_id: int) -> None:
 def _command_line(process_id: int) -> list[str]:
     """Return a running process's arguments; nothing for one that ended, zombies included."""
     try:
-        line = Path(f"/proc/{process_id}/cmdline").read_bytes()
+        line = _read_command_line(process_id)
         return [part.decode(errors="replace") for part in line.split(b"\0")]
     except OSError:
         if Path("/proc/self").exists():

@@ -166,6 +166,7 @@ def revoke(scene: Scene) -> Iterator[Check]:
     def change(charter: Charter, now: int) -> Charter:
         return change_member(charter, member, time=now)
 
+    scene.reopen(PARTNER)  # a node that stops waits for those that are connected
     scene.sandbox.stop(PARTNER)
     signers = [scene.home(one) for one in (*INDUSTRY, COORDINATOR, PARTNER)]
     new_home = scene.facts["act10.new_home"]
@@ -174,7 +175,6 @@ def revoke(scene: Scene) -> Iterator[Check]:
         shutil.copy2(getattr(new_home, name), getattr(scene.home(PARTNER), name))
     shutil.copy2(scene.home(INDUSTRY[0]).charter, scene.home(PARTNER).charter)
     scene.sandbox.start(PARTNER)
-    scene.reopen(PARTNER)
     refused = {holder: refusal_of(stolen, before, holder) for holder in HOLDERS}
     yield Check(
         "act-10-certificate-revoked",
