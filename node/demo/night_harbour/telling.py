@@ -144,9 +144,9 @@ def _in_order(scene: Scene, *, coordinator_down: bool) -> Iterator[Act]:
         if coordinator_down and act.number > DOWN_TO and scene.coordinator_is_down:
             scene.start_coordinator()
             yield from waiting
-        if act.needs_coordinator and scene.coordinator_is_down:
+        if act.needs_coordinator and scene.coordinator_is_down and not act.why_not():
             waiting.append(act)
-            yield act._replace(play=_waits, clock="", why_not=lambda: "")
+            yield act._replace(play=_waits, clock="")
         else:
             yield act
 
