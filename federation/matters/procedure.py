@@ -234,8 +234,9 @@ class Procedure(Generic[Facts]):
         parties: Whom ``Part.PARTY`` means.
         subject: Token that it is about; empty: none.
         ends: Second from which the matter is over by itself; None: it is not.
-        awaits: Members whose step is due by the deadline, and who are named where it is late;
-            None: the table alone says whose turn it is, and a deadline missed is nobody's fault.
+        awaits: Members whose step is due by the deadline, and who are named where it is late; none
+            though a step is due: that of whoever the table lets speak. None: the table alone says
+            whose turn it is, and a deadline missed is nobody's fault.
         deadlines: Where each member has a deadline of its own: the last second at which its step is
             in time. The matter is due at the first of them.
         settled: States in which it waits for nobody, though more may be said, and in which it
@@ -323,7 +324,9 @@ class Matter(Generic[Facts]):
         if procedure.deadlines is not None:
             return Turn(frozenset(procedure.deadlines(self.facts)), frozenset())
         if procedure.awaits is not None:
-            return Turn(procedure.awaits(self.facts), frozenset())
+            awaited = procedure.awaits(self.facts)
+            if awaited or self.due is None:
+                return Turn(awaited, frozenset())
         parts, roles = procedure.speakers[self.state]
         opener = frozenset({self.opener} if Part.OPENER in parts else ())
         parties = procedure.parties(self.facts) if Part.PARTY in parts else frozenset()

@@ -103,8 +103,16 @@ def test_what_is_due_and_whose_step_it_is():
     assert matters[3].due is None
     assert matters[4].due == NOW + 4 + APPEAL_SECONDS
     assert matters[4].turn.members == {COORD}
+    assert matters[3].turn.members == matters[3].turn.roles == frozenset()
     assert lifted.due == NOW + 5 + RESTORE_SECONDS
     assert lifted.turn.members == {A}
+
+
+def test_a_proposed_order_waits_for_who_may_authorise_it():
+    turn = after((A, ordered(authority=Authority.MEMBER))).turn
+
+    assert turn.members == frozenset()
+    assert turn.roles == {Role.COORDINATOR, Role.REGULATOR}
 
 
 def test_notice_may_wait_only_where_police_keep_a_case_secret():
