@@ -40,7 +40,6 @@ def probe(scene: Scene) -> Iterator[Check]:
     yield _ask_contacts(scene)
     before = _used(scene, HONEST)
     thief = Thief(scene.home(PARTNER), scene.file("thief", [""]).parent / "thief-home")
-    scene.facts["act10.thief"] = thief
     thief.start()
     try:
         answered, ended = thief.walk(scene.truth.walked)

@@ -13,13 +13,16 @@ Keys of ``facts``, each written by the act that its number names:
 
 ==================  ================================================================
 act0.duty           id of the duty (32 hex characters) that all of industry adopted
-act4.limits         ids of the two orders that restrict D1: at net-p, at bank-y
-act5.clues          id of each carrier's clue about the farm
+act0.policy         id of the other: to use what is shared for its purpose alone
+act2.gains          by member: what training together gained
+act2.plans          digests of the plans that were trained
+act4.limits         ids of the orders that limit D1
+act5.site           token of the farm's site
 act6.confirmed      id of the verification that confirmed N1
-act7.p95            seconds within which 95 of 100 orders were executed
-act12.lifted        measures lifted as wrong, by member
+act8.warning        id of the warning to V1
+act10.new_home      the home with the courier's new keys
+act14.order         id of the order that waits for the coordinator
 end.*               what the screens at the end show (written by ``ending.py``)
-timeline            list of ``Moment``: the case, told by ``scene.moment``
 ==================  ================================================================
 
 An act adds its own keys to this table.

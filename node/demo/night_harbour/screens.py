@@ -16,6 +16,15 @@ from node.demo.night_harbour.telling import NAME, SYNTHETIC, Played, Told
 from node.demo.report import traffic_lines
 
 _STAGE_COLOURS = {"S1": "yellow", "S2": "magenta", "S3": "red", "S4": "green"}
+_THREATS = frozenset(
+    {
+        "act-10-walk-stopped-at-quota",
+        "act-11-update-times-minus-ten-clipped-out",
+        "act-16-edit-found-at-its-index",
+    }
+)
+"""Checks whose findings the threat panel repeats."""
+_BAR_CHARACTERS = 40
 _WHO_COLUMNS = 14
 _DETAIL_COLUMN = 10
 _WIDTH = 100 - _DETAIL_COLUMN
@@ -56,6 +65,7 @@ def final_lines(told: Told) -> Iterator[str]:
     yield ""
     yield _banner()
     yield from _timeline(told)
+    yield from _gains(told)
     if "end.traffic" in told.facts:
         yield from traffic_lines(told.facts["end.traffic"])
         yield ""
@@ -85,12 +95,29 @@ def _timeline(told: Told) -> Iterator[str]:
     yield ""
 
 
+def _gains(told: Told) -> Iterator[str]:
+    """Return what training together gained each member, as bars from chance to certainty."""
+    gains = told.facts.get("act2.gains")
+    if not gains:
+        return
+    yield _title("PR-AUC ON ROWS THAT NOBODY TRAINED WITH: ALONE, TOGETHER, ALL IN ONE POT")
+    for group, members in gains.items():
+        for member, found in members.items():
+            bar = "█" * round(found["federated"] * _BAR_CHARACTERS)
+            scores = "  ".join(f"{found[name]:.3f}" for name in ("local", "federated", "pooled"))
+            yield f"  {group:<10}  {member:<{_WHO_COLUMNS}}  {scores}  {bar}"
+    yield ""
+
+
 def _threats(told: Told) -> Iterator[str]:
     yield _title("THREATS, AND WHAT WAS SEEN OF THEM")
     for kind, members in sorted(told.facts["end.alarms"].items()):
         yield f"  alarm {kind}: {', '.join(members)}"
-    for line in told.facts.get("end.threats", []):
-        yield f"  {line}"
+    for check in told.checks:
+        if check.name in _THREATS:
+            yield from textwrap.wrap(
+                check.detail, _WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
     yield (
         f"  {told.facts['end.statements']:,} statements about {told.facts['end.tokens']:,} tokens"
         f" in the logs; catalogue root {told.facts['end.root'][:32]}"
