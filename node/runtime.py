@@ -52,6 +52,8 @@ from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
 from node.duties.counting_side import build_counting_side
 from node.duties.disposition_side import INSIDE_NAMES as DISPOSITION_NAMES
 from node.duties.disposition_side import DispositionSide
+from node.duties.one_id_side import INSIDE_NAME as ONE_ID_NAME
+from node.duties.one_id_side import OneIdSide
 from node.duties.report_side import build_report_side, report_service, report_tasks
 from node.duties.verification import LOOK_SECONDS as VERIFICATION_LOOK_SECONDS
 from node.duties.verification_side import build_verification_side, verification_services
@@ -108,6 +110,7 @@ INSIDE_NAMES = (
     "tocsin.desk.v1.VerifyService",
     *COUNTING_NAMES,
     *DISPOSITION_NAMES,
+    ONE_ID_NAME,
     "tocsin.desk.v1.MatterService",
     "tocsin.desk.v1.DutyService",
     "tocsin.desk.v1.NoticeService",
@@ -158,6 +161,7 @@ class RunningNode:
         self._tokeniser = build_tokeniser(core, self._log)
         self._desk: DeskService = build_desk(core, self._log, self._tokeniser)
         self._disposition = DispositionSide(core, self._log, self._tokeniser)
+        self._one_id = OneIdSide(core, self._log, self._tokeniser)
         self._verification = (
             build_verification_side(core, self._log, self._tokeniser) if self._log else None
         )
@@ -341,6 +345,7 @@ class RunningNode:
             *warning_services(self._warning),
             *self._counting.inside,
             *self._disposition.inside,
+            self._one_id.inside,
             report_service(self._core, self._reporting),
             case_service(self._case),
             (desk_service_pb2_grpc.add_DeskServiceServicer_to_server, self._desk),
@@ -393,7 +398,7 @@ class RunningNode:
             self._spawn("warnings", self._warn_customers)
             self._spawn("verification", self._verify)
             self._spawn("matters", self._oversee_matters)
-            for name, work in self._disposition.tasks:
+            for name, work in (*self._disposition.tasks, *self._one_id.tasks):
                 self._spawn(name, work)
             for name, work in (*report_tasks(self._reporting), *self._counting.tasks):
                 self._spawn(name, work)

@@ -44,6 +44,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "duty": ("node.cli.duty", "List responsibilities, adopt them, attest that they are kept."),
     "dispose": ("node.cli.dispose", "Order measures, and carry out what concerns own customers."),
     "appeal": ("node.cli.appeal", "File and decide appeals of persons concerned by measures."),
+    "one-id": ("node.cli.one_id", "Let citizens see and dispute what stands under their ID."),
     "notice": ("node.cli.notice", "Give members notice of problems, and mend them."),
     "sum": ("node.cli.sum", "Add numbers up with others without showing one's own."),
     "farm": ("node.cli.farm", "Find sites of SIM farms with other carriers."),
@@ -72,7 +73,7 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _help = _COMMANDS[cmd_name]
-        command = getattr(import_module(module), f"{cmd_name}_command")
+        command = getattr(import_module(module), f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)  # noqa: S101  # a table row, held by a test
         return command
 

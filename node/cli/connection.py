@@ -31,6 +31,7 @@ from tocsin.desk.v1.learning_service_pb2_grpc import LearningServiceStub
 from tocsin.desk.v1.match_service_pb2_grpc import MatchServiceStub
 from tocsin.desk.v1.matter_service_pb2_grpc import MatterServiceStub
 from tocsin.desk.v1.notice_service_pb2_grpc import NoticeServiceStub
+from tocsin.desk.v1.one_id_service_pb2_grpc import OneIdServiceStub
 from tocsin.desk.v1.operation_service_pb2_grpc import OperationServiceStub
 from tocsin.desk.v1.report_service_pb2_grpc import ReportServiceStub
 from tocsin.desk.v1.sheet_service_pb2_grpc import SheetServiceStub
@@ -105,6 +106,7 @@ class InsideDoor:
         self.matter = MatterServiceStub(channel)
         self.duty = DutyServiceStub(channel)
         self.notice = NoticeServiceStub(channel)
+        self.one_id = OneIdServiceStub(channel)
         return self
 
     def __exit__(

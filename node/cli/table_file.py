@@ -45,6 +45,8 @@ KNOWN_COLUMNS: Final = (
     "label",
     "customer",
     "origin",
+    "account",
+    "account_kind",
 )
 STANDARD_INPUT: Final = "-"
 

@@ -175,6 +175,15 @@ def m051_inspections(database: Database) -> None:
     )
 
 
+@PRIVATE_MIGRATIONS()
+def m060_holdings(database: Database) -> None:
+    """Keep which own accounts stand under which identity, by token: no identity itself."""
+    database.execute(
+        "CREATE TABLE holding (token BLOB NOT NULL, kind INTEGER NOT NULL,"
+        " account TEXT NOT NULL, PRIMARY KEY (token, kind, account)) WITHOUT ROWID"
+    )
+
+
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:
     """Make the view tables, in one transaction, if they are not there as described."""
     wanted = "\n".join(line for table in tables for line in _definition(table)).encode()

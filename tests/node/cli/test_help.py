@@ -15,7 +15,7 @@ _HEAVY = ("grpc", "google.protobuf", "sqlite_utils", "phonenumbers", "cryptograp
 
 def every_command():
     for name, (module, _) in _COMMANDS.items():
-        yield from _below(name, getattr(import_module(module), f"{name}_command"))
+        yield from _below(name, getattr(import_module(module), f"{name.replace('-', '_')}_command"))
 
 
 def _below(path, command):

@@ -1,0 +1,88 @@
+"""Keep which own accounts stand under which identity: tokens and own references, no identity.
+
+A member loads them from its own systems, and again in every epoch of the token keys. A citizen
+gets a reference for each account that only this node can lead back to it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from federation.packing import pack
+from federation.statements.shape import IDENTIFIER_BYTES
+from federation.vocabulary import AccountKind
+from node.store.private import PrivateStore
+
+MAX_ACCOUNT_CHARACTERS: Final = 200
+"""Characters of an own reference, as in a watchlist."""
+
+_SECRET: Final = "one-id/secret"  # noqa: S105  # the name of a setting
+_SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An own account under an identity."""
+
+    token: bytes
+    kind: AccountKind
+    account: str = field(repr=False)
+
+
+class Holdings:
+    """The accounts of one member's customers; every method blocks on the database."""
+
+    def __init__(self, private: PrivateStore) -> None:
+        self._private = private
+        self._file = private.file
+
+    def add(self, holdings: Iterable[Holding]) -> list[bool]:
+        """Add accounts, and say of each whether it is new."""
+        return self._each("INSERT OR IGNORE INTO holding VALUES (?, ?, ?)", holdings)
+
+    def remove(self, holdings: Iterable[Holding]) -> list[bool]:
+        """Remove accounts, and say of each whether it was there."""
+        query = "DELETE FROM holding WHERE token = ? AND kind = ? AND account = ?"
+        return self._each(query, holdings)
+
+    def of(self, token: bytes) -> list[Holding]:
+        """Return the accounts under an identity, by kind and reference."""
+        query = "SELECT kind, account FROM holding WHERE token = ? ORDER BY kind, account"
+        with self._file.read() as connection:
+            rows = connection.execute(query, (token,)).fetchall()
+        return [Holding(token, AccountKind(kind), account) for kind, account in rows]
+
+    def counts(self) -> dict[AccountKind, int]:
+        """Return how many accounts there are, by kind."""
+        query = "SELECT kind, COUNT(*) FROM holding GROUP BY kind ORDER BY kind"
+        with self._file.read() as connection:
+            return {AccountKind(kind): n for kind, n in connection.execute(query).fetchall()}
+
+    def reference(self, holding: Holding, request_id: bytes, opener: str) -> bytes:
+        """Return what a citizen calls an account in one request, 16 bytes: nothing to others."""
+        message = pack(
+            request_id,
+            opener.encode(),
+            holding.token,
+            bytes([holding.kind]),
+            holding.account.encode(),
+        )
+        return hmac.digest(self._secret(), message, "sha256")[:IDENTIFIER_BYTES]
+
+    def _secret(self) -> bytes:
+        secret = self._private.get(_SECRET)
+        if secret is None:
+            secret = secrets.token_bytes(_SECRET_BYTES)
+            self._private.put(_SECRET, secret)
+        return secret
+
+    def _each(self, query: str, holdings: Iterable[Holding]) -> list[bool]:
+        with self._file.write() as connection:
+            return [
+                connection.execute(query, (one.token, int(one.kind), one.account)).rowcount == 1
+                for one in holdings
+            ]

@@ -1,0 +1,286 @@
+"""Ask where accounts stand under a citizen's identity, and answer for the own ones.
+
+The node answers by itself, with one size, also where it has nothing, so that neither an answer nor
+its length tells anything. It answers about one token once in 24 hours, whatever the logs say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from federation.charter import Charter
+from federation.errors import FederationError
+from federation.matters import Kind, MatterError, State, advance
+from federation.matters.one_id import REPEAT_SECONDS, OneIdMatter, first_of_day
+from federation.names import MemberId
+from federation.one_id import (
+    MAX_COUNT,
+    MAX_REFERENCES,
+    Account,
+    Answer,
+    ConsentForm,
+    answer_context,
+    seal,
+)
+from federation.roles import Role
+from federation.statements import Body, OneIdAnswer, OneIdRequest, Statement, StatementError
+from federation.statements.shape import MAX_SKEW_SECONDS
+from federation.vocabulary import AccountKind, LegalBasis, Purpose
+from keys.errors import KeysError
+from keys.sealing import check_sealing_key
+from keys.signing import check_public_key
+from node.desk.intake import Intake
+from node.duties.holdings import Holdings
+from node.errors import NodeError, PolicyError, RequestError
+from node.matters.book import MatterBook
+from node.speaker import Speaker
+from node.telemetry import describe_error, get_log
+from tocsin.desk.v1 import desk_service_pb2
+
+LOOK_SECONDS: Final = 2.0
+"""Seconds between looks where no log grew: an answer has 48 hours."""
+
+_HOLDER_OF: Final = {
+    AccountKind.SIM: Role.CARRIER,
+    AccountKind.BANK_ACCOUNT: Role.BANK,
+    AccountKind.INTERNET_ACCOUNT: Role.INTERNET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a member's desk works with.
+
+    Attributes:
+        intake: Turns identity cards to tokens, and nothing else.
+        pad: Least points of a batch.
+        epoch: Of the token keys in use.
+        clock: Seconds since 1970.
+    """
+
+    intake: Intake
+    charter: Callable[[], Charter]
+    pad: Callable[[], int]
+    epoch: Callable[[], int]
+    clock: Callable[[], int]
+
+
+class OneIds:
+    """This member's part in citizens' questions about accounts."""
+
+    def __init__(
+        self, me: MemberId, book: MatterBook, holdings: Holdings, speaker: Speaker, desk: Desk
+    ) -> None:
+        self.me = me
+        self.holdings = holdings
+        self._book = book
+        self._speaker = speaker
+        self._desk = desk
+        self._grown = asyncio.Event()
+        self._idle_at: tuple[int, int] | None = None
+
+    def now(self) -> int:
+        """Return the node's clock, seconds since 1970."""
+        return self._desk.clock()
+
+    async def token(self, value: desk_service_pb2.RawIndicator) -> bytes:
+        """Return the token of an identity card.
+
+        Raises:
+            RequestError: It is malformed, or no identity card.
+        """
+        taken = await self._desk.intake.take([value], Purpose.ONE_ID, self._desk.pad())
+        for why in taken.refused.values():
+            raise RequestError(why.message, reason=why.reason)
+        return taken.known[0].token
+
+    async def prepare(
+        self,
+        value: desk_service_pb2.RawIndicator,
+        wanted: Sequence[AccountKind],
+        receiving_key: bytes,
+        consent_key: bytes,
+        proof_digest: bytes,
+    ) -> ConsentForm:
+        """Make the form that a citizen signs; nothing is said.
+
+        Raises:
+            RequestError: KEY_INVALID, NOBODY_ASKED, or the value is malformed.
+            PolicyError: ROLE_NOT_ALLOWED, or ASKED_WITHIN_DAY.
+        """
+        self._speaker.require_may_say(OneIdRequest)
+        _check_keys(receiving_key, consent_key)
+        kinds = tuple(dict.fromkeys(wanted)) or tuple(AccountKind)
+        members = self._holders(kinds)
+        token = await self.token(value)
+        await asyncio.to_thread(self._require_free, token)
+        return ConsentForm(
+            self.me,
+            token,
+            self._desk.epoch(),
+            kinds,
+            members,
+            receiving_key,
+            consent_key,
+            proof_digest,
+            self.now(),
+        )
+
+    async def open(self, form: ConsentForm, signature: bytes) -> OneIdMatter:
+        """Ask the members for a citizen who has signed.
+
+        Raises:
+            RequestError: CONSENT_ELSEWHERE, the form was made at another member; or it is
+                malformed.
+            PolicyError: ROLE_NOT_ALLOWED, or ASKED_WITHIN_DAY.
+            MatterError: CONSENT_INVALID or CONSENT_STALE.
+        """
+        if form.opener != self.me:
+            raise RequestError(
+                "the citizen signed this for another member", reason="CONSENT_ELSEWHERE"
+            )
+        try:
+            statement = self._statement(form.signed(signature))
+        except StatementError as error:
+            raise RequestError(str(error), reason=error.reason) from error
+        async with self._speaker.lock:
+            await asyncio.to_thread(self._require_free, form.token)
+            matter = self._try(None, statement)
+            await self._speaker.say([statement])
+        return matter
+
+    def all(self) -> list[OneIdMatter]:
+        """Return every request, newest first; blocking."""
+        return [one.matter for one in self._book.all(Kind.ONE_ID)]
+
+    def find(self, prefix: bytes) -> OneIdMatter:
+        """Return the request whose id begins so; blocking.
+
+        Raises:
+            RequestError: As ``MatterBook.find``.
+        """
+        return self._book.find(prefix, Kind.ONE_ID).matter
+
+    def standing(self) -> frozenset[tuple[bytes, MemberId]]:
+        """Return id and opener of the requests that stand; blocking."""
+        return first_of_day(self.all(), self.now())
+
+    def wake(self) -> None:
+        """Look at once: a log has grown."""
+        self._grown.set()
+
+    async def run(self) -> None:
+        """Answer as long as the node runs."""
+        while True:
+            await self.advance()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._grown.wait()
+            self._grown.clear()
+
+    async def advance(self) -> None:
+        """Answer what waits for an answer of this member."""
+        version = self._book.version()
+        if version == self._idle_at:
+            return
+        waiting, unanswered = await asyncio.to_thread(self._waiting)
+        for matter in waiting:
+            try:
+                await self._answer(matter)
+            except (NodeError, FederationError, KeysError) as error:
+                get_log().warning("one_id.not_answered", **describe_error(error))
+        # What may only be answered later is looked at again; else not before somebody speaks.
+        self._idle_at = None if unanswered else version
+
+    def _waiting(self) -> tuple[list[OneIdMatter], bool]:
+        """Return what to answer now, and whether anything else waits; blocking."""
+        now, requests = self.now(), self.all()
+        asked = [
+            one
+            for one in requests
+            if self.me in one.facts.awaited and one.state_at(now) is State.OPEN
+        ]
+        if not asked:
+            return [], False
+        standing, last = first_of_day(requests, now), self._last_answers(requests)
+        owed = [one for one in asked if (one.id, one.opener) in standing]
+        before = now - REPEAT_SECONDS
+        ready = [one for one in owed if last.get(one.subject, before) <= before]
+        is_ahead = any(one.opened > now + MAX_SKEW_SECONDS for one in asked)
+        return ready, bool(owed) or is_ahead
+
+    def _last_answers(self, requests: Sequence[OneIdMatter]) -> dict[bytes, int]:
+        """Return when this member last answered about each token, whatever request it was."""
+        last: dict[bytes, int] = {}
+        for one in requests:
+            answer = one.facts.answers.get(self.me)
+            if answer is not None:
+                last[one.subject] = max(answer.time, last.get(one.subject, 0))
+        return last
+
+    async def _answer(self, matter: OneIdMatter) -> None:
+        sealed = await asyncio.to_thread(self._sealed_answer, matter)
+        body = OneIdAnswer(matter.id, matter.opener, sealed)
+        statement = self._statement(body)
+        async with self._speaker.lock:
+            booked = await asyncio.to_thread(self._book.get, Kind.ONE_ID, matter.id, matter.opener)
+            with contextlib.suppress(MatterError):  # answered meanwhile
+                self._try(booked.matter if booked else None, statement)
+                await self._speaker.say([statement])
+
+    def _sealed_answer(self, matter: OneIdMatter) -> bytes:
+        """Count and seal; the work is the same whatever there is to count."""
+        request = matter.facts.request
+        own = [one for one in self.holdings.of(request.token) if one.kind in request.wanted]
+        counts = {
+            kind: min(MAX_COUNT, sum(one.kind is kind for one in own)) for kind in request.wanted
+        }
+        accounts = tuple(
+            Account(one.kind, self.holdings.reference(one, matter.id, matter.opener))
+            for one in own[:MAX_REFERENCES]
+        )
+        federation = self._desk.charter().federation
+        context = answer_context(federation, self.me, matter.opener, matter.id)
+        return seal(request.receiving_key, Answer(counts, accounts), context)
+
+    def _statement(self, body: Body) -> Statement:
+        return self._speaker.statement(body, Purpose.ONE_ID, legal_basis=LegalBasis.CONSENT)
+
+    def _try(self, matter: OneIdMatter | None, statement: Statement) -> OneIdMatter:
+        """Refuse what the table would refuse."""
+        return advance(matter, self.me, self._book.roles(self.me, self.now()), statement)
+
+    def _holders(self, kinds: Sequence[AccountKind]) -> tuple[MemberId, ...]:
+        roles = {_HOLDER_OF[kind] for kind in kinds}
+        active = self._desk.charter().active(self.now())
+        members = tuple(sorted(one.member for one in active if one.roles & roles))
+        if not members:
+            raise RequestError("no member has such accounts", reason="NOBODY_ASKED")
+        return members
+
+    def _require_free(self, token: bytes) -> None:
+        """Refuse a second request about a token within 24 hours, whoever opened the first."""
+        now, requests = self.now(), self.all()
+        standing = first_of_day(requests, now)
+        for one in requests:
+            is_recent = one.subject == token and one.opened > now - REPEAT_SECONDS
+            if is_recent and (one.id, one.opener) in standing:
+                raise PolicyError(
+                    "somebody has asked about this identity within 24 hours",
+                    reason="ASKED_WITHIN_DAY",
+                    hint="the answers of that request are those of today: tocsin one-id list",
+                )
+
+
+def _check_keys(receiving_key: bytes, consent_key: bytes) -> None:
+    try:
+        check_sealing_key(receiving_key)
+        check_public_key(consent_key)
+    except KeysError as error:
+        raise RequestError(
+            "these are no keys of a citizen", reason="KEY_INVALID", hint="tocsin one-id key"
+        ) from error
