@@ -124,16 +124,14 @@ TABLE: Final[tuple[Transition, ...]] = (
 """Every step that a request can take."""
 
 
-def first_of_day(matters: Iterable[OneIdMatter], now: int) -> frozenset[tuple[bytes, MemberId]]:
+def first_of_day(matters: Iterable[OneIdMatter]) -> frozenset[tuple[bytes, MemberId]]:
     """Return the requests that stand: of those about one token, one in 24 hours.
 
     The earliest stands, and of equal ones that of the first opener by name; what does not stand
-    keeps none back. A request dated ahead of the clock does not count yet. The same requests give
-    the same answer on every node, whoever opened them.
+    keeps none back. The same requests give the same answer on every node, whoever opened them.
 
     Args:
         matters: Requests, in any order.
-        now: Seconds since 1970.
 
     Returns:
         Id and opener of each.
@@ -141,8 +139,6 @@ def first_of_day(matters: Iterable[OneIdMatter], now: int) -> frozenset[tuple[by
     last: dict[bytes, int] = {}
     standing = set()
     for one in sorted(matters, key=lambda each: (each.opened, each.opener, each.id)):
-        if one.opened > now + MAX_SKEW_SECONDS:
-            continue
         before = last.get(one.subject)
         if before is None or one.opened >= before + REPEAT_SECONDS:
             last[one.subject] = one.opened

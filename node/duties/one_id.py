@@ -28,7 +28,6 @@ from federation.one_id import (
 )
 from federation.roles import Role
 from federation.statements import Body, OneIdAnswer, OneIdRequest, Statement, StatementError
-from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.vocabulary import AccountKind, LegalBasis, Purpose
 from keys.errors import KeysError
 from keys.sealing import check_sealing_key
@@ -167,7 +166,7 @@ class OneIds:
 
     def standing(self) -> frozenset[tuple[bytes, MemberId]]:
         """Return id and opener of the requests that stand; blocking."""
-        return first_of_day(self.all(), self.now())
+        return first_of_day(self.all())
 
     def wake(self) -> None:
         """Look at once: a log has grown."""
@@ -206,12 +205,11 @@ class OneIds:
         ]
         if not asked:
             return [], False
-        standing, last = first_of_day(requests, now), self._last_answers(requests)
+        standing, last = first_of_day(requests), self._last_answers(requests)
         owed = [one for one in asked if (one.id, one.opener) in standing]
         before = now - REPEAT_SECONDS
         ready = [one for one in owed if last.get(one.subject, before) <= before]
-        is_ahead = any(one.opened > now + MAX_SKEW_SECONDS for one in asked)
-        return ready, bool(owed) or is_ahead
+        return ready, bool(owed)
 
     def _last_answers(self, requests: Sequence[OneIdMatter]) -> dict[bytes, int]:
         """Return when this member last answered about each token, whatever request it was."""
@@ -265,7 +263,7 @@ class OneIds:
     def _require_free(self, token: bytes) -> None:
         """Refuse a second request about a token within 24 hours, whoever opened the first."""
         now, requests = self.now(), self.all()
-        standing = first_of_day(requests, now)
+        standing = first_of_day(requests)
         for one in requests:
             is_recent = one.subject == token and one.opened > now - REPEAT_SECONDS
             if is_recent and (one.id, one.opener) in standing:

@@ -50,7 +50,7 @@ class Oversight:
         found = [one.matter for one in self._book.queue(Wanted(overdue=True), now)]
         if not any(one.kind is Kind.ONE_ID for one in found):
             return found
-        standing = first_of_day((one.matter for one in self._book.all(Kind.ONE_ID)), now)
+        standing = first_of_day(one.matter for one in self._book.all(Kind.ONE_ID))
         return [
             one for one in found if one.kind is not Kind.ONE_ID or (one.id, one.opener) in standing
         ]
