@@ -12,6 +12,7 @@ Source: DOMAIN R57, R58; DESIGN §5 (sealing).
 """
 
 import enum
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ MAX_TEXT_CHARACTERS: Final = 600
 MAX_COUNT: Final = 9_999
 """Accounts of one kind that a member can answer with."""
 
+_KNOWLEDGE: Final = b"tocsin/one-id-knowledge/v1\0"
 _ANSWER: Final = b"tocsin/one-id-answer/v1\0"
 _DISPUTE: Final = b"tocsin/one-id-dispute/v1\0"
 _FEEDBACK: Final = b"tocsin/one-id-feedback/v1\0"
@@ -104,7 +106,8 @@ def _derive(seed: Secret, label: bytes) -> Secret:
 class ConsentForm:
     """What a citizen signs: who asks whom for what, under which token, and with which keys.
 
-    Attributes: as those of ``OneIdRequest``; the opener is the desk that the citizen came to.
+    Attributes: as those of ``OneIdRequest``; the opener is the desk that the citizen came to, and
+    its proof that it knows the identity is about the form and no part of it.
     """
 
     opener: MemberId
@@ -116,6 +119,11 @@ class ConsentForm:
     consent_key: bytes
     proof_digest: bytes
     consent_time: int
+    knowledge_proof: bytes = b""
+
+    def prove(self, content_key: bytes) -> bytes:
+        """Return the proof, 32 bytes, of whoever has the content key of the identity."""
+        return hmac.digest(content_key, _KNOWLEDGE + self.message(), "sha256")
 
     def message(self) -> bytes:
         """Return the bytes that are signed."""
@@ -147,12 +155,13 @@ class ConsentForm:
             self.proof_digest,
             self.consent_time,
             signature,
+            self.knowledge_proof,
         )
 
 
-def is_consented(request: OneIdRequest, opener: MemberId) -> bool:
-    """Say whether the citizen whose key a request names signed it for its opener."""
-    form = ConsentForm(
+def form_of(request: OneIdRequest, opener: MemberId) -> ConsentForm:
+    """Return the form that a request was made of."""
+    return ConsentForm(
         opener,
         request.token,
         request.epoch,
@@ -162,12 +171,30 @@ def is_consented(request: OneIdRequest, opener: MemberId) -> bool:
         request.consent_key,
         request.proof_digest,
         request.consent_time,
+        request.knowledge_proof,
     )
+
+
+def is_consented(request: OneIdRequest, opener: MemberId) -> bool:
+    """Say whether the citizen whose key a request names signed it for its opener."""
+    message = form_of(request, opener).message()
     try:
-        verify_signature(request.consent_key, CONSENT_CONTEXT, form.message(), request.signature)
+        verify_signature(request.consent_key, CONSENT_CONTEXT, message, request.signature)
     except SignatureError:
         return False
     return True
+
+
+def is_known_to(opener: MemberId, request: OneIdRequest, content_key: bytes) -> bool:
+    """Say whether who opened a request knows the identity, and did not copy its token.
+
+    Args:
+        opener: Who opened it.
+        request: What it said.
+        content_key: Of the identity, as whoever knows it has it.
+    """
+    expected = form_of(request, opener).prove(content_key)
+    return hmac.compare_digest(expected, request.knowledge_proof)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class OneIdRequest:
         proof_digest: SHA-256 of how the speaker proved who the citizen is, 32 bytes.
         consent_time: When the citizen was asked to sign.
         signature: The citizen's over ``federation.one_id.ConsentForm``.
+        knowledge_proof: Of that under the identity's content key, 32 bytes.
     """
 
     token: bytes
@@ -57,6 +58,7 @@ class OneIdRequest:
     proof_digest: bytes
     consent_time: int
     signature: bytes
+    knowledge_proof: bytes
 
     def __post_init__(self) -> None:
         check_opaque("token", self.token, IDENTIFIER_BYTES)
@@ -69,6 +71,7 @@ class OneIdRequest:
         check_opaque("proof_digest", self.proof_digest, DIGEST_BYTES)
         check_time("consent_time", self.consent_time)
         check_opaque("signature", self.signature, SIGNATURE_BYTES)
+        check_opaque("knowledge_proof", self.knowledge_proof, DIGEST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

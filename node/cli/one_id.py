@@ -156,7 +156,8 @@ def request(home: Home, file: Path, as_json: bool) -> None:
 @one_id_command.command(
     "list",
     epilog="""With --held only those about identities under which something stands here, with own
-references: tell these customers that somebody asked, so that who did not ask can object.
+references: tell these customers that somebody asked, so that who did not ask can object. A desk
+that is not "proven" copied a token and does not know the identity: it got no counts.
 
 \b
 EXAMPLES
@@ -180,7 +181,7 @@ def list_requests(home: Home, request_id: bytes | None, held: bool, as_json: boo
     if not found:
         say("There are no requests.")
         return
-    header = ("request", "desk", "state", "answered", "opened", "due", "own")
+    header = ("request", "desk", "state", "answered", "opened", "due", "own", "proven")
     table(header, [_row(one) for one in found])
 
 
@@ -263,4 +264,5 @@ def _row(found: dict[str, Any]) -> tuple[Any, ...]:
         found["opened_time"],
         found["due_time"] or "-",
         ", ".join(found["own_accounts"]) or "-",
+        ("yes" if found["is_proven"] else "NO") if found["own_accounts"] else "-",
     )

@@ -100,7 +100,7 @@ def public_paper(keys: CitizenKeys) -> dict[str, Any]:
 
 
 def form_paper(form: wire.OneIdForm) -> dict[str, Any]:
-    """Return a form as the citizen gets it; the last three fields are long and come last."""
+    """Return a form as the citizen gets it; what is long comes last."""
     return {
         "opener": form.opener,
         "asked": list(form.members),
@@ -110,6 +110,7 @@ def form_paper(form: wire.OneIdForm) -> dict[str, Any]:
         "token": form.token.hex(),
         "epoch": form.epoch,
         "proof_digest": form.proof_digest.hex(),
+        "knowledge_proof": form.knowledge_proof.hex(),
         "consent_key": form.consent_key.hex(),
         "receiving_key": form.receiving_key.hex(),
     }
@@ -132,6 +133,7 @@ def read_form(paper: Mapping[str, Any]) -> ConsentForm:
             read_bytes(paper, "consent_key"),
             read_bytes(paper, "proof_digest"),
             int(paper["consent_time"]),
+            read_bytes(paper, "knowledge_proof"),
         )
     except (KeyError, TypeError, ValueError, NameFormatError) as error:
         raise _invalid("a field of it") from error
@@ -149,6 +151,7 @@ def form_message(form: ConsentForm) -> wire.OneIdForm:
         consent_key=form.consent_key,
         proof_digest=form.proof_digest,
         consent_time=Timestamp(seconds=form.consent_time),
+        knowledge_proof=form.knowledge_proof,
     )
 
 

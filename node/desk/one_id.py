@@ -40,7 +40,6 @@ _KIND_INVALID: Final = Refusal("ACCOUNT_KIND_UNKNOWN", "the kind of account is m
 _KINDS: Final = frozenset(int(one) for one in AccountKind)
 
 E = TypeVar("E", bound=IntEnum)
-_Change = Callable[[Sequence[Holding]], list[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +105,14 @@ class OneIdService(stubs.OneIdServiceServicer):
         self, request: wire.AddHoldingsRequest, context: Any
     ) -> wire.AddHoldingsResponse:
         """Keep own accounts."""
-        results = await self._change(request.rows, self._parts.holdings.add)
+        results = await self._change(request.rows, is_new=True)
         return wire.AddHoldingsResponse(results=results)
 
     async def RemoveHoldings(  # noqa: N802  # the contract's name
         self, request: wire.RemoveHoldingsRequest, context: Any
     ) -> wire.RemoveHoldingsResponse:
         """Forget own accounts."""
-        results = await self._change(request.rows, self._parts.holdings.remove)
+        results = await self._change(request.rows, is_new=False)
         return wire.RemoveHoldingsResponse(results=results)
 
     async def CountHoldings(  # noqa: N802  # the contract's name
@@ -152,7 +151,7 @@ class OneIdService(stubs.OneIdServiceServicer):
         return wire.DecideDisputeResponse(status=_dispute(view, self._parts.clock()))
 
     async def _change(
-        self, rows: Sequence[wire.Holding], change: _Change
+        self, rows: Sequence[wire.Holding], *, is_new: bool
     ) -> list[desk_service_pb2.RowResult]:
         """Add or remove rows, and say of each what became of it."""
         parts = self._parts
@@ -163,12 +162,17 @@ class OneIdService(stubs.OneIdServiceServicer):
             if row.account_kind not in _KINDS:
                 refused.setdefault(place, _KIND_INVALID)
         kept = {place: one for place, one in indicators.items() if place not in refused}
-        known = await parts.intake.tokenise(kept, Purpose.ONE_ID, parts.pad())
+        keyed = tuple(kept) if is_new else ()
+        known = await parts.intake.tokenise(kept, Purpose.ONE_ID, parts.pad(), keyed)
         holdings = [
             Holding(one.token, AccountKind(rows[one.place].account_kind), rows[one.place].account)
             for one in known
         ]
-        changed = await asyncio.to_thread(change, holdings)
+        if is_new:
+            keys = {one.token: one.content_key for one in known if one.content_key is not None}
+            changed = await asyncio.to_thread(parts.holdings.add, holdings, keys)
+        else:
+            changed = await asyncio.to_thread(parts.holdings.remove, holdings)
         outcome = {one.place: new for one, new in zip(known, changed, strict=True)}
         return [_row(refused.get(place), outcome.get(place)) for place in range(len(rows))]
 
@@ -187,6 +191,7 @@ class OneIdService(stubs.OneIdServiceServicer):
                 one,
                 one.state_at(now) if (one.id, one.opener) in standing else REFUSED,
                 parts.holdings.of(one.subject),
+                is_proven=parts.one_ids.is_proven(one),
             )
             for one in matters
         ]
@@ -225,6 +230,7 @@ def _form(form: ConsentForm) -> wire.OneIdForm:
         consent_key=form.consent_key,
         proof_digest=form.proof_digest,
         consent_time=Timestamp(seconds=form.consent_time),
+        knowledge_proof=form.knowledge_proof,
     )
 
 
@@ -243,10 +249,13 @@ def _read_form(form: wire.OneIdForm) -> ConsentForm:
         form.consent_key,
         form.proof_digest,
         form.consent_time.seconds,
+        form.knowledge_proof,
     )
 
 
-def _request(matter: OneIdMatter, state: str, own: Sequence[Holding]) -> wire.OneIdStatus:
+def _request(
+    matter: OneIdMatter, state: str, own: Sequence[Holding], *, is_proven: bool
+) -> wire.OneIdStatus:
     request = matter.facts.request
     status = wire.OneIdStatus(
         matter_id=matter.id,
@@ -259,6 +268,7 @@ def _request(matter: OneIdMatter, state: str, own: Sequence[Holding]) -> wire.On
         answered=sorted(matter.facts.answers),
         own_accounts=[one.account for one in own],
         proof_digest=request.proof_digest,
+        is_proven=is_proven,
     )
     if matter.due is not None:
         status.due_time.seconds = matter.due

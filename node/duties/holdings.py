@@ -1,4 +1,4 @@
-"""Keep which own accounts stand under which identity: tokens and own references, no identity.
+"""Keep which own accounts stand under which identity: tokens, keys, own references, no identity.
 
 A member loads them from its own systems, and again in every epoch of the token keys. A citizen
 gets a reference for each account that only this node can lead back to it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,14 +40,36 @@ class Holdings:
         self._private = private
         self._file = private.file
 
-    def add(self, holdings: Iterable[Holding]) -> list[bool]:
-        """Add accounts, and say of each whether it is new."""
-        return self._each("INSERT OR IGNORE INTO holding VALUES (?, ?, ?)", holdings)
+    def add(self, holdings: Iterable[Holding], keys: Mapping[bytes, bytes]) -> list[bool]:
+        """Add accounts, and say of each whether it is new.
+
+        Args:
+            holdings: The accounts.
+            keys: By token the content keys of their identities; they never leave the node.
+        """
+        added = self._each("INSERT OR IGNORE INTO holding VALUES (?, ?, ?)", holdings)
+        with self._file.write() as connection:
+            query = "INSERT OR REPLACE INTO identity_key VALUES (?, ?)"
+            connection.executemany(query, keys.items())
+        return added
 
     def remove(self, holdings: Iterable[Holding]) -> list[bool]:
         """Remove accounts, and say of each whether it was there."""
         query = "DELETE FROM holding WHERE token = ? AND kind = ? AND account = ?"
-        return self._each(query, holdings)
+        removed = self._each(query, holdings)
+        with self._file.write() as connection:
+            connection.execute(
+                "DELETE FROM identity_key WHERE token NOT IN (SELECT token FROM holding)"
+            )
+        return removed
+
+    def content_key(self, token: bytes) -> bytes | None:
+        """Return the content key of an identity under which there are accounts."""
+        query = "SELECT content_key FROM identity_key WHERE token = ?"
+        with self._file.read() as connection:
+            for row in connection.execute(query, (token,)).fetchall():
+                return bytes(row[0])
+        return None
 
     def of(self, token: bytes) -> list[Holding]:
         """Return the accounts under an identity, by kind and reference."""

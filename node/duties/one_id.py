@@ -1,7 +1,8 @@
 """Ask where accounts stand under a citizen's identity, and answer for the own ones.
 
 The node answers by itself, with one size, also where it has nothing, so that neither an answer nor
-its length tells anything. It answers about one token once in 24 hours, whatever the logs say.
+its length tells anything. It answers about one token once in 24 hours, whatever the logs say; and a
+desk that copied a token, and does not know the identity, gets the answer of who has nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from federation.charter import Charter
@@ -24,6 +25,7 @@ from federation.one_id import (
     Answer,
     ConsentForm,
     answer_context,
+    is_known_to,
     seal,
 )
 from federation.roles import Role
@@ -86,16 +88,11 @@ class OneIds:
         """Return the node's clock, seconds since 1970."""
         return self._desk.clock()
 
-    async def token(self, value: desk_service_pb2.RawIndicator) -> bytes:
-        """Return the token of an identity card.
-
-        Raises:
-            RequestError: It is malformed, or no identity card.
-        """
-        taken = await self._desk.intake.take([value], Purpose.ONE_ID, self._desk.pad())
-        for why in taken.refused.values():
-            raise RequestError(why.message, reason=why.reason)
-        return taken.known[0].token
+    def is_proven(self, matter: OneIdMatter) -> bool:
+        """Say whether its desk knows the identity, where accounts stand under it here; blocking."""
+        content_key = self.holdings.content_key(matter.subject)
+        request = matter.facts.request
+        return content_key is not None and is_known_to(matter.opener, request, content_key)
 
     async def prepare(
         self,
@@ -115,9 +112,9 @@ class OneIds:
         _check_keys(receiving_key, consent_key)
         kinds = tuple(dict.fromkeys(wanted)) or tuple(AccountKind)
         members = self._holders(kinds)
-        token = await self.token(value)
+        token, content_key = await self._identity(value)
         await asyncio.to_thread(self._require_free, token)
-        return ConsentForm(
+        form = ConsentForm(
             self.me,
             token,
             self._desk.epoch(),
@@ -128,6 +125,7 @@ class OneIds:
             proof_digest,
             self.now(),
         )
+        return replace(form, knowledge_proof=form.prove(content_key))
 
     async def open(self, form: ConsentForm, signature: bytes) -> OneIdMatter:
         """Ask the members for a citizen who has signed.
@@ -233,7 +231,8 @@ class OneIds:
     def _sealed_answer(self, matter: OneIdMatter) -> bytes:
         """Count and seal; the work is the same whatever there is to count."""
         request = matter.facts.request
-        own = [one for one in self.holdings.of(request.token) if one.kind in request.wanted]
+        held = self.holdings.of(request.token) if self.is_proven(matter) else []
+        own = [one for one in held if one.kind in request.wanted]
         counts = {
             kind: min(MAX_COUNT, sum(one.kind is kind for one in own)) for kind in request.wanted
         }
@@ -244,6 +243,16 @@ class OneIds:
         federation = self._desk.charter().federation
         context = answer_context(federation, self.me, matter.opener, matter.id)
         return seal(request.receiving_key, Answer(counts, accounts), context)
+
+    async def _identity(self, value: desk_service_pb2.RawIndicator) -> tuple[bytes, bytes]:
+        """Return token and content key of an identity card."""
+        desk = self._desk
+        taken = await desk.intake.take([value], Purpose.ONE_ID, desk.pad(), with_keys=True)
+        for why in taken.refused.values():
+            raise RequestError(why.message, reason=why.reason)
+        (known,) = taken.known
+        assert known.content_key is not None  # noqa: S101  # it was asked for
+        return known.token, known.content_key
 
     def _statement(self, body: Body) -> Statement:
         return self._speaker.statement(body, Purpose.ONE_ID, legal_basis=LegalBasis.CONSENT)

@@ -182,6 +182,10 @@ def m060_holdings(database: Database) -> None:
         "CREATE TABLE holding (token BLOB NOT NULL, kind INTEGER NOT NULL,"
         " account TEXT NOT NULL, PRIMARY KEY (token, kind, account)) WITHOUT ROWID"
     )
+    database.execute(
+        "CREATE TABLE identity_key (token BLOB PRIMARY KEY, content_key BLOB NOT NULL)"
+        " WITHOUT ROWID"
+    )
 
 
 def prepare_views(database: Database, tables: Sequence[Table]) -> None:

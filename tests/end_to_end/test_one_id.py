@@ -133,6 +133,7 @@ def test_a_citizen_sees_the_counts_and_disputes_and_nobody_else_learns_anything(
     (held,) = one_id(federation, HOLDER, "list", "--held", "--json").rows
     assert (held["matter_id"], held["opener"]) == (asked, DESK)
     assert held["own_accounts"] == list(ACCOUNTS)
+    assert held["is_proven"]
     person = ("resident_id", CARD)
     accused = federation.run(DESK, "nominate", *person, "--fraud-type", "loan")
     assert refusal(accused) == "KIND_NOT_ALLOWED"

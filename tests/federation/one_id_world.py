@@ -1,5 +1,7 @@
 """A citizen, what the citizen signs, and what members may say in one-ID queries and disputes."""
 
+from dataclasses import replace
+
 from federation.names import MemberId
 from federation.one_id import CitizenKeys, ConsentForm
 from federation.statements import OneIdAnswer, OneIdDecision, OneIdDispute
@@ -8,6 +10,7 @@ from federation.vocabulary import AccountKind, OneIdMove, OneIdReason
 from keys.secret import Secret
 from tests.federation.said import NOW, TOKEN, opaque
 
+CONTENT_KEY = opaque("content key of the identity", 32)
 CITIZEN = CitizenKeys(Secret(opaque("a citizen", 32)))
 A, E, F = (MemberId(name) for name in ("bank-a", "carrier-e", "net-f"))
 SEALED = opaque("sealed", SEALED_BYTES)
@@ -25,7 +28,8 @@ def form(opener=A, **fields):
         "proof_digest": opaque("proof", 32),
         "consent_time": NOW,
     }
-    return ConsentForm(**defaults | fields)
+    found = ConsentForm(**defaults | fields)
+    return replace(found, knowledge_proof=found.prove(CONTENT_KEY))
 
 
 def request(opener=A, **fields):

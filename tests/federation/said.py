@@ -588,6 +588,7 @@ EXAMPLES = [
         opaque("proof", 32),
         NOW,
         opaque("signature", 64),
+        opaque("knowledge", 32),
     ),
     OneIdAnswer(opaque("request"), MemberId("bank-a"), opaque("answer", SEALED_BYTES)),
     OneIdDispute(MemberId("carrier-b"), opaque("dispute", SEALED_BYTES)),

@@ -1,6 +1,7 @@
 """What a citizen and a member write to each other is read by them alone, and has one size."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from federation.one_id import (
     dispute_context,
     feedback_context,
     is_consented,
+    is_known_to,
     open_answer,
     open_dispute,
     open_feedback,
@@ -31,7 +33,7 @@ from federation.statements.one_id import PLAIN_BYTES, SEALED_BYTES
 from federation.vocabulary import AccountKind, OneIdMove, OneIdReason
 from keys.sealing import SealingKey, seal_to_member
 from keys.secret import Secret
-from tests.federation.one_id_world import CITIZEN, A, E, F, request
+from tests.federation.one_id_world import CITIZEN, CONTENT_KEY, A, E, F, request
 from tests.federation.said import opaque
 
 CONTEXT = answer_context("night-harbour", E, A, opaque("request"))
@@ -94,6 +96,17 @@ def test_a_dispute_is_the_citizens_of_the_request_and_for_one_holder():
     assert not forged.is_by_citizen_of(request(A), "night-harbour", E)
     assert is_consented(request(A), A)
     assert not is_consented(request(A), F)
+
+
+def test_who_copied_a_token_does_not_know_the_identity():
+    honest = request(A)
+    copied = replace(request(F), knowledge_proof=honest.knowledge_proof)
+
+    assert is_known_to(A, honest, CONTENT_KEY)
+    assert is_consented(copied, F)
+    assert not is_known_to(F, copied, CONTENT_KEY)
+    assert not is_known_to(F, honest, CONTENT_KEY)
+    assert not is_known_to(A, honest, opaque("another content key", 32))
 
 
 def test_feedback_is_read_by_the_citizen():

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tocsin/v1/one_id.proto\x12\ttocsin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atocsin/v1/vocabulary.proto\"\xec\x01\n\x0cOneIdRequest\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12&\n\x06wanted\x18\x03 \x03(\x0e\x32\x16.tocsin.v1.AccountKind\x12\x0f\n\x07members\x18\x04 \x03(\t\x12\x15\n\rreceiving_key\x18\x05 \x01(\x0c\x12\x13\n\x0b\x63onsent_key\x18\x06 \x01(\x0c\x12\x14\n\x0cproof_digest\x18\x07 \x01(\x0c\x12\x30\n\x0c\x63onsent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\t \x01(\x0c\"G\n\x0bOneIdAnswer\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\x15\n\rsealed_answer\x18\x03 \x01(\x0c\"6\n\x0cOneIdDispute\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x16\n\x0esealed_dispute\x18\x02 \x01(\x0c\"\x97\x01\n\rOneIdDecision\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\"\n\x04step\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.OneIdMove\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.tocsin.v1.OneIdReason\x12\x17\n\x0fsealed_feedback\x18\x05 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tocsin/v1/one_id.proto\x12\ttocsin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atocsin/v1/vocabulary.proto\"\x85\x02\n\x0cOneIdRequest\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12&\n\x06wanted\x18\x03 \x03(\x0e\x32\x16.tocsin.v1.AccountKind\x12\x0f\n\x07members\x18\x04 \x03(\t\x12\x15\n\rreceiving_key\x18\x05 \x01(\x0c\x12\x13\n\x0b\x63onsent_key\x18\x06 \x01(\x0c\x12\x14\n\x0cproof_digest\x18\x07 \x01(\x0c\x12\x30\n\x0c\x63onsent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\t \x01(\x0c\x12\x17\n\x0fknowledge_proof\x18\n \x01(\x0c\"G\n\x0bOneIdAnswer\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\x15\n\rsealed_answer\x18\x03 \x01(\x0c\"6\n\x0cOneIdDispute\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x16\n\x0esealed_dispute\x18\x02 \x01(\x0c\"\x97\x01\n\rOneIdDecision\x12\x11\n\tmatter_id\x18\x01 \x01(\x0c\x12\x0e\n\x06opener\x18\x02 \x01(\t\x12\"\n\x04step\x18\x03 \x01(\x0e\x32\x14.tocsin.v1.OneIdMove\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.tocsin.v1.OneIdReason\x12\x17\n\x0fsealed_feedback\x18\x05 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tocsin.v1.one_id_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ONEIDREQUEST']._serialized_start=99
-  _globals['_ONEIDREQUEST']._serialized_end=335
-  _globals['_ONEIDANSWER']._serialized_start=337
-  _globals['_ONEIDANSWER']._serialized_end=408
-  _globals['_ONEIDDISPUTE']._serialized_start=410
-  _globals['_ONEIDDISPUTE']._serialized_end=464
-  _globals['_ONEIDDECISION']._serialized_start=467
-  _globals['_ONEIDDECISION']._serialized_end=618
+  _globals['_ONEIDREQUEST']._serialized_end=360
+  _globals['_ONEIDANSWER']._serialized_start=362
+  _globals['_ONEIDANSWER']._serialized_end=433
+  _globals['_ONEIDDISPUTE']._serialized_start=435
+  _globals['_ONEIDDISPUTE']._serialized_end=489
+  _globals['_ONEIDDECISION']._serialized_start=492
+  _globals['_ONEIDDECISION']._serialized_end=643
 # @@protoc_insertion_point(module_scope)

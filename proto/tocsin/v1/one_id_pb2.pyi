@@ -38,6 +38,7 @@ class OneIdRequest(_message.Message):
     PROOF_DIGEST_FIELD_NUMBER: _builtins.int
     CONSENT_TIME_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_PROOF_FIELD_NUMBER: _builtins.int
     token: _builtins.bytes
     """Required. 16 bytes, token of the identity card."""
     epoch: _builtins.int
@@ -50,6 +51,10 @@ class OneIdRequest(_message.Message):
     """Required. SHA-256 of what the speaker keeps of how it proved who the citizen is, 32 bytes."""
     signature: _builtins.bytes
     """Required. 64 bytes, the citizen's over all this and the speaker's member id."""
+    knowledge_proof: _builtins.bytes
+    """Required. 32 bytes, of the same under the content key of the identity: who has accounts under it sees that the
+    speaker knows the identity and did not copy its token.
+    """
     @_builtins.property
     def wanted(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.AccountKind.ValueType]:
         """Required. What is asked for."""
@@ -74,10 +79,11 @@ class OneIdRequest(_message.Message):
         proof_digest: _builtins.bytes = ...,
         consent_time: _timestamp_pb2.Timestamp | None = ...,
         signature: _builtins.bytes = ...,
+        knowledge_proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_time", b"consent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_key", b"consent_key", "consent_time", b"consent_time", "epoch", b"epoch", "members", b"members", "proof_digest", b"proof_digest", "receiving_key", b"receiving_key", "signature", b"signature", "token", b"token", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_key", b"consent_key", "consent_time", b"consent_time", "epoch", b"epoch", "knowledge_proof", b"knowledge_proof", "members", b"members", "proof_digest", b"proof_digest", "receiving_key", b"receiving_key", "signature", b"signature", "token", b"token", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

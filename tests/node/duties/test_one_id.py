@@ -1,6 +1,7 @@
 """A node answers citizens in one size, once a day about one identity, and keeps no identity."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,7 @@ from tests.federation.said import TOKEN, opaque
 from tests.node.matters.heard import Node
 from tocsin.desk.v1 import desk_service_pb2
 
+KEY = opaque("content key", 32)
 ID, SECOND = opaque("request"), opaque("second")
 A, X, P = CARRIER.name, BANK.name, INTERNET.name
 SIM, ACCOUNT = AccountKind.SIM, AccountKind.BANK_ACCOUNT
@@ -48,7 +50,7 @@ class Tokens:
 
     async def tokenise(self, indicators, _purpose, _pad):
         self.asked = indicators
-        return [type("Key", (), {"token": TOKEN, "content_key": b""})() for _ in indicators]
+        return [type("Key", (), {"token": TOKEN, "content_key": KEY})() for _ in indicators]
 
 
 @pytest.fixture
@@ -84,7 +86,8 @@ def form(node, opener=X, members=(A, X), token=TOKEN, **fields):
         "proof_digest": opaque("proof", 32),
         "consent_time": node.time,
     }
-    return ConsentForm(**defaults | fields)
+    found = ConsentForm(**defaults | fields)
+    return replace(found, knowledge_proof=found.prove(KEY))
 
 
 def ask(node, opener=X, name=ID, **fields):
@@ -113,7 +116,8 @@ def own(node):
 
 
 def hold(node, *accounts):
-    node.holdings.add(Holding(TOKEN, kind, reference) for kind, reference in accounts)
+    rows = [Holding(TOKEN, kind, reference) for kind, reference in accounts]
+    node.holdings.add(rows, {TOKEN: KEY})
 
 
 async def test_a_member_answers_with_its_counts_to_the_citizen_alone(node):
@@ -135,6 +139,17 @@ async def test_who_has_nothing_answers_alike(node):
     ask(node)
     await node.one_ids.advance()
 
+    assert answer(node).counts == {SIM: 0, ACCOUNT: 0}
+    assert answer(node).accounts == ()
+
+
+async def test_a_desk_that_copied_a_token_gets_the_answer_of_who_has_nothing(node):
+    hold(node, (SIM, "line-1"))
+    copied = replace(form(node), knowledge_proof=form(node, opener=P).knowledge_proof)
+    node.hear(X, copied.signed(CITIZEN.sign_consent(copied)), ids=(ID,))
+    await node.one_ids.advance()
+
+    assert not node.one_ids.is_proven(matter(node))
     assert answer(node).counts == {SIM: 0, ACCOUNT: 0}
     assert answer(node).accounts == ()
 
@@ -259,11 +274,14 @@ async def test_no_other_desk_takes_an_identity(node):
 def test_holdings_are_added_once_counted_and_removed(node):
     rows = [Holding(TOKEN, SIM, "line-1"), Holding(TOKEN, ACCOUNT, "4711")]
 
-    assert node.holdings.add(rows) == [True, True]
-    assert node.holdings.add(rows[:1]) == [False]
+    assert node.holdings.add(rows, {TOKEN: KEY}) == [True, True]
+    assert node.holdings.add(rows[:1], {TOKEN: KEY}) == [False]
     assert node.holdings.counts() == {SIM: 1, ACCOUNT: 1}
     assert node.holdings.remove(rows[:1]) == [True]
     assert node.holdings.of(TOKEN) == rows[1:]
+    assert node.holdings.content_key(TOKEN) == KEY
+    node.holdings.remove(rows[1:])
+    assert node.holdings.content_key(TOKEN) is None
 
 
 def letter(wanted, keys=CITIZEN, holder=A):

@@ -36,6 +36,7 @@ class OneIdForm(_message.Message):
     CONSENT_KEY_FIELD_NUMBER: _builtins.int
     PROOF_DIGEST_FIELD_NUMBER: _builtins.int
     CONSENT_TIME_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_PROOF_FIELD_NUMBER: _builtins.int
     opener: _builtins.str
     """Member id of the desk."""
     token: _builtins.bytes
@@ -48,6 +49,8 @@ class OneIdForm(_message.Message):
     """32 bytes, the citizen's."""
     proof_digest: _builtins.bytes
     """SHA-256 of what the desk keeps of how it proved who the citizen is."""
+    knowledge_proof: _builtins.bytes
+    """32 bytes: shows those who have accounts under the identity that the desk knows it."""
     @_builtins.property
     def wanted(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.AccountKind.ValueType]:
         """What is asked for."""
@@ -72,10 +75,11 @@ class OneIdForm(_message.Message):
         consent_key: _builtins.bytes = ...,
         proof_digest: _builtins.bytes = ...,
         consent_time: _timestamp_pb2.Timestamp | None = ...,
+        knowledge_proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_time", b"consent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_key", b"consent_key", "consent_time", b"consent_time", "epoch", b"epoch", "members", b"members", "opener", b"opener", "proof_digest", b"proof_digest", "receiving_key", b"receiving_key", "token", b"token", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_key", b"consent_key", "consent_time", b"consent_time", "epoch", b"epoch", "knowledge_proof", b"knowledge_proof", "members", b"members", "opener", b"opener", "proof_digest", b"proof_digest", "receiving_key", b"receiving_key", "token", b"token", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -216,6 +220,7 @@ class OneIdStatus(_message.Message):
     ANSWERED_FIELD_NUMBER: _builtins.int
     OWN_ACCOUNTS_FIELD_NUMBER: _builtins.int
     PROOF_DIGEST_FIELD_NUMBER: _builtins.int
+    IS_PROVEN_FIELD_NUMBER: _builtins.int
     matter_id: _builtins.bytes
     """16 bytes."""
     opener: _builtins.str
@@ -226,6 +231,8 @@ class OneIdStatus(_message.Message):
     """16 bytes."""
     proof_digest: _builtins.bytes
     """SHA-256 of how the desk proved who the citizen is."""
+    is_proven: _builtins.bool
+    """Where something stands here: whether the desk proved that it knows the identity. Else nothing was answered but 0."""
     @_builtins.property
     def opened_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -264,10 +271,11 @@ class OneIdStatus(_message.Message):
         answered: _abc.Iterable[_builtins.str] | None = ...,
         own_accounts: _abc.Iterable[_builtins.str] | None = ...,
         proof_digest: _builtins.bytes = ...,
+        is_proven: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "opened_time", b"opened_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "due_time", b"due_time", "matter_id", b"matter_id", "members", b"members", "opened_time", b"opened_time", "opener", b"opener", "own_accounts", b"own_accounts", "proof_digest", b"proof_digest", "state", b"state", "token", b"token", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "due_time", b"due_time", "is_proven", b"is_proven", "matter_id", b"matter_id", "members", b"members", "opened_time", b"opened_time", "opener", b"opener", "own_accounts", b"own_accounts", "proof_digest", b"proof_digest", "state", b"state", "token", b"token", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
