@@ -11,7 +11,7 @@ import click
 
 from federation.vocabulary import AccountKind
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.one_id_citizen import citizen_commands
 from node.cli.one_id_holder import holder_commands
@@ -41,9 +41,7 @@ MAX_PROOF_BYTES: Final = 64 * 1024 * 1024
 """Bytes of what proves who a citizen is: scanned pages."""
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
-_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_ID: Final = MatterName()
 
 
 @click.group(

@@ -11,7 +11,7 @@ import click
 from federation.vocabulary import AccountKind, OneIdMove, OneIdReason
 from node.cli.batch import answer_in_order, prepare
 from node.cli.connection import InsideDoor
-from node.cli.digits import LEAST_BYTES, SHOWN_DIGITS, HexDigits
+from node.cli.digits import SHOWN_DIGITS, MatterName
 from node.cli.document import describe
 from node.cli.import_report import Tally
 from node.cli.option import json_option, pass_home, strict_option
@@ -23,9 +23,7 @@ from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2
 from tocsin.desk.v1 import one_id_service_pb2 as wire
 
-_ID: Final = HexDigits(
-    "id", LEAST_BYTES, None, "an id is at least 8 hexadecimal digits, an even number"
-)
+_ID: Final = MatterName()
 _COLUMNS: Final = """\b
 FILES
   CSV with the columns value (the identity card), account_kind (sim, bank_account,

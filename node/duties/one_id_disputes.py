@@ -194,7 +194,7 @@ class Disputes:
 
     def _try(self, matter: DisputeMatter | None, statement: Statement) -> DisputeMatter:
         if matter is not None:  # as it stands now, under the lock
-            matter = self.find(matter.id)
+            matter = self.find(matter.handle)
         roles = self._book.roles(self._me, self._clock())
         return advance(matter, self._me, roles, statement)
 
