@@ -2,7 +2,8 @@
 
 A session is held by the step that works on it: whatever else its member sends meanwhile is
 refused, and it neither expires nor ends under that step. From the second step on the caller has its
-hits, so the match is remembered there, as uncounted, and the last step only adds the number.
+hits, so the match is remembered there, as uncounted, and the last step only adds the number. What
+is malformed ends the session: another try costs another session, or it would be worked on for free.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
 from keys.derivation import token_input
+from keys.errors import KeysError
 from keys.psi import SESSION_BYTES, is_size, new_key, padded_size
 from keys.secret import Secret
 from node.duties.match_table import MatchTable, PastMatch
@@ -79,6 +81,7 @@ class Offering:
             kind: Of the values.
             size: How many elements the member will send.
             charge: Called before any work with the elements of both sides: all are blinded here.
+                Of the values only their number is read before it.
 
         Returns:
             The session's id, and the offered elements.
@@ -89,11 +92,14 @@ class Offering:
         """
         if not is_size(size):
             raise RequestError("a side has 64 to 65,536 elements", reason="MATCH_SIZE_INVALID")
-        inputs = await asyncio.to_thread(self._inputs, member, kind)
-        session = self._begin(member, size, len(inputs))
+        offered = await asyncio.to_thread(self._table.count_offered, member, kind, self._clock())
+        if not offered:
+            raise PolicyError("nothing is offered to this member", reason="MATCH_NOT_OFFERED")
+        session = self._begin(member, size, offered)
         try:
-            filled = padded_size(len(inputs))
+            filled = padded_size(offered)
             await charge(size + filled)
+            inputs = await asyncio.to_thread(self._inputs, member, kind, offered)
             blinded = await blind_in_workers(self._workers, session.key, session.id, inputs)
             elements, _ = await pad_and_mix(self._workers, blinded, filled)
         except BaseException:
@@ -105,14 +111,20 @@ class Offering:
     async def evaluate(self, member: MemberId, session_id: bytes, blinded: bytes) -> bytes:
         """Blind the caller's elements, once in a session, and return their digests.
 
+        Malformed ones end the session.
+
         Raises:
             RequestError: MATCH_SESSION_UNKNOWN or MATCH_STEP_INVALID.
             MatchError: They are not as many as announced, or not distinct.
             GroupError: One is no element.
         """
         with self._hold(member, session_id, is_evaluated=False) as session:
-            await check_in_worker(self._workers, blinded, session.size)
-            digests = await reblind_in_workers(self._workers, session.key, session.id, blinded)
+            try:
+                await check_in_worker(self._workers, blinded, session.size)
+                digests = await reblind_in_workers(self._workers, session.key, session.id, blinded)
+            except KeysError:
+                self._end(session)
+                raise
             match = PastMatch(
                 session.id,
                 member,
@@ -148,10 +160,9 @@ class Offering:
             if session.expires <= now and not session.is_held:
                 self._end(session)
 
-    def _inputs(self, member: MemberId, kind: Kind) -> list[bytes]:
-        values = self._table.offered(member, kind, self._clock())
-        if not values:
-            raise PolicyError("nothing is offered to this member", reason="MATCH_NOT_OFFERED")
+    def _inputs(self, member: MemberId, kind: Kind, most: int) -> list[bytes]:
+        """Return what is offered, and no more than was charged."""
+        values = self._table.offered(member, kind, self._clock())[:most]
         return [token_input(self._federation, int(kind), one.encode()) for one in values]
 
     def _begin(self, member: MemberId, size: int, offered: int) -> _Session:
@@ -173,7 +184,7 @@ class Offering:
     def _hold(
         self, member: MemberId, session_id: bytes, *, is_evaluated: bool
     ) -> Iterator[_Session]:
-        """Give a session to one step alone; what the step raises leaves it as it was."""
+        """Give a session to one step alone, until the step is done or raises."""
         session = self._find(member, session_id)
         if session.is_held or (session.match is not None) is not is_evaluated:
             raise RequestError("this step of the match is not due", reason="MATCH_STEP_INVALID")

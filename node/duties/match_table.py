@@ -66,6 +66,13 @@ class MatchTable:
             rows = connection.execute(query, (member, int(kind), now)).fetchall()
         return [row[0] for row in rows]
 
+    def count_offered(self, member: MemberId, kind: Kind, now: int) -> int:
+        """Return how many values of a kind are offered to a member now."""
+        query = "SELECT COUNT(*) FROM match_offer WHERE member = ? AND kind = ? AND expires > ?"
+        with self._file.read() as connection:
+            found: int = connection.execute(query, (member, int(kind), now)).fetchone()[0]
+        return found
+
     def forget_offers(self, now: int) -> int:
         """Delete the offers that have expired; return how many values there were."""
         with self._file.write() as connection:

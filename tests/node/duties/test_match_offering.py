@@ -210,13 +210,32 @@ async def test_a_new_session_ends_the_earlier_one_and_shows_nothing_alike(world)
         (lambda found: found[ELEMENT_BYTES:] + b"\xff" * 32, "INVALID_ELEMENT"),
     ],
 )
-async def test_malformed_elements_are_refused_and_change_nothing(world, change, reason):
+async def test_malformed_elements_end_the_session_so_that_no_second_try_is_free(
+    world, change, reason
+):
     offering, _, _ = world
     session, _ = await open_session(offering, FIRM)
 
     assert await refusal(offering.evaluate(FIRM, session, change(random_elements(64)))) == reason
 
-    await offering.evaluate(FIRM, session, random_elements(64))
+    again = await refusal(offering.evaluate(FIRM, session, random_elements(64)))
+    assert again == "MATCH_SESSION_UNKNOWN"
+
+
+async def test_nothing_but_the_number_of_values_is_read_before_the_charge(world):
+    offering, table, _ = world
+    charged = []
+
+    async def charge(amount):
+        charged.append(amount)
+        table.offer([FIRM], Kind.PHONE, NUMBERS[:2], NOW + 86_400)
+
+    session, offered = await open_session(offering, FIRM, charge=charge)
+    key = new_key()
+    evaluated = await offering.evaluate(FIRM, session, blinded(key, session, NUMBERS[:6]))
+
+    assert charged == [128]
+    assert matching_places(evaluated, reblind(key, session, offered)) == [0, 1]
 
 
 async def test_only_what_is_offered_to_a_member_now_is_matched(world):
