@@ -37,6 +37,8 @@ from node.speaker import Speaker
 from node.store.private import PrivateStore
 from node.telemetry import get_log
 
+LIFT_SECONDS: Final = 1.0
+"""Seconds after a lift before its restoration is said: times of statements are whole seconds."""
 LOOK_SECONDS: Final = 5.0
 """Seconds after which orders are looked at again: terms end, and watchlists grow."""
 
@@ -158,10 +160,18 @@ class Dispositions:
         """Say what can be said without a person: what follows from the log and the lists."""
         await self.guard.refresh()
         for standing, body in await asyncio.to_thread(self._answers):
+            if body.step is ReceiptStep.RESTORED and not await self._is_after_lift(standing):
+                continue
             try:
                 await self.say(standing.matter, body)
             except (FederationError, NodeError) as error:
                 get_log().warning("disposition.not_said", reason=error.reason)
+
+    async def _is_after_lift(self, standing: Standing) -> bool:
+        """Let the second of a lift pass: what is said in it may be read before the lift itself."""
+        if standing.lift is not None and standing.lift.time >= self._clock():
+            await asyncio.sleep(LIFT_SECONDS)
+        return standing.lift is None or standing.lift.time < self._clock()
 
     async def record(
         self,
