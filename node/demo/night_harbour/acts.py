@@ -14,10 +14,15 @@ from node.demo.night_harbour import (
     darkness,
     dispose,
     ending,
+    evaluate,
     farm,
     joining,
+    learn,
+    poison,
     probing,
+    releasing,
     saved,
+    train,
     verify,
     weak_signals,
 )
@@ -57,6 +62,8 @@ class Act(NamedTuple):
 ACTS: tuple[Act, ...] = (
     Act(0, "T-14d", "Seven firms, a coordinator and the police found a federation", joining.join),
     Act(1, "", "Why not simply share hashes", joining.compare_hashes),
+    Act(2, "T-13d", "Members train together, each on its own rows", train.play, train.why_not),
+    Act(3, "T-12d", "A model goes from the shadow into force", releasing.play, train.why_not),
     Act(4, "T-4d 10:00", "Weak signals, on the evening two days before", weak_signals.play),
     Act(5, "T-2d 23:05", "A SIM farm that no carrier can see alone", farm.play),
     Act(6, "T-2d 23:06", "Three numbers are verified, and nobody's answer is known", verify.play),
@@ -69,10 +76,18 @@ ACTS: tuple[Act, ...] = (
         needs_coordinator=True,
         part="b",
     ),
+    Act(11, "T 13:00", "A member's client poisons a run", poison.play, train.why_not),
+    Act(
+        *(11, "", "The poisoned client is given notice", poison.notify, train.why_not),
+        needs_coordinator=True,
+        part="b",
+    ),
     Act(12, "T 13:40", "A doctor was wrongly cut off", cut_off.play),
     Act(13, "T 15:00", "Five hundred scripts report a shop", brigading.brigade),
     Act(14, "T 16:00", "The coordinator has no power for half a minute", darkness.darken),
+    Act(15, "T 20:00", "What was achieved is added up, and who is behind mends", evaluate.play),
     Act(16, "T+1d 12:00", "An auditor reads, and somebody edits history", auditing.audit),
+    Act(17, "T+2d 09:00", "Outcomes are old enough to learn from", learn.play, train.why_not),
     Act(END, "", "All nodes end, and what left them is counted and searched", ending.end),
 )
 """In the order in which they are played."""
