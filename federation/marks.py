@@ -6,16 +6,12 @@ LEAST_REPORTERS. Marks that were counted up to a correction, or before the numbe
 do not count (R68).
 
 In a sum a member says for each label which of the counts 0 to MEMBER_REPORTERS is its own, as a
-single 1 among zeros. The holders open the squared length of that, which is 1 for every honest
-member and so tells nothing, and leave out whoever is longer: a member adds at most
-MEMBER_REPORTERS to a label whatever its node does, and takes nothing from others. What becomes
-known beside the total is how many members have each count, and not which. The bound does not hold
-
-- where the charter has fewer holders than norms take, which is 2t - 1: then a label reaches up to
-  MEMBER_REPORTERS for each contributor by one false vector;
-- against a member that holds a share of the key where there are no more than 2t - 1 holders: it can
-  change its own norm unseen;
-- against two members together, whose bounds add up to what is shown.
+single 1 among zeros. It is proved to the holders that a vector has zeros and ones alone, as many as
+there are labels (``federation.sums.one_hot``), and a label in which not each contributor has one
+count is not shown. So a member adds at most MEMBER_REPORTERS to a label whatever its node does, and
+takes nothing from others: several liars add that for each of them, two as much as is shown. A liar
+can keep a label from being shown. What becomes known beside the total is how many members have each
+count, and not which. Where a charter has too few holders for the proof, no marks are added up.
 
 Source: DOMAIN R55.
 """
@@ -32,7 +28,6 @@ from federation.reporting import count_band, least_of
 from federation.statements import SumOpen
 from federation.statements.shape import DIGEST_BYTES, IDENTIFIER_BYTES, MAX_SKEW_SECONDS
 from federation.sums import label_of
-from federation.sums.norms import holders_for_norms
 from federation.views import Row
 from federation.vocabulary import CountBand, MarkLabel
 from federation.weighing import Standing, has_say
@@ -120,11 +115,9 @@ def totals_of(units: Sequence[int], contributors: int) -> dict[MarkLabel, int]:
 
 
 def is_bounded(opening: SumOpen) -> bool:
-    """Say whether a sum of marks holds every member to one count a label, where it can."""
-    can = len(opening.holders) >= holders_for_norms(opening.threshold)
-    blocks = (LEVELS,) * len(MarkLabel) if can else ()
-    asked = (opening.label_count, opening.largest, opening.norm_blocks, opening.norm_bounds)
-    return asked == (len(ENTRIES), 1, blocks, (1,) * len(blocks))
+    """Say whether a sum of marks holds every member to one count a label."""
+    asked = (opening.label_count, opening.largest, opening.one_hot)
+    return asked == (len(ENTRIES), 1, len(MarkLabel))
 
 
 def start_of(

@@ -30,8 +30,8 @@ from keys.sealing import MEMBER_OVERHEAD_BYTES
 
 # Of two contributors each would see the other's vector, and of three two together the third's.
 MIN_CONTRIBUTORS: Final = 3
-# Entries of a vector that is proved to hold a single 1: answers to one question are few, and the
-# work grows with the cube.
+# Entries of a vector that is proved to hold so many ones: answers to a few questions are few, and
+# the work grows with the cube.
 MAX_ONE_HOT: Final = 64
 # Entries of a vector: eight megabytes a share, which a holder of 100 contributors still opens in
 # a gigabyte of memory, one after another.
@@ -64,7 +64,7 @@ class SumOpen:
         norm_bounds: The largest squared norm of each, in squared units; like ``scale`` and
             ``largest`` rounded with ``round_coarse`` where it has more than ten digits.
         echoes: How many holders must have repeated a close before any answers it; 0: none.
-        one_hot: 1: every vector holds a single 1 and else zeros, which is proved; 0: any numbers.
+        one_hot: How many ones every vector holds beside zeros, which is proved; 0: any numbers.
     """
 
     sum_id: bytes
@@ -113,9 +113,9 @@ class SumOpen:
             check_coarse("norm_bounds", bound, 1, PRIME - 1)
 
     def _check_one_hot(self) -> None:
-        check_count("one_hot", self.one_hot, 0, 1)
+        check_count("one_hot", self.one_hot, 0, MAX_ONE_HOT - 1)
         if self.one_hot:
-            check_count("label_count", self.label_count, 2, MAX_ONE_HOT)
+            check_count("label_count", self.label_count, self.one_hot + 1, MAX_ONE_HOT)
             if self.norm_blocks:
                 refuse("LIST_INVALID", "norm_blocks", "is known where a vector holds a single 1")
 

@@ -63,7 +63,7 @@ def contribute(
         raise SumRefusedError("there is not one number for each label", reason="VECTOR_INVALID")
     vector = _encode(opened, numbers)
     if opening.one_hot:
-        require_one_hot(vector)
+        require_one_hot(vector, opening.one_hot)
     holders = len(opening.holders)
     rows = deal(opened.layout, vector, opening.threshold, holders, Keystream.fresh())
     try:

@@ -77,7 +77,7 @@ def _judge_words(opened: Sum, words: Mapping[int, Vector]) -> Finding:
         check_entries(words, opening.threshold)
         if opening.one_hot:
             reason = Exclusion.PROOF_DISPUTED
-            return _judge_proof(words, opening.threshold)
+            return _judge_proof(words, opening.threshold, opening.one_hot)
         if not opening.norm_blocks:
             return Finding(Standing.ACCEPTED)
         reason = Exclusion.ZERO_WRONG
@@ -91,9 +91,9 @@ def _judge_words(opened: Sum, words: Mapping[int, Vector]) -> Finding:
     return Finding(Standing.ACCEPTED, norms=norms)
 
 
-def _judge_proof(words: Mapping[int, Vector], threshold: int) -> Finding:
+def _judge_proof(words: Mapping[int, Vector], threshold: int, ones: int) -> Finding:
     proofs = {index: vector[COMBINATIONS:] for index, vector in words.items()}
-    if check_one_hot(proofs, threshold):
+    if check_one_hot(proofs, threshold, ones):
         return Finding(Standing.ACCEPTED)
     return _excluded(Exclusion.NOT_ONE_HOT)
 

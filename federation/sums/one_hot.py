@@ -1,14 +1,16 @@
-"""Prove that a contributor's vector holds a single 1 and else zeros, and show nothing else of it.
+"""Prove that a contributor's vector holds so many ones and else zeros, and show nothing else of it.
+
+How many is in the opening: 1 for the answer to one question, more where several are asked at once.
 
 Let f be the polynomial with f(i) = v_i at the places 1 to n of the entries and a random value at 0.
 The contributor shares, beside the vector and f(0), the polynomial P = f(f - 1), of degree 2n, by
 its values at 0 and n + 1 to 2n; at 1 to n it is zero by what these shares mean. Once all shares are
 sealed, a hash of them gives a place r beyond 2n. Every holder publishes its shares of f(r), of P(r)
 and of the sum of the entries, each a fixed combination of what it holds, so of degree t - 1. What
-opens must be P(r) = f(r)(f(r) - 1), and 1. If P is not f(f - 1), they differ at all but 2n places
-of 2^61; if it is, f(i) is 0 or 1 at every entry. The random f(0) makes f(r) uniform, the
-other two follow from it: nothing is shown. There are two proofs, as r is a hash that a contributor
-can try again.
+opens must be P(r) = f(r)(f(r) - 1), and the number of ones. If P is not f(f - 1), they differ at
+all but 2n places of 2^61; if it is, f(i) is 0 or 1 at every entry. The random f(0) makes f(r)
+uniform, the other two follow from it: nothing is shown. There are two proofs, as r is a hash that a
+contributor can try again.
 
 Unlike a norm (``norms``) this leaves no entry below zero and none that wraps, not even the zero
 vector, and of 2t - 1 holders that publish t - 1 may lie: the t honest ones alone determine what
@@ -43,14 +45,15 @@ def proof_words() -> int:
     return 1 + 2 * PROOFS
 
 
-def require_one_hot(vector: Vector) -> None:
-    """Refuse to share what is not one-hot: its proof would fail, and show some of it.
+def require_one_hot(vector: Vector, ones: int = 1) -> None:
+    """Refuse to share what does not hold so many ones: its proof would fail, and show some of it.
 
     Raises:
         SumRefusedError: VECTOR_INVALID.
     """
-    if sorted(vector.tolist()) != [0] * (vector.size - 1) + [1]:
-        raise SumRefusedError("a vector here has a single 1, else zeros", reason="VECTOR_INVALID")
+    if sorted(vector.tolist()) != [0] * (vector.size - ones) + [1] * ones:
+        message = f"a vector here has {ones} entries that are 1, else zeros"
+        raise SumRefusedError(message, reason="VECTOR_INVALID")
 
 
 def prove(vector: Vector, source: Source) -> Vector:
@@ -83,8 +86,8 @@ def answer(row: Vector, entries: int, challenge: bytes) -> Vector:
     return np.concatenate(words)
 
 
-def check_one_hot(words: Points, threshold: int) -> bool:
-    """Say whether the vector is one-hot; what the holders publish must fit together.
+def check_one_hot(words: Points, threshold: int, ones: int = 1) -> bool:
+    """Say whether the vector holds so many ones; what the holders publish must fit together.
 
     Raises:
         SumFaultError: PARTIALS_DISAGREE; a holder lies, or the proof was not shared as one.
@@ -93,7 +96,8 @@ def check_one_hot(words: Points, threshold: int) -> bool:
     check_points(words, threshold - 1)
     entries_sum, *opened = interpolate(words, threshold - 1).tolist()
     pairs = zip(opened[::2], opened[1::2], strict=True)
-    return entries_sum == 1 and all(value * (value - 1) % PRIME == shown for value, shown in pairs)
+    is_bits = all(value * (value - 1) % PRIME == shown for value, shown in pairs)
+    return entries_sum == ones and is_bits
 
 
 def _free_places(entries: int) -> list[int]:

@@ -102,7 +102,7 @@ def correct(
 The node shares marks by itself, once a day and number; this does it now. Members contribute
 blurred counts, 5 at most for a label; nobody sees whose is which, and key holders leave out who
 adds more. Labels that reach the least number of customers, 10, are shown. Two members that lie
-together, or one that is a key holder among three, can still lift a label (SECURITY.md).
+together can still make a mark, and one can keep a label from being shown (SECURITY.md).
 
 \b
 EXAMPLES

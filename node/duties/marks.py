@@ -22,7 +22,6 @@ from federation.marks import (
     DAY_SECONDS,
     ENTRIES,
     LEAST_REPORTERS,
-    LEVELS,
     MEMBER_REPORTERS,
     SOURCE_NAME,
     ShownMark,
@@ -131,7 +130,6 @@ def marks_source(reader: MarkReader, pseudonyms: Pseudonyms) -> Source:
             label: f"{one.name.lower()} {count}" for label, (one, count) in ENTRIES.items()
         },
         1,
-        opens_norms=True,
     )
 
 
@@ -294,8 +292,7 @@ class Marks:
             purpose=Purpose.VERIFICATION,
             seconds=seconds or CONTRIBUTE_SECONDS,
             largest=1,
-            longest=1,
-            block=LEVELS,
+            one_hot=len(MarkLabel),
             subject=subject_of(token, now // DAY_SECONDS),
         )
         sum_id = await self._sums.open(draft)

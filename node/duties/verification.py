@@ -169,7 +169,7 @@ class Verifications:
             seconds=seconds,
             largest=1,
             subject=subject_of(token),
-            one_hot=True,  # nobody votes twice, for others or against another's answer
+            one_hot=1,  # nobody votes twice, for others or against another's answer
         )
         sum_id = await self.sums.open(draft, announce)
         booked = await asyncio.to_thread(self._of_sum, sum_id, self.me)
@@ -398,7 +398,7 @@ def is_asked(matter: VerificationMatter, opening: SumOpen) -> bool:
         and opening.deadline_time == asked.due_time
         and opening.purpose is Purpose.VERIFICATION
         and (opening.scale, opening.largest) == (1, 1)
-        and bool(opening.one_hot)
+        and opening.one_hot == 1
     )
 
 

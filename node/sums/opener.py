@@ -61,10 +61,8 @@ class SumDraft:
         scale: Units per one.
         echoes: Holders that must have repeated the close before any answers it.
         subject: What the labels are about, 32 bytes, or empty.
-        longest: The largest squared length of a contributor's vector, in squared units, opened and
-            held where the charter has enough holders; 0: not looked at.
-        block: Entries of which each so many have a length of their own; 0: all have one.
-        one_hot: Whether every vector has a single 1 and else zeros, which the holders see to.
+        one_hot: How many ones every vector has beside zeros, which the holders see to; 0: any
+            numbers.
     """
 
     source: str
@@ -77,9 +75,7 @@ class SumDraft:
     scale: int = 1
     echoes: int = 0
     subject: bytes = b""
-    longest: int = 0
-    block: int = 0
-    one_hot: bool = False
+    one_hot: int = 0
 
 
 class Opener:
@@ -156,9 +152,6 @@ class Opener:
                 reason="SUM_HOLDERS_MISSING",
             )
         contributors = draft.contributors or default_contributors(charter, self._clock())
-        opens_norms = draft.longest and len(charter.holders) >= holders_for_norms(threshold)
-        block = draft.block or len(draft.labels)
-        blocks = len(draft.labels) // block if opens_norms else 0
         if draft.one_hot and len(charter.holders) < holders_for_norms(threshold):
             raise PolicyError(
                 f"a sum of answers takes {holders_for_norms(threshold)} key holders where"
@@ -179,10 +172,8 @@ class Opener:
             deadline_time=deadline,
             scale=draft.scale,
             largest=round_coarse(draft.largest),
-            norm_blocks=(block,) * blocks,
-            norm_bounds=(draft.longest,) * blocks,
             echoes=draft.echoes,
-            one_hot=int(draft.one_hot),
+            one_hot=draft.one_hot,
         )
 
     def _check_not_repeated(self, opened: Sum, labels: SumLabels) -> None:

@@ -70,8 +70,6 @@ class Source:
         labels: Subject to every label that the source knows, with its name for people, in the
             order in which a sum over all of them has them.
         largest: The largest entry of a sum that a person opens without saying another, in units.
-        opens_norms: Whether a sum may open lengths, which of a short vector show what is in it; the
-            source itself looks at which. Else such sums are declined.
     """
 
     name: str
@@ -80,7 +78,6 @@ class Source:
     count: Count
     labels: Callable[[bytes], Mapping[bytes, str]] = no_labels
     largest: int = 1_000_000_000
-    opens_norms: bool = False
 
 
 class Sources:
@@ -129,7 +126,7 @@ class Sources:
             raise PolicyError(
                 "the source does not answer for this purpose", reason="PURPOSE_NOT_ALLOWED"
             )
-        if asked.opening.norm_blocks and not source.opens_norms:
+        if asked.opening.norm_blocks:  # of a short vector a length shows what is in it
             raise PolicyError(
                 "the sum would show how long this member's vector is", reason="NORMS_NOT_ALLOWED"
             )

@@ -65,7 +65,7 @@ class SumOpen(_message.Message):
     echoes: _builtins.int
     """How many holders must have repeated a close before any answers it; 0: none."""
     one_hot: _builtins.int
-    """1: every vector holds a single 1 and else zeros, which is proved; 0: any numbers."""
+    """How many ones every vector holds beside zeros, which is proved; 0: any numbers."""
     @_builtins.property
     def contributors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Required. Member ids of who may contribute, 3 to 100."""

@@ -219,7 +219,7 @@ def test_no_such_sum_opens_with_fewer_holders():
 @pytest.mark.parametrize(
     "change",
     [
-        {"one_hot": 2},
+        {"one_hot": 4},
         {"one_hot": 1, "label_count": 1},
         {"one_hot": 1, "label_count": 65},
         {"one_hot": 1, "norm_blocks": (4,), "norm_bounds": (1,)},

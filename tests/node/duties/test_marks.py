@@ -191,8 +191,7 @@ async def test_what_is_no_number_or_has_no_customer_is_refused(world) -> None:
 
 def asked(world, token, day, now, labels=tuple(ENTRIES), **bounds):
     subject = subject_of(token, day)
-    blocks = len(MarkLabel)
-    sound = {"largest": 1, "norm_blocks": (LEVELS,) * blocks, "norm_bounds": (1,) * blocks}
+    sound = {"largest": 1, "one_hot": len(MarkLabel), "norm_blocks": (), "norm_bounds": ()}
     opening = sum_open(**{"label_count": len(labels)} | sound | bounds)
     return Asked(SOURCE_NAME, labels, subject, opening, MemberId(CARRIER), now)
 
@@ -222,9 +221,8 @@ async def test_a_sum_of_marks_with_another_bound_gets_no_answer(world) -> None:
     now, source = int(time.time()), world[BANK].log.sums.sources.find(SOURCE_NAME)
     for wrong in (
         {"largest": 1_000_000},
-        {"norm_bounds": (2,) * len(MarkLabel)},
-        {"norm_blocks": (1,) * len(MarkLabel)},
-        {"norm_blocks": (), "norm_bounds": ()},
+        {"one_hot": 0},
+        {"one_hot": 1},
         {"labels": tuple(ENTRIES)[::-1]},
     ):
         with pytest.raises(PolicyError) as caught:
