@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from federation.training.fusion import MOST_LEVEL
+from federation.verdict import band_of_score
 from federation.vocabulary import (
     AmountBand,
     Band,
@@ -49,6 +50,8 @@ LOSS: Final = "9,800 CNY"
 STOPPED: Final = "6,200 CNY"
 SECTORS: Final = 3
 """Sectors that know the first mule: a bank, a carrier, an internet firm."""
+PREVALENCE: Final = 0.003
+"""Share of fraud among those about whom nothing is known. Source: DOMAIN §9.1."""
 CASE: Final = "T-1130"
 
 _STOP_SECONDS: Final = 2 * DAY_SECONDS
@@ -101,16 +104,17 @@ def _fused(scene: Scene) -> Check:
         kind="phone", value=scene.truth.mule_phone.number, seconds=_FUSE_SECONDS
     )
     found = ask(scene, BANK, "learning", "FuseScores", request)
-    likely = 1 / (1 + math.exp(-found.log_odds))
+    odds = math.exp(found.log_odds) * PREVALENCE / (1 - PREVALENCE)
+    fused = band_of_score(odds / (1 + odds))
     scene.saw(
         BANK, f"a sum of levels of {found.contributors} members: {found.level_sum:+}; whose, nobody"
     )
     return Check(
         "act-09-fused-very-high",
-        found.is_fused and found.contributors == SECTORS and found.level_sum > MOST_LEVEL,
+        found.contributors == SECTORS and found.level_sum > MOST_LEVEL and fused is Band.VERY_HIGH,
         f"{found.contributors} sectors' models together: level {found.level_sum:+}, where one "
-        f"alone says {MOST_LEVEL:+} at most -> VERY_HIGH (odds {likely / (1 - likely):,.0f} times "
-        f"the usual)",
+        f"alone says {MOST_LEVEL:+} at most; of one in {1 / PREVALENCE:,.0f} that makes "
+        f"{odds / (1 + odds):.1%}: {fused.name}",
     )
 
 
