@@ -584,6 +584,7 @@ class DispositionOutcome(enum.IntEnum):
     LIFTED_REFUTED = 6
     LIFTED_TERM = 7
     LIFTED_DECISION = 8
+    LIFTED_REASSIGNED = 9
 
 
 class OrderDecision(enum.IntEnum):

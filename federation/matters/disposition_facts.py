@@ -262,6 +262,7 @@ LIFTS: Final = frozenset(
         DispositionOutcome.LIFTED_REFUTED,
         DispositionOutcome.LIFTED_TERM,
         DispositionOutcome.LIFTED_DECISION,
+        DispositionOutcome.LIFTED_REASSIGNED,
     }
 )
 """Outcomes with which a measure is taken back."""

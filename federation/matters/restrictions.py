@@ -15,16 +15,19 @@ How far a lift reaches, depends on who decided it:
   the same member ordered on the same basis: all that derives from one suspicion (R16, R63). Other
   orders of who gave that one, on another basis or on none, are not its to end.
 
-    lifts = find_lifts(matters, now)
+- a carrier that carried an order out, and says that the number has a new owner since, ends that
+  order for everybody whom it addresses, but none of the police and none given later (R68).
+
+    lifts = find_lifts(matters, now, hand_overs)
     if covering(matter, lifts) is not None: ...
 
-Source: R63; ATNFL article 32.
+Source: R63, R68; ATNFL article 32.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from federation.matters.disposition import IN_FORCE, DispositionMatter
 from federation.matters.fold import AnyMatter
@@ -77,18 +80,32 @@ class Lift:
 Lifts = Mapping[bytes, Sequence[Lift]]
 
 
-def find_lifts(matters: Iterable[AnyMatter], now: int) -> Lifts:
+class HandOver(NamedTuple):
+    """A member says that a number has a new owner since a time."""
+
+    token: bytes
+    member: MemberId
+    time: int
+
+
+def find_lifts(
+    matters: Iterable[AnyMatter], now: int, hand_overs: Iterable[HandOver] = ()
+) -> Lifts:
     """Return by token what frees it: lifted orders, and verifications that refuted the suspicion.
 
     Args:
         matters: Of any kind; the others are passed over.
         now: Seconds since 1970; lifts later than it, by more than clocks may differ, are left out.
+        hand_overs: By members that may say so.
     """
     found: dict[bytes, list[Lift]] = {}
+    said: dict[bytes, list[HandOver]] = {}
+    for one in hand_overs:
+        said.setdefault(one.token, []).append(one)
     for matter in matters:
-        lift = _of_order(matter) if matter.kind is Kind.DISPOSITION else _of_refutation(matter)
-        if lift is not None and lift.time <= now + MAX_SKEW_SECONDS:
-            found.setdefault(lift.token, []).append(lift)
+        for lift in _lifts_of(matter, said):
+            if lift.time <= now + MAX_SKEW_SECONDS:
+                found.setdefault(lift.token, []).append(lift)
     ordered = {
         token: tuple(sorted(lifts, key=lambda one: (one.time, one.matter_id)))
         for token, lifts in found.items()
@@ -128,6 +145,36 @@ def restrictions(
 
 def _is_police(matter: DispositionMatter) -> bool:
     return matter.facts.order.authority is Authority.POLICE
+
+
+def _lifts_of(matter: AnyMatter, said: Mapping[bytes, Sequence[HandOver]]) -> Iterator[Lift]:
+    if matter.kind is Kind.DISPOSITION:
+        own = _of_order(matter)
+        hand_overs = said.get(matter.facts.order.token, ())
+        yield from (_of_hand_over(matter, one) for one in hand_overs if _may_end(matter, one))
+    else:
+        own = _of_refutation(matter)
+    if own is not None:
+        yield own
+
+
+def _may_end(matter: DispositionMatter, one: HandOver) -> bool:
+    answer = matter.facts.answers.get(one.member)
+    has_acted = answer is not None and bool(answer.executed_time)
+    return has_acted and matter.opened <= one.time and not _is_police(matter)
+
+
+def _of_hand_over(matter: DispositionMatter, one: HandOver) -> Lift:
+    return Lift(
+        one.token,
+        one.time,
+        by_police=False,
+        outcome=DispositionOutcome.LIFTED_REASSIGNED,
+        member=one.member,
+        matter_id=matter.id,
+        opener=matter.opener,
+        by_actor=True,
+    )
 
 
 def _of_order(matter: DispositionMatter) -> Lift | None:

@@ -79,6 +79,7 @@ def _build_parts(core: Core, log: LogSide, tokeniser: Tokeniser) -> DispositionP
         Guard(log.verdicts, log.catalogue, core.private, intake, core.pad, core.epoch),
         core.clock,
         automatic=core.config.dispose == "automatic",
+        cutoffs=log.catalogue.cutoffs,
     )
     return DispositionParts(
         dispositions,

@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from federation.authorisation import STATEMENTS
 from federation.errors import FederationError
 from federation.matters import IN_FORCE, Answer, AnyMatter, Kind, State, advance
 from federation.matters.disposition import DispositionMatter
-from federation.matters.restrictions import Lift, Lifts, covering, find_lifts, state_of
+from federation.matters.restrictions import (
+    HandOver,
+    Lift,
+    Lifts,
+    covering,
+    find_lifts,
+    state_of,
+)
 from federation.measures import SHARED_BY_ALL, can_act, holds_money
 from federation.names import MemberId
 from federation.roles import Role
@@ -35,6 +43,7 @@ from node.errors import NodeError, RequestError
 from node.matters.book import MatterBook
 from node.speaker import Speaker
 from node.store.private import PrivateStore
+from node.store.protocol import Row
 from node.telemetry import get_log
 
 LIFT_SECONDS: Final = 1.0
@@ -79,6 +88,7 @@ class Dispositions:
         clock: Callable[[], int],
         *,
         automatic: bool,
+        cutoffs: Callable[[Sequence[bytes]], Sequence[Row]],
     ) -> None:
         """Act for one member.
 
@@ -90,6 +100,7 @@ class Dispositions:
             guard: Knows what is protected.
             clock: Seconds since 1970.
             automatic: Whether the member's systems do by themselves what the log orders.
+            cutoffs: Rows of who says that numbers have new owners; blocking.
         """
         self.me = me
         self.book = book
@@ -98,6 +109,7 @@ class Dispositions:
         self._private = private
         self._clock = clock
         self._automatic = automatic
+        self._cutoffs = cutoffs
         self._changed = asyncio.Event()
 
     def now(self) -> int:
@@ -131,7 +143,7 @@ class Dispositions:
         """Return every order, newest first; blocking."""
         matters = [one.matter for one in self.book.all()]
         now = self._clock()
-        lifts = find_lifts(matters, now)
+        lifts = find_lifts(matters, now, self._hand_overs(matters, now))
         return [self._stand(one, lifts, now) for one in matters if one.kind is Kind.DISPOSITION]
 
     def standing(self, matter_id: bytes) -> Standing:
@@ -142,8 +154,20 @@ class Dispositions:
         """
         found = self.book.find(matter_id, Kind.DISPOSITION).matter
         now = self._clock()
-        lifts = find_lifts((one.matter for one in self.book.all()), now)
+        matters = [one.matter for one in self.book.all()]
+        lifts = find_lifts(matters, now, self._hand_overs([found], now))
         return self._stand(found, lifts, now)
+
+    def _hand_overs(self, matters: Sequence[AnyMatter], now: int) -> list[HandOver]:
+        """Return who says, and may, that subjects of orders have new owners by now."""
+        orders = [one for one in matters if one.kind is Kind.DISPOSITION and not one.is_over]
+        rows = self._cutoffs(list({one.subject for one in orders}))
+        found = []
+        for token, member, _statement, _kind, effective, expires in rows:
+            is_said = effective <= now and not 0 < expires <= now
+            if is_said and self.book.roles(member, now) & STATEMENTS["reassigned"]:
+                found.append(HandOver(token, MemberId(member), effective))
+        return found
 
     def is_own(self, matter: DispositionMatter) -> bool:
         """Say whether an order's subject is this member's: a customer, or what it has met itself.

@@ -134,6 +134,15 @@ class Catalogue:
         with self._store.read() as reader:
             return _by_token(reader, LIFT, tokens)
 
+    def cutoffs(self, tokens: Sequence[bytes]) -> list[Row]:
+        """Return who says that these numbers have new owners, and since when."""
+        rows: list[Row] = []
+        with self._store.read() as reader:
+            for start in range(0, len(tokens), MAX_TOKENS):
+                found = _by_token(reader, CUTOFF, tokens[start : start + MAX_TOKENS])
+                rows.extend(row for several in found.values() for row in several)
+        return rows
+
     def protections(self, tokens: Sequence[bytes]) -> dict[bytes, tuple[Row, ...]]:
         """Return what protects these tokens; one that nobody protects is left out."""
         with self._store.read() as reader:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from federation.findings import find
 from federation.matters import State, fold_matter
 from federation.matters.restrictions import (
+    HandOver,
     covering,
     find_lifts,
     is_in_force,
@@ -345,3 +346,27 @@ def test_who_oversees_lifts_an_order_in_an_appeal_for_all():
 
     assert not is_in_force(order, find_lifts([own], NOW + 20), NOW + 20)
     assert find(own, NOW + 20).state is State.RELEASED
+
+
+def test_a_new_owner_is_free_of_what_was_ordered_against_the_last():
+    before, later = acted(Measure.T_LIMIT), acted(Measure.T_LIMIT, DAY)
+    police = acted(Measure.T_LIMIT, opener=POLICE, authority=Authority.POLICE)
+    said_by = {
+        name: [HandOver(before.facts.order.token, name, NOW + DAY // 2)] for name in (A, B, NET)
+    }
+    lifts = find_lifts([before, later, police], NOW + 2 * DAY, said_by[A])
+
+    assert covering(before, lifts).outcome is DispositionOutcome.LIFTED_REASSIGNED
+    assert state_of(before, lifts, NOW + 2 * DAY) is State.LIFTED
+    assert covering(later, lifts) is None
+    assert covering(police, lifts) is None
+    for name in (B, NET):  # neither carried it out, so neither has the number
+        assert not find_lifts([before], NOW + 2 * DAY, said_by[name])
+
+
+def test_a_hand_over_of_another_number_or_of_tomorrow_frees_nobody():
+    order = acted(Measure.T_LIMIT)
+    token = order.facts.order.token
+
+    assert not find_lifts([order], NOW + DAY, [HandOver(opaque("other"), A, NOW + 10)])
+    assert not find_lifts([order], NOW + DAY, [HandOver(token, A, NOW + 2 * DAY)])

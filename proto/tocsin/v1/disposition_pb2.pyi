@@ -537,6 +537,8 @@ class _DispositionOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Di
     """Its term was over."""
     DISPOSITION_OUTCOME_LIFTED_DECISION: _DispositionOutcome.ValueType  # 8
     """Lifted by who may decide it."""
+    DISPOSITION_OUTCOME_LIFTED_REASSIGNED: _DispositionOutcome.ValueType  # 9
+    """The number has a new owner."""
 
 class DispositionOutcome(_DispositionOutcome, metaclass=_DispositionOutcomeEnumTypeWrapper):
     """How a measure ended."""
@@ -559,6 +561,8 @@ DISPOSITION_OUTCOME_LIFTED_TERM: DispositionOutcome.ValueType  # 7
 """Its term was over."""
 DISPOSITION_OUTCOME_LIFTED_DECISION: DispositionOutcome.ValueType  # 8
 """Lifted by who may decide it."""
+DISPOSITION_OUTCOME_LIFTED_REASSIGNED: DispositionOutcome.ValueType  # 9
+"""The number has a new owner."""
 Global___DispositionOutcome: _TypeAlias = DispositionOutcome  # noqa: Y015
 
 class _OrderDecision:

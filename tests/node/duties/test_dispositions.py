@@ -169,6 +169,28 @@ async def test_people_act_through_the_queue_once_and_tell(world) -> None:
     assert await refusal(coordinator.answer(given.matter_id, EXECUTED)) == "ROLE_NOT_ALLOWED"
 
 
+async def test_a_new_owner_of_a_number_is_free_of_the_last_ones_measures(world) -> None:
+    carrier, coordinator = Desk(world[CARRIER]), Desk(world[COORDINATOR])
+    await watch(world[CARRIER], "phone", "+9998800032")
+    given = await coordinator.order("phone", "+9998800032", Measure.T_LIMIT)
+    await world.settle()
+    await carrier.answer(given.matter_id, EXECUTED)
+    values = [raw("phone", "+9998800032")]
+    await world[CARRIER].desk.Reassign(desk.ReassignRequest(values=values), timeout=TIME)
+    await world.settle()
+    shown = await coordinator.show(given.matter_id)
+
+    assert (shown.state, shown.in_force) == ("LIFTED", False)
+    assert shown.lift == DispositionOutcome.LIFTED_REASSIGNED
+    assert shown.lifted_by == CARRIER
+    assert (await carrier.show(given.matter_id)).owed == "RESTORE"
+
+    restored = await carrier.answer(given.matter_id, RESTORED)
+
+    assert restored.parts[0].outcome == DispositionOutcome.LIFTED_REASSIGNED
+    assert restored.owed == ""
+
+
 async def test_what_is_not_its_own_a_member_says_so_by_itself(world) -> None:
     coordinator = Desk(world[COORDINATOR])
     await world[CARRIER].nominate(row("phone", "+9998800003"))
