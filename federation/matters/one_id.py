@@ -2,7 +2,7 @@
 
 Every member asked answers, also the one that has nothing, and nobody but the citizen can read an
 answer. The citizen's signature binds token, members, desk and key; a request without it never
-opens. That one token is asked about once a day is a matter between requests: ``first_of_day``.
+opens. That a desk asks about one token once a day is a matter between requests: ``first_of_day``.
 
 Source: DOMAIN R57.
 """
@@ -125,10 +125,11 @@ TABLE: Final[tuple[Transition, ...]] = (
 
 
 def first_of_day(matters: Iterable[OneIdMatter]) -> frozenset[tuple[bytes, MemberId]]:
-    """Return the requests that stand: of those about one token, one in 24 hours.
+    """Return the requests that stand: of those of one desk about one token, one in 24 hours.
 
-    The earliest stands, and of equal ones that of the first opener by name; what does not stand
-    keeps none back. The same requests give the same answer on every node, whoever opened them.
+    The earliest stands, and of equal ones the first by id; what does not stand keeps none back. No
+    desk's request keeps another's back: anybody can copy a token out of a log and date a request of
+    its own before the citizen's. The same requests give the same answer on every node.
 
     Args:
         matters: Requests, in any order.
@@ -136,12 +137,12 @@ def first_of_day(matters: Iterable[OneIdMatter]) -> frozenset[tuple[bytes, Membe
     Returns:
         Id and opener of each.
     """
-    last: dict[bytes, int] = {}
+    last: dict[tuple[MemberId, bytes], int] = {}
     standing = set()
-    for one in sorted(matters, key=lambda each: (each.opened, each.opener, each.id)):
-        before = last.get(one.subject)
+    for one in sorted(matters, key=lambda each: (each.opened, each.id)):
+        before = last.get((one.opener, one.subject))
         if before is None or one.opened >= before + REPEAT_SECONDS:
-            last[one.subject] = one.opened
+            last[one.opener, one.subject] = one.opened
             standing.add((one.id, one.opener))
     return frozenset(standing)
 

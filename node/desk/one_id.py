@@ -210,7 +210,7 @@ class OneIdService(stubs.OneIdServiceServicer):
         if matter.kind is Kind.ONE_ID:
             if (matter.id, matter.opener) not in parts.one_ids.standing():
                 raise PolicyError(
-                    "another request about this identity came before, within 24 hours",
+                    "this desk asked about this identity before, within 24 hours",
                     reason="ASKED_WITHIN_DAY",
                 )
             return _answers(matter, parts.charter())

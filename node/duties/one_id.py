@@ -1,8 +1,10 @@
 """Ask where accounts stand under a citizen's identity, and answer for the own ones.
 
 The node answers by itself, with one size, also where it has nothing, so that neither an answer nor
-its length tells anything. It answers about one token once in 24 hours, whatever the logs say; and a
-desk that copied a token, and does not know the identity, gets the answer of who has nothing.
+its length tells anything. It answers each desk about one token once in 24 hours, whatever the logs
+say; and a desk that copied a token, and does not know the identity, gets the answer of who has
+nothing. An honest desk asks once in 24 hours at all desks together: it knows whose requests were
+made with the identity, and one that was not keeps no citizen back.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ class OneIds:
         kinds = tuple(dict.fromkeys(wanted)) or tuple(AccountKind)
         members = self._holders(kinds)
         token, content_key = await self._identity(value)
-        await asyncio.to_thread(self._require_free, token)
+        await asyncio.to_thread(self._require_free, token, content_key)
         form = ConsentForm(
             self.me,
             token,
@@ -145,7 +147,7 @@ class OneIds:
         except StatementError as error:
             raise RequestError(str(error), reason=error.reason) from error
         async with self._speaker.lock:
-            await asyncio.to_thread(self._require_free, form.token)
+            await asyncio.to_thread(self._require_free, form.token, None)
             matter = self._try(None, statement)
             await self._speaker.say([statement])
         return matter
@@ -206,16 +208,21 @@ class OneIds:
         standing, last = first_of_day(requests), self._last_answers(requests)
         owed = [one for one in asked if (one.id, one.opener) in standing]
         before = now - REPEAT_SECONDS
-        ready = [one for one in owed if last.get(one.subject, before) <= before]
+        ready = [one for one in owed if last.get((one.opener, one.subject), before) <= before]
         return ready, bool(owed)
 
-    def _last_answers(self, requests: Sequence[OneIdMatter]) -> dict[bytes, int]:
-        """Return when this member last answered about each token, whatever request it was."""
-        last: dict[bytes, int] = {}
+    def _last_answers(self, requests: Sequence[OneIdMatter]) -> dict[tuple[MemberId, bytes], int]:
+        """Return when this member last answered each desk about each token.
+
+        Whether a desk knew the identity makes no difference here: when an answer comes would tell
+        everybody who has accounts.
+        """
+        last: dict[tuple[MemberId, bytes], int] = {}
         for one in requests:
             answer = one.facts.answers.get(self.me)
             if answer is not None:
-                last[one.subject] = max(answer.time, last.get(one.subject, 0))
+                key = (one.opener, one.subject)
+                last[key] = max(answer.time, last.get(key, 0))
         return last
 
     async def _answer(self, matter: OneIdMatter) -> None:
@@ -269,18 +276,31 @@ class OneIds:
             raise RequestError("no member has such accounts", reason="NOBODY_ASKED")
         return members
 
-    def _require_free(self, token: bytes) -> None:
-        """Refuse a second request about a token within 24 hours, whoever opened the first."""
+    def _require_free(self, token: bytes, content_key: bytes | None) -> None:
+        """Refuse a second request about a token within 24 hours.
+
+        Args:
+            token: Of the identity.
+            content_key: Tells which requests of other desks were made with the identity, and count;
+                None: only own ones do.
+        """
         now, requests = self.now(), self.all()
         standing = first_of_day(requests)
         for one in requests:
             is_recent = one.subject == token and one.opened > now - REPEAT_SECONDS
-            if is_recent and (one.id, one.opener) in standing:
+            if not is_recent or (one.id, one.opener) not in standing:
+                continue
+            if one.opener == self.me or _is_made_with(content_key, one):
                 raise PolicyError(
                     "somebody has asked about this identity within 24 hours",
                     reason="ASKED_WITHIN_DAY",
                     hint="the answers of that request are those of today: tocsin one-id list",
                 )
+
+
+def _is_made_with(content_key: bytes | None, matter: OneIdMatter) -> bool:
+    request = matter.facts.request
+    return content_key is not None and is_known_to(matter.opener, request, content_key)
 
 
 def _check_keys(receiving_key: bytes, consent_key: bytes) -> None:

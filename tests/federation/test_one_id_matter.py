@@ -95,16 +95,26 @@ def test_a_coordinator_neither_asks_nor_answers():
     assert refusal(answered, opened(), coordinator) == "ROLE_NOT_ALLOWED"
 
 
-def test_a_second_request_in_24_hours_does_not_stand_whoever_opens_it():
+def test_a_second_request_of_a_desk_in_24_hours_does_not_stand():
     first = opened()
-    second = opened(request(F, consent_time=NOW + 60), F, 60, opaque("second"))
+    second = opened(request(A, consent_time=NOW + 60), at=60, name=opaque("second"))
     other = opened(request(A, token=opaque("other"), consent_time=NOW), name=opaque("other one"))
     late = NOW + REPEAT_SECONDS
-    next_day = opened(request(F, consent_time=late), F, REPEAT_SECONDS, opaque("third"))
+    next_day = opened(request(A, consent_time=late), A, REPEAT_SECONDS, opaque("third"))
 
     standing = first_of_day([next_day, second, other, first])
 
     assert standing == {(one.id, one.opener) for one in (first, other, next_day)}
+
+
+def test_a_rival_that_copies_the_token_and_dates_it_before_keeps_no_request_back():
+    citizen = opened()
+    rivals = [
+        opened(request(F, consent_time=NOW + at), F, at, opaque(("rival", at)))
+        for at in (-REPEAT_SECONDS, -1, 60)
+    ]
+
+    assert (citizen.id, citizen.opener) in first_of_day([*rivals, citizen])
 
 
 @given(st.lists(st.integers(0, 4 * REPEAT_SECONDS), max_size=8, unique=True), st.randoms())

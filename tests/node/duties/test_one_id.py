@@ -179,13 +179,16 @@ async def test_what_the_citizen_did_not_sign_is_not_answered(node):
     assert own(node) == []
 
 
-async def test_a_second_request_in_24_hours_is_answered_by_nobody_and_nobody_is_late(node):
+async def test_a_second_request_of_a_desk_in_24_hours_is_answered_by_nobody_and_nobody_is_late(
+    node,
+):
     ask(node)
-    ask(node, opener=P, name=SECOND)
+    node.time += 1
+    ask(node, name=SECOND)
     await node.one_ids.advance()
 
     assert matter(node).facts.answers.keys() == {A}
-    assert matter(node, P, SECOND).facts.answers == {}
+    assert matter(node, X, SECOND).facts.answers == {}
 
     node.time += ANSWER_SECONDS + 10
     await node.oversight.look()
@@ -200,16 +203,34 @@ async def test_an_earlier_request_that_arrives_late_is_answered_a_day_after_the_
     await node.one_ids.advance()
     first = node.time
     node.time = start
-    ask(node, opener=P, name=SECOND)  # said an hour before the other, read after it
+    ask(node, name=SECOND)  # said an hour before the other, read after it
     node.time = first + 1
     await node.one_ids.advance()
 
-    assert matter(node, P, SECOND).facts.answers == {}
+    assert matter(node, X, SECOND).facts.answers == {}
 
     node.time = first + REPEAT_SECONDS
     await node.one_ids.advance()
 
-    assert matter(node, P, SECOND).facts.answers.keys() == {A}
+    assert matter(node, X, SECOND).facts.answers.keys() == {A}
+
+
+async def test_a_rival_that_copies_a_token_keeps_neither_answers_nor_other_desks_back(node):
+    hold(node, (SIM, "line-1"))
+    copied = replace(form(node, opener=P), knowledge_proof=form(node).knowledge_proof)
+    node.hear(P, copied.signed(CITIZEN.sign_consent(copied)), ids=(SECOND,))
+    await node.one_ids.advance()
+    node.time += 60
+    keys = (CITIZEN.receiving_key, CITIZEN.consent_key, opaque("proof", 32))
+    await node.one_ids.prepare(CARD, (), *keys)
+    ask(node)
+    await node.one_ids.advance()
+
+    assert answer(node, P, SECOND).counts[SIM] == 0
+    assert answer(node).counts[SIM] == 1
+    with pytest.raises(PolicyError) as caught:
+        await node.one_ids.prepare(CARD, (), *keys)
+    assert caught.value.reason == "ASKED_WITHIN_DAY"
 
 
 async def test_the_next_day_is_answered_again(node):
