@@ -107,7 +107,8 @@ class Disputes:
             MatterError: It is another member's, or its state does not allow it.
         """
         matter = await asyncio.to_thread(self.find, prefix)
-        body = await asyncio.to_thread(self._decision, self.view(matter), step, reason, text)
+        view = await asyncio.to_thread(self.view, matter)
+        body = await asyncio.to_thread(self._decision, view, step, reason, text)
         after = await self._say(matter, body)
         return await asyncio.to_thread(self.view, after)
 

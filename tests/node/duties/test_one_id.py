@@ -1,5 +1,6 @@
 """A node answers citizens in one size, once a day about one identity, and keeps no identity."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -355,6 +356,17 @@ async def test_a_dispute_ends_with_a_word_that_the_citizen_alone_reads(node):
     assert closed.matter.state is State.CLOSED
     assert told.text == "closed today"
     assert node.disputes.all(own_only=True, with_closed=False) == []
+
+
+async def test_what_opens_and_reads_a_dispute_stays_off_the_event_loop(node):
+    view = await disputed(node)
+    threads = []
+    read = node.holdings.of
+    node.holdings.of = lambda token: threads.append(threading.get_ident()) or read(token)
+    await node.disputes.decide(view.matter.id, OneIdMove.ACCEPTED, OneIdReason.UNSPECIFIED, "")
+
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_who_signed_it_is_not_turned_away_as_nobody(node):
