@@ -21,6 +21,7 @@ from federation import errors as federation_errors
 from federation.charter import CharterError
 from federation.fork import UndecidedError
 from federation.indicators import IndicatorError
+from federation.iot import IotError
 from federation.names import NameFormatError
 from keys import errors as keys_errors
 from node import errors
@@ -64,6 +65,7 @@ CODE_BY_CLASS: Final = MappingProxyType(
         federation_errors.ConfigError: _STATE,
         CharterError: _ARGUMENT,
         IndicatorError: _ARGUMENT,
+        IotError: _ARGUMENT,
         NameFormatError: _ARGUMENT,
         UndecidedError: _STATE,
         # Floor 3.
