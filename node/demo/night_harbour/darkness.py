@@ -89,6 +89,7 @@ def _appeal(scene: Scene) -> Check:
     scene.do(HOME, "appeal", "file", "--order", order, "--ground", "not_the_offender")
     scene.do(HOME, "appeal", "decide", order, "--result", "lifted")
     state = _order(scene, HOME, order)["state"]
+    scene.facts["act14.lifted"] = {HOME: 1}
     scene.saw(HOME, "one subscriber's appeal, filed and granted in the same minute")
     return Check(
         "act-14-appeals-continue",

@@ -21,6 +21,8 @@ act5.site           token of the farm's site
 act6.confirmed      id of the verification that confirmed N1
 act8.warning        id of the warning to V1
 act10.new_home      the home with the courier's new keys
+act12.lifted        by member: how many of its measures the appeal lifted
+act14.lifted        the same of the appeal while the coordinator was dark
 act14.order         id of the order that waits for the coordinator
 end.*               what the screens at the end show (written by ``ending.py``)
 ==================  ================================================================

@@ -175,7 +175,7 @@ def _check_lines(check: Check) -> Iterator[str]:
 
 
 def _check(check: Check) -> dict[str, Any]:
-    return {"name": check.name, "passed": check.passed, "detail": check.detail}
+    return {"name": check.name, "passed": bool(check.passed), "detail": check.detail}  # numpy, too
 
 
 def _banner() -> str:
