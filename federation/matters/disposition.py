@@ -26,6 +26,7 @@ from federation.matters.disposition_facts import (
     NOT_SPOOFED,
     NOTICES_LAST,
     OWES_NOTICE,
+    PARTIAL,
     POWER,
     SUBJECT_MAY,
     TERM_FITS,
@@ -211,6 +212,24 @@ def _decisions(state: State) -> tuple[Transition, ...]:
     )
 
 
+def _widened() -> tuple[Transition, ...]:
+    """Return the rows by which who oversees lifts for all what others lifted for themselves.
+
+    Without them a member could take its measure back, or lift its own order, and date that before
+    the decision that frees the subject everywhere: that would not count any more.
+    """
+    lifts = (
+        (DispositionDecision, OrderDecision.LIFT),
+        (AppealDecision, AppealResult.LIFTED),
+    )
+    who = (((_DECIDING, Part.ANYONE), (CIVIL, PARTIAL)), ((_POLICE, Part.ANYONE), (PARTIAL,)))
+    return tuple(
+        _step(State.LIFTED, lift, part, rules, State.LIFTED)
+        for lift in lifts
+        for part, rules in who
+    )
+
+
 TABLE: Final[tuple[Transition, ...]] = (
     *_ORDERS,
     *(row for state in (*IN_FORCE, State.LIFTED) for row in _receipts(state)),
@@ -219,6 +238,7 @@ TABLE: Final[tuple[Transition, ...]] = (
     _step(
         State.LIFTED, (DispositionReceipt, ReceiptStep.RESTORED), _ADDRESSED, (ACTED,), State.LIFTED
     ),
+    *_widened(),
 )
 """Every step that an order can take."""
 

@@ -251,6 +251,10 @@ def _has_no_appeal(facts: DispositionFacts, member: MemberId, _said: Statement) 
     return member not in facts.appellants
 
 
+def _is_partial(facts: DispositionFacts, _member: MemberId, _said: Statement) -> bool:
+    return not facts.is_lifted_for_all
+
+
 def _may_appeal(facts: DispositionFacts, member: MemberId, _said: Statement) -> bool:
     return sum(one == member for one, _time in facts.appeals) < MAX_APPEALS
 
@@ -314,6 +318,9 @@ APPEAL_CLOSED: Final = Rule(
     _has_no_appeal,
     waits=True,
 )
+PARTIAL: Final = Rule(
+    "ALREADY_LIFTED", "nobody has lifted it who decides for others, too", _is_partial
+)
 APPEALS_LEFT: Final = Rule(
     "APPEALS_TOO_MANY",
     f"the member took in fewer than {MAX_APPEALS} appeals on the order before",
@@ -365,10 +372,10 @@ def _lifted_elsewhere(
 def lifted(
     facts: DispositionFacts, member: MemberId, time: int, how: DispositionOutcome
 ) -> DispositionFacts:
-    """Record a lift; the first one stands."""
-    if facts.lifted_time:
+    """Record a lift; the first one stands that reaches others than who lifted it, else the last."""
+    if facts.is_lifted_for_all:
         return facts
-    facts = replace(facts, appealed_time=0, appellants=frozenset())
+    facts = replace(facts, appealed_time=0, appellants=frozenset(), is_elsewhere=False)
     return replace(facts, lifted_time=time, lifted_by=member, lift=how)
 
 

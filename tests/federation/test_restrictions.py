@@ -43,6 +43,7 @@ from tests.federation.disposition_world import (
     decided,
     ordered,
     receipt,
+    refusal,
     reverified,
     roles,
     say,
@@ -346,6 +347,30 @@ def test_who_oversees_lifts_an_order_in_an_appeal_for_all():
 
     assert not is_in_force(order, find_lifts([own], NOW + 20), NOW + 20)
     assert find(own, NOW + 20).state is State.RELEASED
+
+
+@pytest.mark.parametrize(
+    "first",
+    [restored_for(DispositionOutcome.LIFTED_APPEAL), lifted_by_itself, lifted_in_appeal],
+)
+@pytest.mark.parametrize("last", [lifted_by_itself, lifted_in_appeal])
+def test_a_member_that_dates_its_own_lift_before_that_for_all_keeps_nobody_restricted(first, last):
+    name = opaque("own bank")
+    by = {"name": name, "opener": BANK}
+    own = after(
+        (BANK, ordered(measure=Measure.F_LIMIT, members=(BANK,), authority=Authority.MEMBER)),
+        (BANK, receipt(EXECUTED, **by)),
+        (NET, appeal(**by)),
+        (BANK, first(**by)),
+        (COORD, last(**by)),
+        name=name,
+        start=5,
+    )
+    order = acted(Measure.T_LIMIT)
+
+    assert own.facts.lifted_by == COORD
+    assert not is_in_force(order, find_lifts([own], NOW + 20), NOW + 20)
+    assert refusal(own, COORD, last(**by)) == "ALREADY_LIFTED"
 
 
 def test_a_new_owner_is_free_of_what_was_ordered_against_the_last():
