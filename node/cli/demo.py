@@ -119,6 +119,8 @@ def _tell_night_harbour(keep: Path | None, *, coordinator_down: bool, as_json: b
         output.json_object(screens.document(told))
     else:
         write(screens.final_lines(told))
+    if keep is not None:
+        output.say(f"the homes are in {keep / telling.HOMES}, their story's clock beside them")
     return 0 if told.passed else EXIT_FAILED
 
 

@@ -29,7 +29,8 @@ NAME = "Night Harbour"
 SYNTHETIC = "SYNTHETIC DATA: nobody in this story exists"
 """Stands on every screen."""
 
-LOG_NAME = "story.log"
+HOMES, LOG_NAME = "federation", "story.log"
+"""Below the story's directory: the homes of all members, and the log of those that call as one."""
 
 # Members' systems carry orders out by themselves; ten nodes that talk more often than they have
 # to would burn the machine's cores, for news travels by hints.
@@ -98,7 +99,7 @@ def tell(directory: Path, audience: Audience, *, coordinator_down: bool = False)
     """Tell the story with real nodes below a directory, which are all down afterwards.
 
     Args:
-        directory: New or empty; the homes stand in ``federation`` below it.
+        directory: New or empty; the homes stand in ``HOMES`` below it.
         audience: Who is told.
         coordinator_down: Whether the coordinator has no power from act 8 to act 13.
 
@@ -109,7 +110,7 @@ def tell(directory: Path, audience: Audience, *, coordinator_down: bool = False)
     directory.mkdir(parents=True, exist_ok=True)
     clock = StoryTime(directory / "clock", system_clock())
     sandbox = Sandbox(
-        directory / "federation",
+        directory / HOMES,
         NODES,
         federation=FEDERATION,
         capture=True,
