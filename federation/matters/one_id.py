@@ -10,7 +10,7 @@ Source: DOMAIN R57.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from federation.matters.procedure import (
     NEVER,
@@ -39,25 +39,18 @@ CONSENT_SECONDS: Final = 3_600
 """Seconds for which a citizen's signature may be used: the time at a desk."""
 
 
-class Answered(NamedTuple):
-    """An answer: when it was given, and what only the citizen can read."""
-
-    time: int
-    sealed: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class OneIdFacts:
     """What is known about a request.
 
     Attributes:
         ends: When it ends by itself.
-        answers: Of each member that has answered.
+        answers: When each member answered; what it sealed stays in its log.
     """
 
     request: OneIdRequest
     ends: int
-    answers: Mapping[MemberId, Answered]
+    answers: Mapping[MemberId, int]
 
     @property
     def awaited(self) -> frozenset[MemberId]:
@@ -157,8 +150,7 @@ def _absorb(facts: OneIdFacts, member: MemberId, statement: Statement) -> OneIdF
     body = statement.body
     if not isinstance(body, OneIdAnswer):
         return facts
-    answer = Answered(statement.issued_time, body.sealed_answer)
-    answers = {**facts.answers, member: answer}
+    answers = {**facts.answers, member: statement.issued_time}
     return replace(facts, answers=MappingProxyType(answers))
 
 

@@ -95,8 +95,8 @@ class VerificationFacts:
 
     @property
     def majority(self) -> int:
-        """Return how many must have read the same."""
-        return len(self.opening.members) // 2 + 1
+        """Return how many must have read the same: more than half, and never two alone."""
+        return max(MIN_CONTRIBUTORS, len(self.opening.members) // 2 + 1)
 
 
 VerificationMatter = Matter[VerificationFacts]
@@ -166,7 +166,7 @@ POSSIBLE: Final = Rule(
 FIRST: Final = Rule("TALLY_TWICE", "the member has said no tally before", _is_first)
 MAJORITY: Final = Rule(
     "TALLY_UNCONFIRMED",
-    "more than half of those asked have read the same",
+    "more than half of those asked, and three at least, have read the same",
     _is_majority,
     waits=True,
 )

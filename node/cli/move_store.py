@@ -78,7 +78,7 @@ def _fold_both(source: PublicStore, target: PublicStore) -> bytes:
 def _name_database(home: Home, address: str) -> None:
     """Write the setting in place of an empty one, or at the head: tables may follow below."""
     text = home.config.read_text(encoding="utf-8") if home.config.exists() else ""
-    kept = re.sub(r'(?m)^database\s*=\s*""[^\n]*\n?', "", text)
+    kept = re.sub(r"(?m)^database\s*=\s*(\"\"|'')[^\n]*\n?", "", text)
     temporary = home.config.with_suffix(".new")
     temporary.write_text(encode_config({"database": address}) + kept, encoding="utf-8")
     temporary.replace(home.config)

@@ -11,11 +11,12 @@ from typing import Any, Final, TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.charter import Charter
-from federation.matters import AnyMatter, Kind
+from federation.matters import AnyMatter, FoldedMatter, Kind
 from federation.matters.one_id import OneIdMatter
 from federation.matters.one_id_dispute import DisputeMatter
 from federation.names import MemberId, NameFormatError
 from federation.one_id import ConsentForm
+from federation.statements import OneIdAnswer
 from federation.vocabulary import AccountKind, OneIdMove, OneIdReason, Purpose
 from node.desk.intake import Intake, Refusal
 from node.duties.holdings import MAX_ACCOUNT_CHARACTERS, Holding, Holdings
@@ -213,7 +214,7 @@ class OneIdService(stubs.OneIdServiceServicer):
                     "this desk asked about this identity before, within 24 hours",
                     reason="ASKED_WITHIN_DAY",
                 )
-            return _answers(matter, parts.charter())
+            return _answers(parts.book.history(matter), matter, parts.charter())
         if matter.kind is Kind.ONE_ID_DISPUTE:
             return _feedback(matter, parts.charter(), parts.clock())
         raise RequestError("this is no request or dispute of a citizen", reason="MATTER_UNKNOWN")
@@ -275,7 +276,13 @@ def _request(
     return status
 
 
-def _answers(matter: OneIdMatter, charter: Charter) -> wire.FetchOneIdResponse:
+def _answers(told: FoldedMatter, matter: OneIdMatter, charter: Charter) -> wire.FetchOneIdResponse:
+    # What is sealed is read from the logs when it is fetched: the book would hold it for ever.
+    sealed = {
+        step.member: step.statement.body.sealed_answer
+        for step in told.steps
+        if step.error is None and isinstance(step.statement.body, OneIdAnswer)
+    }
     return wire.FetchOneIdResponse(
         federation=charter.federation,
         matter_id=matter.id,
@@ -283,10 +290,10 @@ def _answers(matter: OneIdMatter, charter: Charter) -> wire.FetchOneIdResponse:
         answers=[
             wire.SealedAnswer(
                 member=member,
-                sealed_answer=answer.sealed,
+                sealed_answer=answer,
                 sealing_key=charter.member(member).sealing_key,
             )
-            for member, answer in sorted(matter.facts.answers.items())
+            for member, answer in sorted(sealed.items())
         ],
         awaited=sorted(matter.facts.awaited),
     )

@@ -222,7 +222,7 @@ class OneIds:
             answer = one.facts.answers.get(self.me)
             if answer is not None:
                 key = (one.opener, one.subject)
-                last[key] = max(answer.time, last.get(key, 0))
+                last[key] = max(answer, last.get(key, 0))
         return last
 
     async def _answer(self, matter: OneIdMatter) -> None:

@@ -39,7 +39,7 @@ _CORRUPT = (
     "the database file is damaged",
     "restore it from a backup, or remove it: replicas come back from the peers",
 )
-UNUSABLE: Final = (
+_UNUSABLE = (
     "STORE_UNUSABLE",
     "the database file cannot be opened or written",
     "look at the file's owner, mode and disk",
@@ -61,7 +61,7 @@ _BY_CODE = {
 def translate(error: sqlite3.Error) -> StoreError:
     """Turn an error of the database library into the one documented error."""
     code = getattr(error, "sqlite_errorcode", None) or 0
-    reason, message, hint = _BY_CODE.get(code & 0xFF, UNUSABLE)
+    reason, message, hint = _BY_CODE.get(code & 0xFF, _UNUSABLE)
     return StoreError(message, reason=reason, hint=hint)
 
 

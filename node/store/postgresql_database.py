@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from federation.training.error import TableError
 from federation.training.query import complete_address
-from node.store.error import FULL, LOCKED, UNUSABLE, StoreError
+from node.store.error import FULL, LOCKED, StoreError
 
 # Connections: as many as threads usually read at a time; more are opened and closed again.
 IDLE_READERS: Final = 8
@@ -35,12 +35,19 @@ _CONNECTION: Final = {
     "application_name": "tocsin",
     "client_encoding": "utf8",
 }
+# A writer must see what the one before it wrote while this one waited for its turn.
+_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 _CORRUPT: Final = (
     "STORE_CORRUPT",
     "the tables are damaged",
     "restore the database from a backup, or drop the schema: replicas come back from the peers",
+)
+_FORBIDDEN: Final = (
+    "STORE_UNUSABLE",
+    "the database refuses it to this user",
+    "let the node's user own the database: it makes schemas of its own",
 )
 _UNREACHABLE: Final = (
     "STORE_UNUSABLE",
@@ -53,7 +60,7 @@ _BY_STATE: Final = {
     "23": _CORRUPT,  # a row stands where the log says there is none
     "28": _UNREACHABLE,
     "42": _CORRUPT,  # a table or column that the applied migrations made is gone
-    "42501": UNUSABLE,  # insufficient privilege
+    "42501": _FORBIDDEN,
     "53": _UNREACHABLE,
     "53100": FULL,
     "54": FULL,
@@ -165,7 +172,7 @@ class PostgresqlDatabase:
                 self._writer = self.connect()
                 self._writer.execute(f"SET lock_timeout TO {self._lock_timeout_ms}")
             try:
-                self._writer.execute("BEGIN")
+                self._writer.execute(_WRITING)
                 self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (self._turn,))
                 return self._writer
             except self._driver.OperationalError:
@@ -255,5 +262,5 @@ def _exists(connection: Any, schema: str) -> bool:
 
 def _translate(error: Any) -> StoreError:
     state = error.sqlstate or "08"
-    reason, message, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2], UNUSABLE)
+    reason, message, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2], _UNREACHABLE)
     return StoreError(f"{message} ({state})", reason=reason, hint=hint)

@@ -112,6 +112,16 @@ def test_the_order_between_members_changes_nothing():
     assert states == {(State.CONFIRMED, NOW + MAJORITY, (3, 0, 3, 0))}
 
 
+@pytest.mark.parametrize("lie", [tally(3), tally(0, 3)])
+def test_two_of_a_round_of_three_decide_nothing_alone(lie):
+    opening = replace(OPENING, members=ASKED[:3], quorum=2)
+    two = folded(says(ASKED[0], lie), says(ASKED[1], lie), opening=opening)
+    three = folded(*(says(member, lie) for member in ASKED[:3]), opening=opening)
+
+    assert two.matter.state is State.VERIFYING
+    assert three.matter.state in (State.CONFIRMED, State.REFUTED)
+
+
 def test_a_member_reads_once():
     found = folded(says(ASKED[0], tally(4)), says(ASKED[0], tally(0, 4), 2))
 

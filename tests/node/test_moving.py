@@ -54,7 +54,7 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.root.mkdir()
     home.card.write_text("{}")
-    home.config.write_text('workers = 1\ndatabase = ""\ncountry = ""\n')
+    home.config.write_text("workers = 1\ndatabase = ''  # none\ncountry = ''\n")
     store, ledger = open_ledger(home.data / "public.db")
     ledger.append(nominations(MEMBERS[0], 0, 300))
     ledger.append(nominations(MEMBERS[0], 300, 400))

@@ -100,8 +100,18 @@ def matter(node, opener=X, name=ID):
     return node.book.get(Kind.ONE_ID, name, opener).matter
 
 
+def sealed_by(node, member, opener=X, name=ID):
+    steps = node.book.history(matter(node, opener, name)).steps
+    (found,) = (
+        step.statement.body.sealed_answer
+        for step in steps
+        if step.member == member and isinstance(step.statement.body, OneIdAnswer)
+    )
+    return found
+
+
 def answer(node, opener=X, name=ID):
-    sealed = matter(node, opener, name).facts.answers[A].sealed
+    sealed = sealed_by(node, A, opener, name)
 
     assert len(sealed) == SEALED_BYTES
 
@@ -130,7 +140,7 @@ async def test_a_member_answers_with_its_counts_to_the_citizen_alone(node):
     assert found.counts == {SIM: 2, ACCOUNT: 0}
     assert [one.kind for one in found.accounts] == [SIM, SIM]
     context = answer_context(FEDERATION, A, X, ID)
-    sealed = matter(node).facts.answers[A].sealed
+    sealed = sealed_by(node, A)
     for key in (CARRIER.sealing_key, BANK.sealing_key):
         with pytest.raises(UnreadableError):
             open_answer(key, sealed, context)
