@@ -33,12 +33,12 @@ $(VENV)/.train: $(VENV)/.base pyproject.toml
 demo: setup $(if $(TRAIN),$(VENV)/.train) ## A whole federation on this machine (DATA=../shared/data for real data, TRAIN=1 to train a model, too)
 	$(BIN)/tocsin demo $(if $(DATA),--data $(DATA))
 
-# A file stays in one process, so that its nodes are started once; most tests of nodes wait for them.
+# A file stays in one process, so that its nodes are started once; tests/conftest.py puts long ones first.
 test: setup-dev ## Run the tests, on all cores
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test-all: setup-dev ## Run every test, those of minutes, too
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: setup-dev ## Format, lint, types, floors, contract
 	$(BIN)/ruff format --check

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from federation.roles import Role
 from keys.keystore import Cost
+from node.cli import main
+from node.cli.status import read_status
 from node.home import Home
 from node.sandbox import Sandbox
 from node.sandbox.build import passphrase_file
+from tocsin.desk.v1 import desk_service_pb2 as desk
 from tocsin.desk.v1 import operation_service_pb2 as operation
+from tocsin.v1 import vocabulary_pb2 as words
 
 INDUSTRY = ("carrier-a", "carrier-b", "bank-x", "net-p", "net-q")
 
@@ -68,18 +75,43 @@ class Federation:
 
         return outcome
 
+    def look(self, member: str, *arguments: str) -> Outcome:
+        """Run a command that changes nothing, in this process: tests look again and again."""
+        return run_here(self.home(member), *arguments)
+
+    def read(self, member: str, *arguments: str) -> Outcome:
+        """Look, and find something."""
+        outcome = self.look(member, *arguments)
+
+        assert outcome.code == 0, outcome.err
+
+        return outcome
+
     def unlocked(self, member: str, *arguments: str) -> Outcome:
         secret = str(passphrase_file(self.home(member)))
         return self.do(member, *arguments, "--passphrase-file", secret)
 
     def status(self, member: str) -> dict[str, Any]:
-        return self.do(member, "status", "--json").document
+        """Ask without a process of its own: tests look again and again."""
+        return read_status(self.home(member))
 
     def sees_all(self, member: str) -> bool:
         return all(peer["reachable"] for peer in self.status(member)["peers"])
 
     def check(self, member: str, kind: str, value: str) -> dict[str, Any]:
-        return self.do(member, "check", kind, value, "--json").document
+        """Ask without a process of its own: tests look again and again."""
+        value_asked = desk.RawIndicator(kind=kind, value=value)
+        request = desk.CheckRequest(values=[value_asked], purpose=words.PURPOSE_CHECK)
+        with self.sandbox.door(member) as door:
+            (found,) = door.call(door.desk.Check, request, COMMAND_SECONDS).results
+
+        assert not found.HasField("error"), found.error.reason
+
+        return {
+            "band": words.Band.Name(found.band).removeprefix("BAND_"),
+            "display_codes": list(found.display_codes),
+            "sources": found.sources,
+        }
 
     def band(self, member: str, kind: str, value: str) -> str:
         return str(self.check(member, kind, value)["band"])
@@ -106,9 +138,27 @@ class Federation:
 
 @contextmanager
 def running_federation(
-    directory: Path, members: Sequence[str] = INDUSTRY, *, capture: bool = False
+    directory: Path,
+    members: Sequence[str] = INDUSTRY,
+    *,
+    capture: bool = False,
+    beside: Mapping[str, Collection[Role]] = MappingProxyType({}),
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Federation]:
-    sandbox = Sandbox(directory, members, capture=capture, cost=_CHEAP)
+    """Run a federation until the end of the block.
+
+    Args:
+        directory: Where its homes go.
+        members: Their names, which tell their roles.
+        capture: Whether each records the messages of its outside door.
+        beside: Further roles, by member.
+        settings: Lines of settings that a member has of its own.
+    """
+    sandbox = Sandbox(directory, members, capture=capture, cost=_CHEAP, beside=beside)
+    sandbox.build()
+    for member, lines in settings.items():
+        with sandbox.home(member).config.open("a", encoding="utf-8") as file:
+            file.write(lines)
     try:
         sandbox.up()
         yield Federation(sandbox)
@@ -130,6 +180,25 @@ def run_command(
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def run_here(home: Home, *arguments: str) -> Outcome:
+    """Run the command line without a process of its own, which takes a second to start."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(["--home", str(home.root), *arguments])
+        except SystemExit as done:
+            code = done.code if isinstance(done.code, int) else int(done.code is not None)
+        else:
+            code = 0
+    return Outcome(code, _written(out), _written(err))
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
 def start_command(home: Home, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(home, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -147,6 +216,19 @@ def eventually(happened: Callable[[], object], seconds: float = SPREAD_SECONDS) 
         assert time.monotonic() < until, f"still {seen!r} after {seconds:.0f} seconds"
 
         time.sleep(0.1)
+
+
+def files_of(federation: Federation, member: str) -> bytes:
+    """Return every byte that a member keeps: databases, its own log, messages it recorded."""
+    root = federation.home(member).root
+    return b"".join(path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file())
+
+
+def refusal_of(outcome: Outcome) -> str:
+    """Return the reason for which a command must have failed."""
+    assert outcome.code == 1, outcome.err
+
+    return error_lines(outcome)[0].rpartition("[")[2].rstrip("]")
 
 
 def error_lines(outcome: Outcome) -> list[str]:

@@ -1,4 +1,4 @@
-"""A regulator lists a duty; members adopt and attest it; who does not is overdue for everybody."""
+"""A regulator lists duties and gives notices; members keep them, and a year of it is reported."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from federation.annual import Format
 from node.cli.document import time_text
+from tests.end_to_end.duty_steps import adopt, duty, publish, states
 from tests.end_to_end.members import Federation, eventually, running_federation
 
 REGULATOR, CARRIER, BANK, NET = MEMBERS = ("regulator-m", "carrier-a", "bank-x", "net-p")
-# Seconds until the first attestation is due: two adoptions and an attestation fit before.
-DUE_SECONDS = 25
 WAIT = 90.0
 
 pytestmark = pytest.mark.timeout(400)
@@ -28,71 +26,9 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
         yield found
 
 
-def duty(federation: Federation, member: str, matter: str, *words: str) -> dict[str, Any]:
-    listed = federation.run(member, "duty", "list", "--json", *words)
-    return next((one for one in listed.rows if one["matter_id"] == matter), {"members": []})
-
-
-def states(federation: Federation, member: str, matter: str, *words: str) -> dict[str, str]:
-    found = duty(federation, member, matter, *words)
-    return {one["member"]: one["state"] for one in found["members"]}
-
-
-def publish(federation: Federation, code: str, first_due: int, *words: str) -> str:
-    facts = ("--evidence", "self_check", "--sector", "bank", "--sector", "carrier")
-    due = ("--period", "30d", "--first-due", time_text(first_due))
-    done = federation.do(REGULATOR, "duty", "publish", code, *facts, *due, *words, "--json")
-    return str(done.document["matter_id"])
-
-
-def adopt(federation: Federation, member: str, matter: str) -> None:
-    eventually(lambda: duty(federation, member, matter)["members"], WAIT)
-    federation.do(member, "duty", "adopt", matter[:16])
-
-
-def test_22_responsibility_list_adoption_and_overdue_item(
-    federation: Federation, tmp_path: Path
-) -> None:
-    evidence = tmp_path / "report.txt"
-    evidence.write_text("every new customer was checked", encoding="utf-8")
-    first_due = int(time.time()) + DUE_SECONDS
-    matter = publish(federation, "REAL_NAME_CHECK", first_due, "--grace", "0s")
-    for member in (BANK, CARRIER):
-        adopt(federation, member, matter)
-    federation.do(BANK, "duty", "attest", matter[:16], "--evidence", str(evidence))
-
-    eventually(
-        lambda: states(federation, REGULATOR, matter) == {BANK: "ON_TIME", CARRIER: "OVERDUE"},
-        WAIT,
-    )
-    for member in MEMBERS:
-        seen = states(federation, member, matter)
-
-        assert seen == {BANK: "ON_TIME", CARRIER: "OVERDUE"}
-
-    # Red is the carrier's alone, and everybody learns it once.
-    assert federation.run(CARRIER, "duty", "list", "--own").code == 1
-    assert federation.run(BANK, "duty", "list", "--own").code == 0
-
-    eventually(lambda: "MATTER_OVERDUE" in federation.do(REGULATOR, "log", "show").out, WAIT)
-    overdue = federation.do(NET, "matter", "list", "--overdue", "--json").rows
-    shown = federation.do(NET, "matter", "show", matter[:16])
-
-    assert matter in [one["matter_id"] for one in overdue]
-    assert "overdue by" in shown.out
-    assert shown.out.count("DutyAdoption") == 2
-
-    # A late attestation ends it.
-    federation.do(CARRIER, "duty", "attest", matter, "--evidence", str(evidence))
-    eventually(
-        lambda: states(federation, REGULATOR, matter) == {BANK: "ON_TIME", CARRIER: "ON_TIME"},
-        WAIT,
-    )
-
-
 def test_the_next_period_turns_red_the_day_after_it_was_due(federation: Federation) -> None:
     day, first_due = 86_400, int(time.time()) + 30 * 86_400
-    matter = publish(federation, "STAFF_TRAINING", first_due)
+    matter = publish(federation, REGULATOR, "STAFF_TRAINING", first_due)
     adopt(federation, BANK, matter)
     eventually(lambda: states(federation, NET, matter).get(BANK) == "ON_TIME", WAIT)
 
@@ -104,7 +40,7 @@ def test_the_next_period_turns_red_the_day_after_it_was_due(federation: Federati
 
 
 def test_an_adoption_is_verified_without_any_node(federation: Federation, tmp_path: Path) -> None:
-    matter = publish(federation, "KEY_CUSTODY", int(time.time()) + 86_400)
+    matter = publish(federation, REGULATOR, "KEY_CUSTODY", int(time.time()) + 86_400)
     adopt(federation, CARRIER, matter)
     file = tmp_path / "adoption.json"
     proved = federation.do(CARRIER, "duty", "prove", matter[:16])
@@ -133,7 +69,7 @@ def test_what_the_table_refuses_is_refused_at_the_desk(
 ) -> None:
     evidence = tmp_path / "report.txt"
     evidence.write_text("nothing", encoding="utf-8")
-    matter = publish(federation, "LIST_OF_PORTS", int(time.time()) + 86_400)
+    matter = publish(federation, REGULATOR, "LIST_OF_PORTS", int(time.time()) + 86_400)
     eventually(lambda: duty(federation, BANK, matter)["members"], WAIT)
     of_bank = ("duty", "publish", "X", "--evidence", "audit", "--sector", "bank", "--period", "1d")
     attest = ("duty", "attest", matter, "--evidence", str(evidence))
@@ -166,7 +102,7 @@ def test_a_notice_closes_with_evidence_alone(federation: Federation, tmp_path: P
     notice = str(issued["matter_id"])
 
     def listed(member: str, *words: str) -> list[str]:
-        rows = federation.do(member, "matter", "list", "--kind", "notice", *words, "--json").rows
+        rows = federation.read(member, "matter", "list", "--kind", "notice", *words, "--json").rows
         return [f"{one['matter_id']} {one['state']}" for one in rows]
 
     eventually(lambda: listed(BANK, "--mine") == [f"{notice} RAISED"], WAIT)

@@ -19,19 +19,29 @@ from tests.end_to_end.members import (
     Federation,
     error_lines,
     eventually,
+    files_of,
     running_federation,
     write_lines,
+)
+from tests.end_to_end.warning_steps import (
+    BANK,
+    GUARDIAN,
+    HOME,
+    MEMBERS,
+    OTHER,
+    REFERENCE_TWO,
+    SECOND,
+    WAIT,
+    outbox,
+    raise_warning,
+    warnings,
+    watch_victims,
 )
 from tocsin.v1 import call_context_service_pb2 as outside
 from tocsin.v1.call_context_service_pb2_grpc import CallContextServiceStub
 
-OTHER, HOME, BANK = MEMBERS = ("carrier-a", "carrier-c", "bank-x")
-# Likely victims, a guardian and a stranger; the country code is assigned to nobody.
-VICTIM, SECOND, GUARDIAN = "+8613800000072", "+8613800000034", "+8613900000007"
+# A payer, whom it calls, and a friend.
 PAYER, FRAUDSTER, FRIEND = "+8613700000001", "+8613600000001", "+8613500000001"
-LINE, REFERENCE_TWO = "LINE-V1-72", "LINE-V2-34"
-TEXT = "the tax office"
-WAIT = 90.0
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -39,102 +49,9 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     with running_federation(tmp_path_factory.mktemp("warn") / "f", MEMBERS) as found:
-        for number, reference in ((VICTIM, LINE), (SECOND, REFERENCE_TWO)):
-            found.do(HOME, "watch", "add", "phone", number, "--reference", reference)
+        watch_victims(found)
         found.do(OTHER, "watch", "add", "phone", PAYER, "--reference", "LINE-A")
         yield found
-
-
-def outbox(federation: Federation, member: str = HOME) -> list[dict[str, Any]]:
-    return federation.do(member, "warn", "outbox").rows
-
-
-def warnings(federation: Federation, member: str, warning: str) -> dict[str, Any]:
-    rows = federation.do(member, "warn", "list", "--json").rows
-    return next((row for row in rows if row["warning_id"] == warning), {"state": None})
-
-
-def raise_warning(federation: Federation, number: str, *more: str) -> str:
-    facts = ("--risk", "very_high", "--vulnerable", "--fraud-type", "government")
-    done = federation.do(
-        BANK, "warn", "raise", number, *facts, "--urgency", "immediate", *more, "--json"
-    )
-    return str(done.document["warning_id"])
-
-
-def files_of(federation: Federation, member: str) -> bytes:
-    """Return everything that a node has written: databases, write-ahead logs, its own log."""
-    root = federation.home(member).root
-    return b"".join(path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file())
-
-
-def test_12_a_warning_is_sealed_to_the_home_carrier_linted_and_ends_with_a_code(
-    federation: Federation,
-) -> None:
-    until = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
-    federation.do(HOME, "warn", "guardian", "add", LINE, GUARDIAN, "--until", until)
-    for trap in ("see evil.example", "+86 138 0000 0000", "account number follows", "reply yes"):
-        refused = federation.run(
-            BANK, "warn", "raise", VICTIM, "--risk", "high", "--fraud-type", "loan",
-            "--impersonated", trap,
-        )  # fmt: skip
-
-        assert refused.code == 1
-        assert "[TEXT_HAS_" in error_lines(refused)[0]
-        assert trap not in refused.err
-
-    warning = raise_warning(federation, VICTIM, "--impersonated", TEXT)
-    again = federation.do(
-        BANK, "warn", "raise", VICTIM, "--risk", "high", "--fraud-type", "loan", "--json"
-    )
-
-    assert again.document == {"warning_id": warning, "raised": False}
-
-    eventually(lambda: outbox(federation), WAIT)
-    eventually(lambda: len(federation.do(OTHER, "matter", "list", "--json").rows) > 0, WAIT)
-    by_recipient = {one["recipient"]: one for one in outbox(federation)}
-    customer, guardian = by_recipient["CUSTOMER"], by_recipient["GUARDIAN"]
-
-    assert (customer["address"], customer["channel"]) == (LINE, "FLASH")
-    assert TEXT in customer["text_en"]
-    assert TEXT in customer["text_zh"]
-    assert (guardian["address"], guardian["channel"]) == (GUARDIAN, "SMS")
-    assert TEXT not in guardian["text_en"] + guardian["text_zh"]
-    assert outbox(federation, OTHER) == []
-    assert "ROLE_NOT_ALLOWED" in error_lines(federation.run(BANK, "warn", "outbox"))[0]
-
-    # The home carrier alone has the text; the number is on no disk, the guardian's on its own.
-    for member in MEMBERS:
-        written = files_of(federation, member)
-
-        assert (TEXT.encode() in written) == (member == HOME)
-        assert VICTIM.encode() not in written
-        assert (GUARDIAN.encode() in written) == (member == HOME)
-
-    federation.do(HOME, "warn", "sent", guardian["message_id"])
-
-    assert warnings(federation, HOME, warning)["state"] == "RAISED"
-
-    federation.do(HOME, "warn", "sent", customer["message_id"])
-    repeated = federation.do(HOME, "warn", "sent", customer["message_id"], "--json")
-
-    assert repeated.document == {"noted": False}
-    assert outbox(federation) == []
-
-    federation.do(HOME, "warn", "acknowledged", warning)
-    federation.do(HOME, "warn", "outcome", warning, "--as", "dissuaded")
-    eventually(lambda: warnings(federation, BANK, warning)["outcome"] == "DISSUADED", WAIT)
-    known = warnings(federation, BANK, warning)
-
-    assert (known["state"], known["carrier"]) == ("OUTCOME_REPORTED", HOME)
-    assert known["sent"] == ["FLASH"]
-    assert TEXT.encode() not in files_of(federation, BANK)
-    assert GUARDIAN not in json.dumps(federation.do(BANK, "log", "show", "--json").rows)
-
-    late = federation.run(HOME, "warn", "outcome", warning, "--as", "lost")
-
-    assert late.code == 1
-    assert "[ALREADY_ENDED]" in error_lines(late)[0]
 
 
 def told(federation: Federation, warning: str) -> dict[str, str]:
