@@ -37,7 +37,13 @@ for name, missing in failed.items():
     print(name, missing)
 """
 # Only what trains may need the extra: the app, its engines, the trial that runs them, its plots.
-TRAINING = ("federation.training.", "node.trial.", "node.demo.plot")
+TRAINING = (
+    "federation.training.",
+    "node.trial.",
+    "node.demo.plot",
+    "node.demo.night_harbour.measuring",
+    "node.demo.night_harbour.plans",
+)
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -197,6 +197,7 @@ def test_a_nomination_counts_once_and_is_confirmed_by_a_round():
         (COORD, opening, START + HOUR, name),
         (BANK, tally, START + 2 * DAY),
         (CARRIER, tally, START + 2 * DAY),
+        (NET, tally, START + 2 * DAY),
         (BANK, Retraction(opaque("claim"), TOKEN, RetractionReason.OVER), START + 3 * DAY),
     )
     kind = nomination().kind.name

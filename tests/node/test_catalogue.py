@@ -93,7 +93,7 @@ def test_own_nominations_are_told_apart_from_others(tmp_path: Path) -> None:
     catalogue = Catalogue(store)
     identifier = opaque(A, "nomination", 1)
 
-    assert catalogue.nominations(A, [token(1), token(2)]) == {identifier: (70, NOW + 9)}
+    assert catalogue.nominations(A, [token(1), token(2)]) == {identifier: (70, NOW + 9, 0)}
     assert catalogue.nominations_by_token(A, [token(1), token(2)]) == {token(1): (identifier,)}
     assert catalogue.positions(token(2)) == [(B, 1)]
     assert sorted(catalogue.positions(token(1))) == [(B, 0), (A, 0), (A, 1)]
