@@ -27,6 +27,7 @@ _SUMS = re.compile(r"added (\d+), unchanged (\d+), refused (\d+)")
 pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.mark.slow
 def test_an_import_killed_twenty_times_is_whole_and_says_nothing_twice(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "rows.txt", [f"+861350{number:07}" for number in range(ROWS)])
     arguments = ("nominate", "--file", str(file), "--kind", "phone", "--fraud-type", "loan")

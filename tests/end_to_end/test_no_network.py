@@ -138,6 +138,7 @@ def test_a_run_over_nodes_needs_no_network(tmp_path: Path) -> None:
     check_silence(heard, "node.training.worker_main", "node.training.runner_main")
 
 
+@pytest.mark.slow
 def test_a_simulated_run_needs_no_network(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra 'simulate' is not installed")
     test = "test_simulation_engine.py::test_it_gives_the_model_that_one_process_gives"
@@ -146,6 +147,7 @@ def test_a_simulated_run_needs_no_network(tmp_path: Path) -> None:
     check_silence(heard, "run_simulated", "ray/_private/workers/default_worker.py")
 
 
+@pytest.mark.slow
 def test_a_run_on_flowers_engine_needs_no_network(tmp_path: Path) -> None:
     test = "test_training_flower.py::test_it_gives_the_model_of_one_process_and_leaves_no_process"
     heard = run_alone(f"tests/end_to_end/{test}", tmp_path)

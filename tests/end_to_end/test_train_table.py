@@ -64,7 +64,7 @@ def files(directory: Path, **changes: Any) -> tuple[str, ...]:
     )
 
 
-@pytest.mark.parametrize("protection", ["secret", "robust"])
+@pytest.mark.parametrize("protection", ["secret", pytest.param("robust", marks=pytest.mark.slow)])
 def test_a_table_is_trained_on_and_measured(tmp_path: Path, protection: str) -> None:
     done = train_table(tmp_path, *files(tmp_path), "--protection", protection, "--json")
 
