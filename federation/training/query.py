@@ -30,7 +30,7 @@ POSTGRESQL: Final = ("postgresql://", "postgres://")
 SQLITE: Final = "sqlite:"
 
 _LOCAL: Final = frozenset({None, "", "localhost", "127.0.0.1", "::1"})
-_SETTINGS: Final = {
+CONNECTION_SETTINGS: Final = {
     "password": "",  # keeps libpq from asking the environment; the passfile still counts
     "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": SILENCE_SECONDS,
@@ -110,7 +110,7 @@ def _fetch_sqlite(path: Path, query: str) -> Iterator[Chunk]:
 def _fetch_postgresql(address: str, query: str) -> Iterator[Chunk]:
     driver = load_driver("psycopg", "PostgreSQL")
     try:
-        with closing(driver.connect(address, **_SETTINGS)) as connection:
+        with closing(driver.connect(address, **CONNECTION_SETTINGS)) as connection:
             connection.read_only = True
             connection.isolation_level = driver.IsolationLevel.REPEATABLE_READ
             connection.execute(f"set local statement_timeout to {QUERY_SECONDS * 1_000}")

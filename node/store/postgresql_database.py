@@ -8,33 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from federation.training.error import TableError
-from federation.training.query import complete_address
+from federation.training.query import CONNECTION_SETTINGS, complete_address, load_driver
+from node.store.database import IDLE_READERS
 from node.store.error import FULL, LOCKED, StoreError
 
-# Connections: as many as threads usually read at a time; more are opened and closed again.
-IDLE_READERS: Final = 8
 # Milliseconds: longer than any transaction of this program takes, shorter than a caller's patience.
 LOCK_TIMEOUT_MS: Final = 10_000
-# Seconds until a server that does not answer counts as gone.
-CONNECT_SECONDS: Final = 10
-SILENCE_SECONDS: Final = 30
 
-_CONNECTION: Final = {
-    "password": "",  # keeps libpq from asking the environment; the passfile still counts
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": SILENCE_SECONDS,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": SILENCE_SECONDS * 1_000,
-    "application_name": "tocsin",
-    "client_encoding": "utf8",
-}
 # A writer must see what the one before it wrote while this one waited for its turn.
 _WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -101,14 +86,15 @@ class PostgresqlDatabase:
             StoreError: Any of its reasons. The database is as it was.
         """
         self.schema = schema
-        self._address = _complete(address)
+        with _as_store_error():
+            self._address = complete_address(address)
+            self._driver = load_driver("psycopg", "a store on PostgreSQL")
         self._lock_timeout_ms = lock_timeout_ms
         self._turn = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
         self._lock = threading.Lock()
         self._closed = False
         self._idle: list[Any] = []
         self._writer: Any = None
-        self._driver = _load_driver()
         try:
             with self.write() as connection:
                 _prepare(connection, schema, migrations)
@@ -150,7 +136,7 @@ class PostgresqlDatabase:
     def connect(self) -> Any:
         """Return a connection of one's own, outside any transaction."""
         connection = self._driver.connect(
-            self._address, autocommit=True, prepare_threshold=2, **_CONNECTION
+            self._address, autocommit=True, prepare_threshold=2, **CONNECTION_SETTINGS
         )
         connection.execute(f"SET search_path TO {self.schema}")
         connection.execute("SET synchronous_commit TO on")
@@ -208,20 +194,11 @@ class PostgresqlDatabase:
             connection.close()
 
 
-def _load_driver() -> Any:
+@contextlib.contextmanager
+def _as_store_error() -> Iterator[None]:
+    """Raise what the reader of a member's own tables refuses as an error of the store."""
     try:
-        return importlib.import_module("psycopg")
-    except ImportError as error:
-        raise StoreError(
-            "a store on PostgreSQL needs the package psycopg",
-            reason="DRIVER_MISSING",
-            hint='pip install "tocsin[postgresql]"',
-        ) from error
-
-
-def _complete(address: str) -> str:
-    try:
-        return complete_address(address)
+        yield
     except TableError as error:
         raise StoreError(str(error), reason=error.reason, hint=error.hint) from error
 
