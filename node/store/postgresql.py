@@ -8,7 +8,6 @@ compared byte by byte (collation C), as SQLite does, so that every node folds in
 
 import hashlib
 import itertools
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from federation.tiles import Tile
 from federation.views import TABLES, Drop, Put, Table
+from node.store.notes import ChangeNotes, Followers
 from node.store.postgresql_database import LOCK_TIMEOUT_MS, Migration, PostgresqlDatabase
 from node.store.protocol import Follower, LogState, PublicWriter, Row, StoredCheckpoint, StoredEntry
 from node.store.schema import column_names, view_name
@@ -70,7 +70,7 @@ class PostgresqlStore:
             StoreError: Any of its reasons.
         """
         self.tables = tables
-        self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
+        self._followers = Followers()
         self.database = PostgresqlDatabase(
             address, schema, MIGRATIONS, lock_timeout_ms=lock_timeout_ms
         )
@@ -91,15 +91,13 @@ class PostgresqlStore:
     def write(self) -> Iterator[PublicWriter]:
         """Open the one write transaction."""
         with self.database.write() as connection:
-            writer = PostgresqlWriter(connection, self.tables, self._followers.keys())
+            writer = PostgresqlWriter(connection, self.tables, self._followers.followed)
             yield writer
-        for name, changes in writer.noted.items():
-            for follower in self._followers[name]:
-                follower(changes)
+        self._followers.tell(writer.notes.noted)
 
     def follow(self, table: Table, follower: Follower) -> None:
         """Tell a follower what each transaction changed in a view."""
-        self._followers[table.name].append(follower)
+        self._followers.add(table, follower)
 
     def tidy(self) -> None:
         """Take out rows that were deleted; the server's own files are its operator's."""
@@ -225,8 +223,7 @@ class PostgresqlWriter(PostgresqlReader):
     ) -> None:
         super().__init__(connection)
         self._tables = {table.name: table for table in tables}
-        self._followed = followed
-        self.noted: dict[str, list[Put | Drop] | None] = {}
+        self.notes = ChangeNotes(followed)
 
     def save_log(self, state: LogState) -> int:
         """Insert or update a log and return its number."""
@@ -267,7 +264,7 @@ class PostgresqlWriter(PostgresqlReader):
     def apply(self, changes: Iterable[Put | Drop]) -> None:
         """Change view rows, as if one after the other; runs of one table go in one statement."""
         for (kind, name), grouped in itertools.groupby(changes, _target):
-            table, run = self._tables[name], self._note(name, grouped)
+            table, run = self._tables[name], self.notes.note(name, grouped)
             for part in _parts(map(itemgetter(1), run)):
                 if kind is Put:
                     self._put_rows(table, part)
@@ -283,7 +280,7 @@ class PostgresqlWriter(PostgresqlReader):
         """Delete all rows of all view tables; they no longer count as stale."""
         for table in self._tables.values():
             self._connection.execute(f"DELETE FROM {view_name(table)}")
-        self.noted = dict.fromkeys(self._followed)
+        self.notes.note_all()
         _save_setting(self._connection, _STALE, b"0")
 
     def _put_rows(self, table: Table, rows: Sequence[Row]) -> None:
@@ -320,16 +317,6 @@ class PostgresqlWriter(PostgresqlReader):
             f" WHERE {same}"
         )
         self._connection.execute(query, _columns(keys))
-
-    def _note(self, name: str, run: Iterable[Put | Drop]) -> Iterable[Put | Drop]:
-        """Keep for the followers what changes in a table that has some."""
-        if name not in self._followed:
-            return run
-        listed = list(run)
-        known = self.noted.setdefault(name, [])
-        if known is not None:
-            known.extend(listed)
-        return listed
 
 
 _NUMBERS = itertools.count()

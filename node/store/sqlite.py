@@ -4,7 +4,6 @@
 
 import itertools
 import sqlite3
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -16,6 +15,7 @@ from sqlite_utils import Database
 from federation.tiles import Tile
 from federation.views import TABLES, Drop, Put, Table
 from node.store.database import BUSY_TIMEOUT_MS, DatabaseFile
+from node.store.notes import ChangeNotes, Followers
 from node.store.protocol import Follower, LogState, PublicWriter, Row, StoredCheckpoint, StoredEntry
 from node.store.schema import (
     PUBLIC_APPLICATION_ID,
@@ -50,7 +50,7 @@ class SqliteStore:
             StoreError: Any of its reasons.
         """
         self.tables = tables
-        self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
+        self._followers = Followers()
         self.file = DatabaseFile(path, PUBLIC_MIGRATIONS, PUBLIC_APPLICATION_ID, busy_timeout_ms)
         try:
             with self.file.write() as connection:
@@ -69,15 +69,13 @@ class SqliteStore:
     def write(self) -> Iterator[PublicWriter]:
         """Open the one write transaction."""
         with self.file.write() as connection:
-            writer = SqliteWriter(connection, self.tables, self._followers.keys())
+            writer = SqliteWriter(connection, self.tables, self._followers.followed)
             yield writer
-        for name, changes in writer.noted.items():
-            for follower in self._followers[name]:
-                follower(changes)
+        self._followers.tell(writer.notes.noted)
 
     def follow(self, table: Table, follower: Follower) -> None:
         """Tell a follower what each transaction changed in a view."""
-        self._followers[table.name].append(follower)
+        self._followers.add(table, follower)
 
     def tidy(self) -> None:
         """Empty the journal, which still holds what was deleted."""
@@ -198,8 +196,7 @@ class SqliteWriter(SqliteReader):
     ) -> None:
         super().__init__(connection)
         self._tables = {table.name: table for table in tables}
-        self._followed = followed
-        self.noted: dict[str, list[Put | Drop] | None] = {}
+        self.notes = ChangeNotes(followed)
 
     def save_log(self, state: LogState) -> int:
         """Insert or update a log and return its number."""
@@ -231,7 +228,7 @@ class SqliteWriter(SqliteReader):
     def apply(self, changes: Iterable[Put | Drop]) -> None:
         """Change view rows, as if one after the other; runs of one table go in one statement."""
         for (kind, name), grouped in itertools.groupby(changes, _target):
-            table, run = self._tables[name], self._note(name, grouped)
+            table, run = self._tables[name], self.notes.note(name, grouped)
             if kind is Put:
                 marks = ", ".join("?" * len(table.columns))
                 query = f"INSERT OR REPLACE INTO {view_name(table)} VALUES ({marks})"
@@ -251,18 +248,8 @@ class SqliteWriter(SqliteReader):
         """Delete all rows of all view tables; they no longer count as stale."""
         for table in self._tables.values():
             self._connection.execute(f"DELETE FROM {view_name(table)}")
-        self.noted = dict.fromkeys(self._followed)
+        self.notes.note_all()
         mark_views_fresh(Database(self._connection))
-
-    def _note(self, name: str, run: Iterable[Put | Drop]) -> Iterable[Put | Drop]:
-        """Keep for the followers what changes in a table that has some."""
-        if name not in self._followed:
-            return run
-        listed = list(run)
-        known = self.noted.setdefault(name, [])
-        if known is not None:
-            known.extend(listed)
-        return listed
 
 
 def _target(change: Put | Drop) -> tuple[type[Put] | type[Drop], str]:
