@@ -21,7 +21,6 @@ from node.cli.one_id_papers import (
     FORM,
     PAPERS,
     PUBLIC,
-    form_message,
     form_paper,
     papers_paper,
     read_bytes,
@@ -32,6 +31,7 @@ from node.cli.one_id_papers import (
 from node.cli.option import json_option, pass_home
 from node.cli.output import data, json_object, say, table
 from node.cli.word import Word
+from node.desk.one_id_form import form_message
 from node.errors import RequestError
 from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2

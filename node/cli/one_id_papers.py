@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from federation.names import MemberId, NameFormatError
 from federation.one_id import SEED_BYTES, CitizenKeys, ConsentForm
 from federation.vocabulary import AccountKind
@@ -137,22 +135,6 @@ def read_form(paper: Mapping[str, Any]) -> ConsentForm:
         )
     except (KeyError, TypeError, ValueError, NameFormatError) as error:
         raise _invalid("a field of it") from error
-
-
-def form_message(form: ConsentForm) -> wire.OneIdForm:
-    """Return a form as the desk takes it."""
-    return wire.OneIdForm(
-        opener=form.opener,
-        token=form.token,
-        epoch=form.epoch,
-        wanted=[int(one) for one in form.wanted],  # type: ignore[misc]  # equal numbers, tested
-        members=form.members,
-        receiving_key=form.receiving_key,
-        consent_key=form.consent_key,
-        proof_digest=form.proof_digest,
-        consent_time=Timestamp(seconds=form.consent_time),
-        knowledge_proof=form.knowledge_proof,
-    )
 
 
 def read_bytes(paper: Mapping[str, Any], name: str) -> bytes:

@@ -19,6 +19,7 @@ from federation.one_id import ConsentForm
 from federation.statements import OneIdAnswer
 from federation.vocabulary import AccountKind, OneIdMove, OneIdReason, Purpose
 from node.desk.intake import Intake, Refusal
+from node.desk.one_id_form import form_message
 from node.duties.holdings import MAX_ACCOUNT_CHARACTERS, Holding, Holdings
 from node.duties.one_id import OneIds
 from node.duties.one_id_disputes import Disputes, DisputeView
@@ -80,7 +81,7 @@ class OneIdService(stubs.OneIdServiceServicer):
             request.consent_key,
             request.proof_digest,
         )
-        return wire.PrepareOneIdResponse(form=_form(form))
+        return wire.PrepareOneIdResponse(form=form_message(form))
 
     async def OpenOneId(  # noqa: N802  # the contract's name
         self, request: wire.OpenOneIdRequest, context: Any
@@ -218,21 +219,6 @@ class OneIdService(stubs.OneIdServiceServicer):
         if matter.kind is Kind.ONE_ID_DISPUTE:
             return _feedback(matter, parts.charter(), parts.clock())
         raise RequestError("this is no request or dispute of a citizen", reason="MATTER_UNKNOWN")
-
-
-def _form(form: ConsentForm) -> wire.OneIdForm:
-    return wire.OneIdForm(
-        opener=form.opener,
-        token=form.token,
-        epoch=form.epoch,
-        wanted=[int(one) for one in form.wanted],  # type: ignore[misc]  # equal numbers, tested
-        members=form.members,
-        receiving_key=form.receiving_key,
-        consent_key=form.consent_key,
-        proof_digest=form.proof_digest,
-        consent_time=Timestamp(seconds=form.consent_time),
-        knowledge_proof=form.knowledge_proof,
-    )
 
 
 def _read_form(form: wire.OneIdForm) -> ConsentForm:
