@@ -42,6 +42,11 @@ SECRET_PLAN = PLAN.replace('"robust"', '"secret"').replace(
     "minimum_members = 2", "minimum_members = 3"
 )
 
+NOISE = 2e-4
+"""Of a model's length: float32's rounding, which another process may do in another order. A single
+weight may be off by far more: AdamW takes a step of one size however small a gradient is.
+"""
+
 RUN_SECONDS = 150
 """Seconds for a run's start and a few rounds: every process loads torch."""
 HOLDER = "net-p"
@@ -108,7 +113,7 @@ def test_secret_rounds_over_nodes_give_the_model_that_one_process_gives(
 
     assert rounds(federation, COORDINATOR, digest) == [dict.fromkeys(MEMBERS, "OK")] * 3
     assert model.scaling == local.scaling
-    assert np.abs(model.vector - local.model).max() < 1e-4
+    assert np.linalg.norm(model.vector - local.model) < NOISE * np.linalg.norm(local.model)
     assert model.threshold == pytest.approx(local.threshold, abs=0.01)
 
 

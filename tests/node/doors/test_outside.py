@@ -115,7 +115,7 @@ async def test_an_exception_nobody_caught_shows_an_incident_number_alone(
     error = await refused(node, federation.leaf(BANK), method)
 
     logged = capsys.readouterr().err
-    line = next(json.loads(one) for one in logged.splitlines() if "door.incident" in one)
+    *_, line = (json.loads(one) for one in logged.splitlines() if "door.incident" in one)
     assert error.code() is grpc.StatusCode.INTERNAL
     assert reason_of(error) == "INTERNAL"
     assert "13800" not in repr(error) + str(error.trailing_metadata()) + logged
