@@ -60,8 +60,9 @@ gen: setup-dev ## Generate the stubs of the contract
 	$(BIN)/python -m tests.contract.matters
 
 bench: setup-dev ## Measure the hot paths; the figures go to bench.json and the README
-	$(BIN)/python -m tests.bench --output bench.json
-	$(BIN)/python -m tests.contract.readme bench.json
+	@# What was measured is shown even where a bench lacked something; the status says so.
+	$(BIN)/python -m tests.bench --output bench.json; status=$$?; \
+	  $(BIN)/python -m tests.contract.readme bench.json && $(BIN)/python -m tests.bench.plots bench.json docs || exit 1; exit $$status
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

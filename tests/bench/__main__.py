@@ -1,45 +1,91 @@
-"""Measure the hot paths: ``python -m tests.bench [tokens|matters|training]... [--json]``.
+"""Measure the hot paths: ``python -m tests.bench [NAME]... [--json]``.
 
 Figures are CPU time unless they say otherwise, so that other programs disturb them little; ratios
-are taken beside their baseline in one run. Nothing here fails because a machine is slow.
+are taken beside their baseline in one run, from a fixed seed, after a warm-up. Nothing here fails
+because a machine is slow: the status is 3 where a bench lacks something, 1 where one broke.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from tests.bench import ingest, matters, replication, scoring, tokens, training
+from tests.bench.curve import Curve
+from tests.bench.isolation import Bench, Failure, Figure, figures_of
 from tests.bench.machine import describe_machine
+from tests.bench.report import Report
 from tests.bench.result import Result, table
 
-BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
-    "tokens": tokens.measure,
-    "ingest": ingest.measure,
-    "matters": matters.measure,
-    "replication": replication.measure,
-    "scoring": scoring.measure,
-    "training": training.measure,
+BENCHES: Final[dict[str, Bench]] = {
+    "tokens": Bench("tests.bench.tokens", 120),
+    "ingest": Bench("tests.bench.ingest", 120),
+    "replication": Bench("tests.bench.replication", 120),
+    "matters": Bench("tests.bench.matters", 90),
+    "scoring": Bench("tests.bench.scoring", 60),
+    "training": Bench("tests.bench.training", 240),
 }
+"""In the order of the README's table; seconds each may take, all of them below 30 minutes."""
+
+BROKEN: Final = 1
+MISSING: Final = 3
 
 
-def main(arguments: list[str]) -> None:
-    """Run the benches named, or all."""
+def main(arguments: list[str]) -> int:
+    """Run the benches named, or all, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("--json", action="store_true", help="print a list instead of a table")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the list there as well")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write a report there as well")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.names) - BENCHES.keys():
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
-    machine = describe_machine()
-    results = [one for name in asked.names or BENCHES for one in BENCHES[name]()]
-    document = json.dumps([{**one.document(), "machine": machine} for one in results], indent=2)
+    begin, failures = time.monotonic(), dict[str, Failure]()
+    figures = [one for name in asked.names or BENCHES for one in _run(name, failures)]
+    results = [one if isinstance(one, Result) else one.result() for one in figures]
+    curves = [one for one in figures if isinstance(one, Curve)]
+    report = Report(describe_machine(), time.monotonic() - begin, results, curves)
     if asked.output:
-        asked.output.write_text(document + "\n", encoding="utf-8")
-    print(document if asked.json else f"{machine}\n\n{table(results)}")
+        asked.output.write_text(report.encode(), encoding="utf-8")
+    print(_shown(report, as_json=asked.json))
+    return _status(failures)
+
+
+def _run(name: str, failures: dict[str, Failure]) -> Iterator[Figure]:
+    """Yield the figures of one bench, and say on stderr how it goes."""
+    begin, count = time.monotonic(), 0
+
+    def fail(failure: Failure) -> None:
+        failures[name] = failure
+        _say(f"{name}: {'not measured' if failure.is_missing else 'BROKEN'}: {failure.reason}")
+
+    _say(f"{name}: begins")
+    for figure in figures_of(BENCHES[name], fail):
+        count += 1
+        yield figure
+    seconds, budget = time.monotonic() - begin, BENCHES[name].budget
+    over = ", OVER ITS BUDGET" if seconds > budget else ""
+    _say(f"{name}: {count} figures in {seconds:.0f} of {budget:.0f} s{over}")
+
+
+def _shown(report: Report, *, as_json: bool) -> str:
+    if as_json:
+        rows = [one.document() for one in report.results]
+        return json.dumps(rows, indent=2, ensure_ascii=False)
+    return f"{report.machine}\n\n{table(report.results)}"
+
+
+def _status(failures: dict[str, Failure]) -> int:
+    if any(not one.is_missing for one in failures.values()):
+        return BROKEN
+    return MISSING if failures else 0
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} bench {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

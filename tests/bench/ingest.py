@@ -4,7 +4,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from federation.names import MemberId
 from federation.roles import Role
@@ -31,12 +31,16 @@ class BankVerdicts(Verdicts):
     """Verdicts under a charter in which the writer is a bank of ordinary reliability."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._clock = lambda: NOW
+        # The standing is given below, so that no charter is asked.
+        super().__init__(catalogue, _no_charter, lambda: NOW)
 
     def standing(self) -> Standing:
         """Return the one member's standing."""
         return Standing({WRITER: frozenset({Role.BANK})}, {WRITER: 0.8})
+
+
+def _no_charter() -> NoReturn:
+    raise LookupError("this bench has no charter")
 
 
 def measure() -> Iterator[Result]:

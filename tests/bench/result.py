@@ -1,7 +1,11 @@
-"""One measured figure, what it is held against, and how both are shown."""
+"""One measured figure, what it is held against, and how it is shown."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+
+class NotMeasuredError(Exception):
+    """A bench, or the rest of it, cannot run here; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class Result:
         held = self.value if self.ratio is None else self.ratio
         return held >= self.target if self.at_least else held <= self.target
 
+    @property
+    def bound(self) -> str:
+        """The target as a reader wants it, with its direction; empty without one."""
+        return "" if self.target is None else f"{'≥' if self.at_least else '≤'} {self.target:,}"
+
     def document(self) -> dict[str, object]:
         """Return what stands in the JSON."""
         return {
@@ -53,16 +62,19 @@ def table(results: Iterable[Result]) -> str:
     """Return lines for a terminal."""
     lines = [("what", "value", "unit", "ratio", "target", "")]
     for one in results:
-        bound = "" if one.target is None else f"{'>=' if one.at_least else '<='} {one.target:,}"
         ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
         verdict = {None: "", True: "met", False: "MISSED"}[one.met]
-        value = f"{one.value:,.0f}" if one.value >= 1_000 else f"{one.value:.2f}"
-        lines.append((one.name, value, one.unit, ratio, bound, verdict))
+        lines.append((one.name, shown(one.value), one.unit, ratio, one.bound, verdict))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def shown(value: float) -> str:
+    """Return a figure with three digits, or whole from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -82,7 +82,7 @@ def measure_here() -> dict[str, float]:
             "reasons": cpu_of(lambda: reasons(scorer, few))[0],
         }
 
-    taken = medians(once, 3)
+    taken = medians(once)
     found = {name: ROWS / seconds for name, seconds in taken.items()}
     found["reasons"] = len(few) / taken["reasons"]
     if importlib.util.find_spec("torch") is not None:

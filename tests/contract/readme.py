@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
 
 from node.config import SETTINGS
+from tests.bench.report import load_report, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -23,20 +23,6 @@ def settings_table() -> str:
         shown = f"`{default}`" if default != "" else "empty"
         rows.append(f"| `{name}` | {shown} | {unit.replace('|', ' or ')} | {sentence} |")
     return "\n".join(rows)
-
-
-def performance_table(bench: Path) -> str:
-    """Return the table of what a bench run measured, with its machine."""
-    figures = json.loads(bench.read_text(encoding="utf-8"))
-    rows = ["| what | measured | ratio to baseline | target |", "| --- | --- | --- | --- |"]
-    for one in figures:
-        value = f"{one['value']:,.0f}" if one["value"] >= 1_000 else f"{one['value']:.3g}"
-        ratio = f"{one['ratio']:.2f}" if one["ratio"] is not None else ""
-        target = "" if one["target"] is None else f"{one['target']:,}"
-        if target:
-            target += ", met" if one["met"] else ", **not met**"
-        rows.append(f"| {one['name']} | {value} {one['unit']} | {ratio} | {target} |")
-    return "\n".join([*rows, "", f"Machine: {figures[0]['machine']}."])
 
 
 def with_part(text: str, name: str, part: str) -> str:
@@ -56,5 +42,5 @@ def current_readme() -> str:
 if __name__ == "__main__":
     text = current_readme()
     for measured in sys.argv[1:]:
-        text = with_part(text, "performance", performance_table(Path(measured)))
+        text = with_part(text, "performance", markdown(load_report(Path(measured))))
     README.write_text(text, encoding="utf-8")

@@ -1,0 +1,124 @@
+"""Draw what a run measured: ``python -m tests.bench.plots bench.json docs``.
+
+``targets.svg`` shows how much of each target is used, ``growth.svg`` how cost grows with size.
+"""
+
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from tests.bench.curve import Curve
+from tests.bench.report import Report, load_report
+from tests.bench.result import Result
+
+COSTS: Final = ("time", "memory", "bytes")
+MET, MISSED, LINE = "#2a6f97", "#c1442e", "#888888"
+MARKS: Final = "osD^vPX*"
+
+
+def draw(report: Report, directory: Path) -> list[Path]:
+    """Write the plots that the report has figures for, the same bytes for the same figures."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams |= {"svg.hashsalt": "tocsin", "svg.fonttype": "path", "font.size": 9}
+    directory.mkdir(exist_ok=True)
+    drawn = {}
+    if held := [one for one in report.results if one.target is not None and _is_cost(one)]:
+        drawn["targets.svg"] = _targets(held)
+    if report.curves:
+        drawn["growth.svg"] = _growth(report.curves)
+    for name, figure in drawn.items():
+        figure.savefig(directory / name, metadata={"Date": None}, bbox_inches="tight")
+    return [directory / name for name in drawn]
+
+
+def used(result: Result) -> float:
+    """Return the share of its target that a figure uses: above one it is missed."""
+    held = result.value if result.ratio is None else result.ratio
+    assert result.target is not None  # asked only where there is one
+    return result.target / held if result.at_least else held / result.target
+
+
+def _is_cost(result: Result) -> bool:
+    """Say whether a figure is drawn among the targets: slopes have a plot of their own."""
+    return bool(result.unit) and result.value > 0
+
+
+def _targets(results: Sequence[Result]) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 0.6 + 0.23 * len(results)))
+    axes = figure.subplots()
+    shares = [used(one) for one in results]
+    colours = [MET if one.met else MISSED for one in results]
+    axes.barh(range(len(results)), [share - 1e-3 for share in shares], left=1e-3, color=colours)
+    axes.set_yticks(range(len(results)), [one.name for one in results])
+    axes.set_ylim(len(results) - 0.4, -0.6)
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.05, *shares) / 1.3, max(2.0, *shares) * 1.6)
+    axes.axvline(1, color="black", linewidth=1)
+    for place, share in enumerate(shares):
+        axes.text(share * 1.05, place, f"{share:.2f}", va="center", fontsize=8)
+    axes.set_xlabel("share of the target that is used (1: the target itself; right of it: missed)")
+    axes.grid(axis="x", which="major", color="#dddddd")
+    axes.set_axisbelow(True)
+    return figure
+
+
+def _growth(curves: Sequence[Curve]) -> Any:
+    from matplotlib.figure import Figure
+
+    panels = _panels(curves)
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(10, 3.9 * rows), layout="constrained")
+    places = figure.subplots(rows, 2, squeeze=False).flat
+    for axes, (title, members) in zip(places, panels, strict=False):
+        for mark, curve in zip(MARKS, members, strict=False):
+            label = f"{curve.name}, slope {curve.slope:.2f}"
+            axes.loglog(curve.sizes, curve.values, marker=mark, markersize=4, label=label)
+        _guide(axes, members)
+        axes.set_title(title, loc="left")
+        axes.set_xlabel(members[0].items)
+        axes.set_ylabel(members[0].unit)
+        axes.grid(which="major", color="#dddddd")
+        axes.legend(fontsize=8, framealpha=0.7)
+    for axes in places:
+        axes.set_visible(False)
+    return figure
+
+
+def _panels(curves: Sequence[Curve]) -> list[tuple[str, list[Curve]]]:
+    """Put together what has the same cost, unit and kind of items."""
+    order = sorted(curves, key=_panel)
+    return [
+        (f"{cost} against {items}", list(members))
+        for (_, cost, items, _), members in groupby(order, key=_panel)
+    ]
+
+
+def _panel(curve: Curve) -> tuple[bool, str, str, str]:
+    return (curve.items != "items", curve.cost, curve.items, curve.unit)
+
+
+def _guide(axes: Any, members: Sequence[Curve]) -> None:
+    """Draw what cost in proportion to size would be, through the middle of the panel."""
+    least = min(curve.sizes[0] for curve in members)
+    most = max(curve.sizes[-1] for curve in members)
+    top = max(curve.values[-1] / curve.sizes[-1] for curve in members)
+    sizes = [least, most]
+    proportion = [size * top * 3 for size in sizes]
+    axes.loglog(sizes, proportion, ":", color=LINE, linewidth=1, label="in proportion")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Draw one report."""
+    source, directory = map(Path, arguments)
+    for path in draw(load_report(source), directory):
+        print(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
