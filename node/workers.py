@@ -1,7 +1,8 @@
 """Run group operations in worker processes, so that they never block the event loop.
 
 Processes are spawned, never forked: gRPC does not survive a fork. A worker ends by itself when its
-node is killed, because it watches for a new parent.
+node is killed, because it watches for a new parent. Work is begun in turns (``node.turns``), and
+workers yield the processor to the event loop, so that bulk work holds up no single question.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from typing import ParamSpec, Self, TypeVar
 
 from keys.library import describe_library, set_library_path
 from node.errors import UnavailableError
+from node.turns import SHORT_ITEMS, SHORT_PLACES, Turn, Turns
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 PARENT_WATCH_SECONDS = 1.0  # how long an orphaned worker may outlive a killed node
+NICENESS = 5  # steps below the event loop, which gets three quarters of a core that both want
+
+_UNSIZED = Turn(items=SHORT_ITEMS + 1)
 
 
 class Workers:
@@ -36,11 +41,13 @@ class Workers:
     def __init__(self, count: int, library_path: str = "") -> None:
         self.count = count or os.cpu_count() or 1
         self._library_path = library_path
+        self._turns = Turns(self.count)
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
+        # The process for short work is started when all others are busy for the first time.
         return ProcessPoolExecutor(
-            self.count,
+            self.count + SHORT_PLACES,
             mp_context=get_context("spawn"),
             initializer=_start,
             initargs=(os.getpid(), self._library_path),
@@ -52,11 +59,21 @@ class Workers:
         return self
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a top-level function of unknown length in a worker; as ``run_in``."""
+        return await self.run_in(_UNSIZED, function, *args, **kwargs)
+
+    async def run_in(
+        self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         """Run a top-level function in a worker and return its result or raise its error.
 
         Raises:
             UnavailableError: WORKER_LOST; a worker was killed. The next call finds new ones.
         """
+        async with self._turns.take(turn):
+            return await self._submit(function, *args, **kwargs)
+
+    async def _submit(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         pool = self._pool
         try:
             return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
@@ -83,6 +100,7 @@ class Workers:
 
 def _start(parent: int, library_path: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node decides when workers end
+    os.nice(NICENESS)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if library_path:
         set_library_path(library_path)

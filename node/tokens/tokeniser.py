@@ -13,6 +13,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ParamSpec, Protocol, TypeVar
 
 from federation.errors import FederationError
 from federation.indicators import Indicator, KindClass, kind_class
@@ -34,11 +35,12 @@ from keys.evaluation import (
     PartialEvaluation,
     verify_batch_proof,
 )
+from keys.group import ELEMENT_BYTES
 from node.errors import NodeError, PolicyError, UnavailableError
 from node.telemetry import describe_error, get_log
 from node.tokens.holder import request_digest, signed_digests, subset_bytes
 from node.tokens.key_ring import KeyRing
-from node.workers import Workers
+from node.turns import Turn
 from tocsin.v1 import token_service_pb2 as wire
 
 BATCHES_IN_FLIGHT = 4  # enough to keep client and holders busy at once, 0.5 MiB in memory
@@ -50,6 +52,20 @@ Ask = Callable[[MemberId, wire.EvaluateRequest], Awaitable[wire.EvaluateResponse
 AskProof = Callable[
     [MemberId, wire.ProveEvaluationRequest], Awaitable[wire.ProveEvaluationResponse]
 ]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Computer(Protocol):
+    """Where group operations run: ``Workers`` in a node."""
+
+    async def run_in(
+        self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run a top-level function and return its result or raise its error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,7 @@ class Tokeniser:
         self,
         federation: str,
         key_ring: KeyRing,
-        workers: Workers,
+        workers: Computer,
         holders: Holders,
         mode: CheckMode = CheckMode.SUM,
     ) -> None:
@@ -192,7 +208,9 @@ class Tokeniser:
             inputs = [
                 token_input(self._federation, one.kind.value, one.value.encode()) for one in chunk
             ]
-            batch = await self._workers.run(blind_batch, inputs, self._mode, pad)
+            batch = await self._workers.run_in(
+                Turn(items=max(len(inputs), pad)), blind_batch, inputs, self._mode, pad
+            )
             return await self._try_sets(_Attempt(epoch, of_class, purpose, batch))
 
     async def _try_sets(self, attempt: _Attempt) -> list[TokenKey]:
@@ -255,17 +273,18 @@ class Tokeniser:
     async def _finish(self, attempt: _Attempt, answered: _Round) -> list[TokenKey]:
         batch, public = attempt.batch, answered.key_set.keys[attempt.kind_class]
         subset, partials = answered.subset, answered.partials()
+        run, turn = self._workers.run_in, Turn(items=len(batch.blinded) // ELEMENT_BYTES)
         try:
             if self._mode is not CheckMode.STRICT:
-                return await self._workers.run(finish_batch, batch, public, subset, partials)
-            challenge = await self._workers.run(strict_challenge, batch, public, subset, partials)
+                return await run(turn, finish_batch, batch, public, subset, partials)
+            challenge = await run(turn, strict_challenge, batch, public, subset, partials)
         except CheckError as error:
             raise _WrongAnswerError(answered, error) from error
         request = self._request(attempt, answered.key_set, subset, b"", challenge.check_point)
         second = await self._ask_all(answered.key_set, subset, request)
         try:
-            return await self._workers.run(
-                finish_strict, batch, public, subset, challenge, second.partials()
+            return await run(
+                turn, finish_strict, batch, public, subset, challenge, second.partials()
             )
         except CheckError as error:
             raise _WrongAnswerError(second, error) from error
@@ -345,7 +364,8 @@ class Tokeniser:
             proof = await self._holders.ask_proof(
                 answered.name(index), wire.ProveEvaluationRequest(request=answered.request)
             )
-            await self._workers.run(
+            await self._workers.run_in(
+                Turn(items=len(answered.request.blinded) // ELEMENT_BYTES),
                 verify_batch_proof,
                 answered.key_set.keys[attempt.kind_class],
                 index,

@@ -12,9 +12,10 @@ from federation.indicators import KindClass
 from federation.vocabulary import Purpose
 from keys.blinding import blind_batch
 from keys.evaluation import CheckMode
+from keys.group import ELEMENT_BYTES
 from node.errors import ConfigError, PolicyError, RequestError, UnavailableError
 from node.store.private import PrivateStore
-from node.tokens.holder import Holder
+from node.tokens.holder import PART_ITEMS, Holder
 from node.tokens.key_ring import HeldShares, KeyRing
 from node.workers import Workers
 from tests.node.tokens.holders import CLIENT, DAY, OTHER_CLIENT, HolderSet, domain, phones
@@ -288,3 +289,29 @@ async def test_no_value_and_no_share_shows_in_what_is_logged_or_raised(
     assert "8613" not in told
     assert "secret.example" not in told
     assert "<secret>" in repr(next(iter(first.ring._held.values())).shares)
+
+
+async def test_a_large_batch_is_cut_and_answered_as_one(holders: HolderSet, first) -> None:
+    holders.allow(100_000)
+    asked = request(holders, count=PART_ITEMS + 3, mode=CheckMode.SUM)
+    pieces = [asked.blinded[:ELEMENT_BYTES], asked.blinded[-ELEMENT_BYTES:]]
+    answer = await first.holder.evaluate(CLIENT, asked)
+    alone = [
+        await first.holder.evaluate(CLIENT, request(holders, blinded=piece)) for piece in pieces
+    ]
+
+    assert len(answer.evaluated) == len(asked.blinded)
+    assert answer.check_element
+    assert answer.evaluated[:ELEMENT_BYTES] == alone[0].evaluated
+    assert answer.evaluated[-ELEMENT_BYTES:] == alone[1].evaluated
+
+
+async def test_a_bad_element_far_into_a_large_batch_is_named_by_its_place(
+    holders: HolderSet, first
+) -> None:
+    holders.allow(100_000)
+    asked = request(holders, count=PART_ITEMS + 3)
+    spoilt = asked.blinded[: -2 * ELEMENT_BYTES] + b"\xff" * 2 * ELEMENT_BYTES
+
+    with pytest.raises(RequestError, match=str([PART_ITEMS + 1, PART_ITEMS + 2])[1:-1]):
+        await first.holder.evaluate(CLIENT, request(holders, blinded=spoilt))
