@@ -30,6 +30,7 @@ from federation.fork import (
 )
 from federation.merkle import consistency_path, inclusion_path, root_at
 from federation.names import FederationName, MemberId, Origin
+from federation.views import Drop, Put
 from keys.errors import NoteError
 from keys.note import parse_note
 from keys.signing import SigningKey
@@ -405,8 +406,15 @@ class Ledger:
         return count
 
     def subscribe(self, callback: Subscriber) -> None:
-        """Call back with origin and size after each commit that grew a log, on its thread."""
+        """Call back with origin and size after each commit that grew a log, on any thread."""
         self._subscribers.append(callback)
+
+    def listen(self) -> None:
+        """Hear from now on also of what other processes of this member write."""
+        self._store.listen(_refold, self._hear)
+
+    def _hear(self, origin: str, size: int) -> None:
+        self._tell(Origin.parse(origin), size)
 
     def _tell(self, origin: Origin, size: int) -> None:
         for callback in self._subscribers:
@@ -448,6 +456,10 @@ class Ledger:
         with self._store.write() as writer:
             state = writer.log(str(origin)) or new_log(origin)
             writer.save_log(replace(state, stopped=evidence))
+
+
+def _refold(origin: str, first: int, bodies: Sequence[bytes | None]) -> Sequence[Put | Drop]:
+    return fold_bodies(Origin.parse(origin).member, first, bodies).changes
 
 
 def _origin_of(checkpoint: bytes) -> Origin:

@@ -8,16 +8,26 @@ compared byte by byte (collation C), as SQLite does, so that every node folds in
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
 from federation.tiles import Tile
 from federation.views import TABLES, Drop, Put, Table
-from node.store.notes import ChangeNotes, Followers
+from node.store.notes import ChangeNotes, Followers, Noted
 from node.store.postgresql_database import LOCK_TIMEOUT_MS, Migration, PostgresqlDatabase
-from node.store.protocol import Follower, LogState, PublicWriter, Row, StoredCheckpoint, StoredEntry
+from node.store.postgresql_news import MAX_FOLDED_ENTRIES, Newsroom, Reading, Run, Written
+from node.store.protocol import (
+    Fold,
+    Follower,
+    LogState,
+    PublicWriter,
+    Row,
+    StoredCheckpoint,
+    StoredEntry,
+)
 from node.store.schema import column_names, view_name
 
 SCHEMA: Final = "tocsin_public"
@@ -50,6 +60,13 @@ MIGRATIONS: Final = (
             "CREATE TABLE setting (key TEXT PRIMARY KEY, value BYTEA NOT NULL)",
         ),
     ),
+    Migration(
+        "m002_news",
+        (
+            "CREATE TABLE news (number BIGINT NOT NULL)",  # one row: of the latest transaction
+            "INSERT INTO news VALUES (0)",
+        ),
+    ),
 )
 
 
@@ -77,6 +94,7 @@ class PostgresqlStore:
         try:
             with self.database.write() as connection:
                 _prepare_views(connection, schema, tables)
+            self._newsroom = Newsroom(self.database, self._followers)
         except BaseException:
             self.database.close()
             raise
@@ -93,11 +111,16 @@ class PostgresqlStore:
         with self.database.write() as connection:
             writer = PostgresqlWriter(connection, self.tables, self._followers.followed)
             yield writer
-        self._followers.tell(writer.notes.noted)
+            number = self._newsroom.announce(connection, writer.written)
+        self._newsroom.tell(number, writer.notes.noted)
 
     def follow(self, table: Table, follower: Follower) -> None:
         """Tell a follower what each transaction changed in a view."""
         self._followers.add(table, follower)
+
+    def listen(self, fold: Fold, grown: Callable[[str, int], None]) -> None:
+        """Hear what other processes write: followers get the changes, as of own transactions."""
+        self._newsroom.listen(Reading(partial(self._refold, fold), self._sizes, grown))
 
     def tidy(self) -> None:
         """Take out rows that were deleted; the server's own files are its operator's."""
@@ -110,7 +133,25 @@ class PostgresqlStore:
 
     def close(self) -> None:
         """Close all connections."""
+        self._newsroom.close()
         self.database.close()
+
+    def _sizes(self) -> list[tuple[int, str, int]]:
+        with self.read() as reader:
+            return [(state.number, state.origin, state.size) for state in reader.logs()]
+
+    def _refold(self, fold: Fold, runs: Sequence[Run]) -> Noted | None:
+        """Return what runs of entries changed in the followed tables; None where it is too much."""
+        if sum(run.stop - run.first for run in runs) > MAX_FOLDED_ENTRIES:
+            return None
+        notes = ChangeNotes(self._followers.followed)
+        with self.read() as reader:
+            origins = {state.number: state.origin for state in reader.logs()}
+            for run in runs:
+                bodies = [entry.body for entry in reader.entries(*run)]
+                for change in fold(origins[run.log], run.first, bodies):
+                    notes.note(change.table, (change,))
+        return notes.noted
 
 
 class PostgresqlReader:
@@ -224,6 +265,7 @@ class PostgresqlWriter(PostgresqlReader):
         super().__init__(connection)
         self._tables = {table.name: table for table in tables}
         self.notes = ChangeNotes(followed)
+        self.written = Written()
 
     def save_log(self, state: LogState) -> int:
         """Insert or update a log and return its number."""
@@ -245,6 +287,7 @@ class PostgresqlWriter(PostgresqlReader):
         )
         for part in _parts(bodies):
             self._connection.execute(query, (number, first, part))
+            self.written.add(number, first, len(part))
             first += len(part)
 
     def save_tiles(self, number: int, tiles: Iterable[Tile]) -> None:
@@ -265,6 +308,7 @@ class PostgresqlWriter(PostgresqlReader):
         """Change view rows, as if one after the other; runs of one table go in one statement."""
         for (kind, name), grouped in itertools.groupby(changes, _target):
             table, run = self._tables[name], self.notes.note(name, grouped)
+            self.written.changed()
             for part in _parts(map(itemgetter(1), run)):
                 if kind is Put:
                     self._put_rows(table, part)
@@ -281,6 +325,7 @@ class PostgresqlWriter(PostgresqlReader):
         for table in self._tables.values():
             self._connection.execute(f"DELETE FROM {view_name(table)}")
         self.notes.note_all()
+        self.written.changed_all()
         _save_setting(self._connection, _STALE, b"0")
 
     def _put_rows(self, table: Table, rows: Sequence[Row]) -> None:

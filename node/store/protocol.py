@@ -28,6 +28,9 @@ Row = tuple[Any, ...]
 Follower = Callable[[Sequence[Put | Drop] | None], None]
 """Takes the changes of one view table, or None where any of its rows may be another."""
 
+Fold = Callable[[str, int, Sequence[bytes | None]], Iterable[Put | Drop]]
+"""Origin, first position and bodies of entries to what they change in the views."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogState:
@@ -172,6 +175,18 @@ class PublicStore(Protocol):
         """Tell a follower what each transaction changed in a view, once that is durable.
 
         It is called on the writer's thread and must only take note.
+        """
+        ...
+
+    def listen(self, fold: Fold, grown: Callable[[str, int], None]) -> None:
+        """Hear what other processes on the same tables write, where there can be any.
+
+        Followers are told of it as of own transactions, all in the order of their commits.
+
+        Args:
+            fold: What made the views from the entries.
+            grown: Hears origin and size of each log that another process grew, on a thread of
+                the store.
         """
         ...
 

@@ -4,7 +4,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +16,15 @@ from federation.tiles import Tile
 from federation.views import TABLES, Drop, Put, Table
 from node.store.database import BUSY_TIMEOUT_MS, DatabaseFile
 from node.store.notes import ChangeNotes, Followers
-from node.store.protocol import Follower, LogState, PublicWriter, Row, StoredCheckpoint, StoredEntry
+from node.store.protocol import (
+    Fold,
+    Follower,
+    LogState,
+    PublicWriter,
+    Row,
+    StoredCheckpoint,
+    StoredEntry,
+)
 from node.store.schema import (
     PUBLIC_APPLICATION_ID,
     PUBLIC_MIGRATIONS,
@@ -76,6 +84,9 @@ class SqliteStore:
     def follow(self, table: Table, follower: Follower) -> None:
         """Tell a follower what each transaction changed in a view."""
         self._followers.add(table, follower)
+
+    def listen(self, fold: Fold, grown: Callable[[str, int], None]) -> None:
+        """Do nothing: a file has one node."""
 
     def tidy(self) -> None:
         """Empty the journal, which still holds what was deleted."""
