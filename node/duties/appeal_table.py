@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from federation.indicators import Indicator, Kind
 from node.desk.intake import APPEAL_CONTACT_SECONDS
 from node.store.private import PrivateStore
+from node.store.rows import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +26,20 @@ class AppealTable:
     """The contacts of appeals taken in here; every method blocks on the database."""
 
     def __init__(self, private: PrivateStore) -> None:
-        self._file = private.file
+        self._database = private.database
 
     def keep(self, matter_id: bytes, contact: Indicator, now: int) -> None:
         """Keep a contact for an appealed order; the newest stands."""
         row = (matter_id, contact.kind.value, contact.value, now)
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             connection.execute(
                 "DELETE FROM appeal_contact WHERE filed < ?", (now - APPEAL_CONTACT_SECONDS,)
             )
-            connection.execute("INSERT OR REPLACE INTO appeal_contact VALUES (?, ?, ?, ?)", row)
+            connection.execute(put("appeal_contact", ("matter", "kind", "value", "filed")), row)
 
     def contact(self, matter_id: bytes) -> Contact | None:
         """Return the contact of an appealed order, where this member has it."""
         query = "SELECT kind, value FROM appeal_contact WHERE matter = ?"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             row = connection.execute(query, (matter_id,)).fetchone()
         return None if row is None else Contact(Kind(row[0]), row[1])

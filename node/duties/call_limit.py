@@ -12,7 +12,6 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -39,7 +38,6 @@ class CallLimit:
     def __init__(self, private: PrivateStore, clock: Callable[[], int]) -> None:
         self._private = private
         self._clock = clock
-        self._lock = threading.Lock()
 
     async def charge(self, caller: MemberId, token: bytes) -> None:
         """Count one question.
@@ -55,19 +53,18 @@ class CallLimit:
             )
 
     def _count(self, caller: MemberId, token: bytes) -> bool:
-        with self._lock:
-            key = self._key(self._clock() // HOUR_SECONDS)
+        key = self._key(self._clock() // HOUR_SECONDS)
         packed = pack(_LABEL, caller.encode(), token)
         name = hmac.new(key.reveal(), packed, hashlib.sha256).hexdigest()
         return self._private.charge(_COUNTERS + name, 1, QUESTIONS_AN_HOUR).granted
 
     def _key(self, hour: int) -> Secret:
         """Return the hour's key; with a new hour the old key and its counters are forgotten."""
-        found = self._private.get(_SETTING) or b""
-        # A clock that is set back opens no hour anew.
-        if found and int.from_bytes(found[:_HOUR_BYTES]) >= hour:
-            return Secret(found[_HOUR_BYTES:])
-        key = secrets.token_bytes(_KEY_BYTES)
-        self._private.remove_quotas(_COUNTERS)
-        self._private.put(_SETTING, hour.to_bytes(_HOUR_BYTES) + key)
-        return Secret(key)
+        new = hour.to_bytes(_HOUR_BYTES) + secrets.token_bytes(_KEY_BYTES)
+        found = self._private.change(_SETTING, lambda known: _newer(known, new), counters=_COUNTERS)
+        return Secret(found[_HOUR_BYTES:])
+
+
+def _newer(known: bytes | None, new: bytes) -> bytes:
+    """Return the key that holds: a clock that is set back opens no hour anew."""
+    return known if known and known[:_HOUR_BYTES] >= new[:_HOUR_BYTES] else new

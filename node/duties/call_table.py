@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from federation.call_context import RECENT_SECONDS
 from node.store.private import PrivateStore
+from node.store.rows import put
 
 STUCK_SECONDS: Final = 86_400
 """Seconds after which a call without an end is forgotten: the network lost it."""
@@ -16,6 +17,8 @@ NUMBER_SECONDS: Final = 7 * 86_400
 _FED: Final = "calls/fed"
 _ITEMS: Final = 500
 """Parameters of one query."""
+_PUT_NUMBER: Final = put("call_number", ("value", "epoch", "token", "seen"), key=2)
+_PUT_CALL: Final = put("call", ("subscriber", "other", "began", "ended", "first_contact"), key=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class CallTable:
 
     def __init__(self, private: PrivateStore) -> None:
         self._private = private
-        self._file = private.file
+        self._database = private.database
 
     def tokens(self, values: Sequence[str], epoch: int) -> dict[str, bytes]:
         """Return the tokens of those canonical numbers that were fed before."""
@@ -49,14 +52,14 @@ class CallTable:
     def keep_tokens(self, tokens: Mapping[str, bytes], epoch: int, now: int) -> None:
         """Keep the tokens of canonical numbers, and forget those not fed for a week."""
         rows = [(value, epoch, token, now) for value, token in tokens.items()]
-        with self._file.write() as connection:
-            connection.executemany("INSERT OR REPLACE INTO call_number VALUES (?, ?, ?, ?)", rows)
+        with self._database.write() as connection:
+            connection.executemany(_PUT_NUMBER, rows)
             over = (now - NUMBER_SECONDS,)
             connection.execute("DELETE FROM call_number WHERE seen < ?", over)
 
     def feed(self, calls: Iterable[KnownCall], now: int) -> list[bool]:
         """Take calls, and say of each whether it is news; forget what does not count any more."""
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             news = [_put(connection, one) for one in calls]
             connection.execute(
                 "DELETE FROM call WHERE (ended > 0 AND ended < ?) OR (ended = 0 AND began < ?)",
@@ -81,7 +84,7 @@ class CallTable:
         ]
 
     def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             return connection.execute(query, values).fetchall()
 
 
@@ -91,5 +94,5 @@ def _put(connection: Any, call: KnownCall) -> bool:
     known = connection.execute(query, key).fetchone()
     ended = max(call.ended, known[0] if known else 0)  # a late report of the beginning ends nothing
     row = (ended, int(call.first_contact or bool(known and known[1])))
-    connection.execute("INSERT OR REPLACE INTO call VALUES (?, ?, ?, ?, ?)", (*key, *row))
+    connection.execute(_PUT_CALL, (*key, *row))
     return known is None or tuple(known) != row

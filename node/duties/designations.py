@@ -190,9 +190,6 @@ class Designations:
             raise RequestError(
                 "the case's reference is missing or too long", reason="CASE_REFERENCE_INVALID"
             )
-        private = self._voice.stores.private
-        key = private.get(_KEY_NAME)
-        if key is None:
-            key = os.urandom(hashlib.sha256().digest_size)
-            private.put(_KEY_NAME, key)
+        new = os.urandom(hashlib.sha256().digest_size)
+        key = self._voice.stores.private.get_or_put(_KEY_NAME, new)
         return hmac.digest(key, _CONTEXT + text.encode(), "sha256")

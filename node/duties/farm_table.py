@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from node.store.private import PrivateStore
+from node.store.rows import insert_new
 
 KEPT_SECONDS: Final = 31 * 86_400
 """Seconds that an hour's numbers are kept: as long as a clue takes to be followed up."""
@@ -35,7 +36,7 @@ class FarmTable:
     """The suspect SIMs of one carrier; every method blocks on the database."""
 
     def __init__(self, private: PrivateStore) -> None:
-        self._file = private.file
+        self._database = private.database
 
     def add(self, sims: Iterable[SuspectSim], epoch: int) -> list[bool]:
         """Add suspect SIMs, and say of each whether it is new.
@@ -44,34 +45,31 @@ class FarmTable:
             sims: Their tokens are of this epoch.
             epoch: Of the token key.
         """
-        query = "INSERT OR IGNORE INTO farm_sim VALUES (?, ?, ?, ?, ?)"
-        with self._file.write() as connection:
-            return [
-                connection.execute(
-                    query, (one.window, epoch, one.token, one.number, one.bucket)
-                ).rowcount
-                == 1
-                for one in sims
-            ]
+        query = insert_new("farm_sim", ("window", "epoch", "token", "number", "bucket"))
+        rows = ((one.window, epoch, one.token, one.number, one.bucket) for one in sims)
+        with self._database.write() as connection:
+            return connection.changed(query, rows)
 
     def counts(self, window: int, epoch: int) -> dict[bytes, int]:
         """Return how many own numbers were suspect in an hour, by bucket token."""
         query = (
-            "SELECT token, COUNT(*) FROM farm_sim WHERE window = ? AND epoch = ?"
+            'SELECT token, COUNT(*) FROM farm_sim WHERE "window" = ? AND epoch = ?'
             " GROUP BY token ORDER BY token"
         )
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             return dict(connection.execute(query, (window, epoch)).fetchall())
 
     def sims(self, token: bytes, window: int) -> list[SuspectSim]:
         """Return the own numbers that were suspect at a site in an hour, by number."""
-        query = "SELECT bucket, number FROM farm_sim WHERE window = ? AND token = ? ORDER BY number"
-        with self._file.read() as connection:
+        query = (
+            'SELECT bucket, number FROM farm_sim WHERE "window" = ? AND token = ? ORDER BY number'
+        )
+        with self._database.read() as connection:
             rows = connection.execute(query, (window, token)).fetchall()
         return [SuspectSim(token, window, bucket, number) for bucket, number in rows]
 
     def forget(self, before: int) -> int:
         """Forget the hours that began before a second; return how many rows there were."""
-        with self._file.write() as connection:
-            query = "DELETE FROM farm_sim WHERE window < ?"
+        with self._database.write() as connection:
+            query = 'DELETE FROM farm_sim WHERE "window" < ?'
             return max(0, connection.execute(query, (before,)).rowcount)

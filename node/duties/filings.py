@@ -11,9 +11,14 @@ from typing import Final
 
 from federation.reporting import JOIN_SECONDS, Filing, ReporterRecord
 from node.store.private import PrivateStore
+from node.store.rows import insert_new
 
 MAX_REPORTERS: Final = 1_000
 """Reporters in one list: more than a person reads."""
+
+_ADD_MATTER: Final = insert_new("filed_matter", ("matter", "token", "opened"))
+_ADD_REPORTER: Final = insert_new("reporter", ("pseudonym", "contact"))
+_ADD_FILING: Final = insert_new("filing", ("matter", "pseudonym", "time", "text_digest"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +45,30 @@ class Filings:
     """The reports that were taken in at this member."""
 
     def __init__(self, private: PrivateStore) -> None:
-        self._file = private.file
+        self._database = private.database
 
     def matters_of(self, token: bytes, now: int) -> list[FiledMatter]:
         """Return the matters that a report of this token may join by time, newest first."""
         query = "SELECT * FROM filed_matter WHERE token = ? AND opened > ? ORDER BY opened DESC"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             found = connection.execute(query, (token, now - JOIN_SECONDS)).fetchall()
         return [_matter(row) for row in found]
 
     def unsettled(self) -> list[FiledMatter]:
         """Return the matters whose reporters have not been judged by how they ended."""
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             found = connection.execute("SELECT * FROM filed_matter WHERE settled = 0").fetchall()
         return [_matter(row) for row in found]
 
     def file(self, matter: bytes, token: bytes, filings: Iterable[NewFiling]) -> list[bool]:
         """File reports under a matter, made if need be; say of each whether it is new there."""
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             added = []
             for one in filings:
-                connection.execute(
-                    "INSERT OR IGNORE INTO filed_matter (matter, token, opened) VALUES (?, ?, ?)",
-                    (matter, token, one.time),
-                )
-                connection.execute(
-                    "INSERT OR IGNORE INTO reporter (pseudonym, contact) VALUES (?, ?)",
-                    (one.pseudonym, one.contact),
-                )
-                done = connection.execute(
-                    "INSERT OR IGNORE INTO filing VALUES (?, ?, ?, ?)",
-                    (matter, one.pseudonym, one.time, one.text_digest),
-                )
+                connection.execute(_ADD_MATTER, (matter, token, one.time))
+                connection.execute(_ADD_REPORTER, (one.pseudonym, one.contact))
+                row = (matter, one.pseudonym, one.time, one.text_digest)
+                done = connection.execute(_ADD_FILING, row)
                 added.append(done.rowcount == 1)
             return added
 
@@ -81,7 +78,7 @@ class Filings:
             "SELECT pseudonym, time, text_digest, upheld, unfounded FROM filing"
             " JOIN reporter USING (pseudonym) WHERE matter = ? ORDER BY time, pseudonym"
         )
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             found = connection.execute(query, (matter,)).fetchall()
         return [
             Filing(who, time, digest, ReporterRecord(upheld, unfounded))
@@ -91,13 +88,13 @@ class Filings:
     def contacts(self, matter: bytes) -> list[str]:
         """Return whom to tell what came of a matter."""
         query = "SELECT contact FROM filing JOIN reporter USING (pseudonym) WHERE matter = ?"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             return sorted(row[0] for row in connection.execute(query, (matter,)).fetchall())
 
     def references(self, token: bytes) -> list[str]:
         """Return this member's references on the watchlist for a token."""
         query = "SELECT reference FROM watch WHERE token = ? ORDER BY reference"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             return [row[0] for row in connection.execute(query, (token,)).fetchall()]
 
     def settle(self, matter: bytes, *, upheld: bool | None) -> None:
@@ -107,7 +104,7 @@ class Filings:
             matter: Which one.
             upheld: Whether they were right; None: it says nothing about them.
         """
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             query = "UPDATE filed_matter SET settled = 1 WHERE matter = ? AND settled = 0"
             if connection.execute(query, (matter,)).rowcount == 0 or upheld is None:
                 return
@@ -121,7 +118,7 @@ class Filings:
     def reporters(self) -> list[tuple[bytes, ReporterRecord]]:
         """Return reporters by pseudonym, least reliable first."""
         query = "SELECT pseudonym, upheld, unfounded FROM reporter"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             found = connection.execute(query).fetchall()
         listed = [(who, ReporterRecord(upheld, unfounded)) for who, upheld, unfounded in found]
         listed.sort(key=lambda one: (one[1].reliability, one[0]))

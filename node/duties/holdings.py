@@ -16,12 +16,15 @@ from federation.packing import pack
 from federation.statements.shape import IDENTIFIER_BYTES
 from federation.vocabulary import AccountKind
 from node.store.private import PrivateStore
+from node.store.rows import insert_new, put
 
 MAX_ACCOUNT_CHARACTERS: Final = 200
 """Characters of an own reference, as in a watchlist."""
 
 _SECRET: Final = "one-id/secret"  # noqa: S105  # the name of a setting
 _SECRET_BYTES: Final = 32
+_ADD: Final = insert_new("holding", ("token", "kind", "account"))
+_KEEP_KEY: Final = put("identity_key", ("token", "content_key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Holdings:
 
     def __init__(self, private: PrivateStore) -> None:
         self._private = private
-        self._file = private.file
+        self._database = private.database
 
     def add(self, holdings: Iterable[Holding], keys: Mapping[bytes, bytes]) -> list[bool]:
         """Add accounts, and say of each whether it is new.
@@ -47,17 +50,16 @@ class Holdings:
             holdings: The accounts.
             keys: By token the content keys of their identities; they never leave the node.
         """
-        added = self._each("INSERT OR IGNORE INTO holding VALUES (?, ?, ?)", holdings)
-        with self._file.write() as connection:
-            query = "INSERT OR REPLACE INTO identity_key VALUES (?, ?)"
-            connection.executemany(query, keys.items())
+        with self._database.write() as connection:
+            added = connection.changed(_ADD, map(_row, holdings))
+            connection.executemany(_KEEP_KEY, keys.items())
         return added
 
     def remove(self, holdings: Iterable[Holding]) -> list[bool]:
         """Remove accounts, and say of each whether it was there."""
         query = "DELETE FROM holding WHERE token = ? AND kind = ? AND account = ?"
-        removed = self._each(query, holdings)
-        with self._file.write() as connection:
+        with self._database.write() as connection:
+            removed = connection.changed(query, map(_row, holdings))
             connection.execute(
                 "DELETE FROM identity_key WHERE token NOT IN (SELECT token FROM holding)"
             )
@@ -66,7 +68,7 @@ class Holdings:
     def content_key(self, token: bytes) -> bytes | None:
         """Return the content key of an identity under which there are accounts."""
         query = "SELECT content_key FROM identity_key WHERE token = ?"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             for row in connection.execute(query, (token,)).fetchall():
                 return bytes(row[0])
         return None
@@ -74,14 +76,14 @@ class Holdings:
     def of(self, token: bytes) -> list[Holding]:
         """Return the accounts under an identity, by kind and reference."""
         query = "SELECT kind, account FROM holding WHERE token = ? ORDER BY kind, account"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query, (token,)).fetchall()
         return [Holding(token, AccountKind(kind), account) for kind, account in rows]
 
     def counts(self) -> dict[AccountKind, int]:
         """Return how many accounts there are, by kind."""
         query = "SELECT kind, COUNT(*) FROM holding GROUP BY kind ORDER BY kind"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             return {AccountKind(kind): n for kind, n in connection.execute(query).fetchall()}
 
     def reference(self, holding: Holding, request_id: bytes, opener: str) -> bytes:
@@ -93,18 +95,9 @@ class Holdings:
             bytes([holding.kind]),
             holding.account.encode(),
         )
-        return hmac.digest(self._secret(), message, "sha256")[:IDENTIFIER_BYTES]
+        secret = self._private.get_or_put(_SECRET, secrets.token_bytes(_SECRET_BYTES))
+        return hmac.digest(secret, message, "sha256")[:IDENTIFIER_BYTES]
 
-    def _secret(self) -> bytes:
-        secret = self._private.get(_SECRET)
-        if secret is None:
-            secret = secrets.token_bytes(_SECRET_BYTES)
-            self._private.put(_SECRET, secret)
-        return secret
 
-    def _each(self, query: str, holdings: Iterable[Holding]) -> list[bool]:
-        with self._file.write() as connection:
-            return [
-                connection.execute(query, (one.token, int(one.kind), one.account)).rowcount == 1
-                for one in holdings
-            ]
+def _row(one: Holding) -> tuple[bytes, int, str]:
+    return one.token, int(one.kind), one.account

@@ -9,9 +9,20 @@ from typing import Final
 from federation.indicators.kind import Kind
 from federation.names import MemberId
 from node.store.private import PrivateStore
+from node.store.rows import insert_new, put
 
 MAX_MATCHES: Final = 1_000
 """Matches in one look: more than a person reads."""
+_COLUMNS: Final = (
+    "session",
+    "member",
+    "is_offered",
+    "time",
+    "own",
+    "other",
+    "found",
+    "uncounted",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +54,19 @@ class MatchTable:
     """Offers and matches of one member; every method blocks on the database."""
 
     def __init__(self, private: PrivateStore) -> None:
-        self._file = private.file
+        self._database = private.database
 
     def offer(
         self, members: Collection[MemberId], kind: Kind, values: Collection[str], expires: int
     ) -> None:
         """Offer values of a kind to members until a second, instead of what was offered before."""
         rows = [(name, int(kind), value, expires) for name in members for value in values]
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             connection.executemany(
                 "DELETE FROM match_offer WHERE member = ?", [(name,) for name in members]
             )
-            connection.executemany("INSERT OR IGNORE INTO match_offer VALUES (?, ?, ?, ?)", rows)
+            query = insert_new("match_offer", ("member", "kind", "value", "expires"))
+            connection.executemany(query, rows)
 
     def offered(self, member: MemberId, kind: Kind, now: int) -> list[str]:
         """Return the values of a kind that are offered to a member now."""
@@ -62,20 +74,20 @@ class MatchTable:
             "SELECT value FROM match_offer WHERE member = ? AND kind = ? AND expires > ?"
             " ORDER BY value"
         )
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query, (member, int(kind), now)).fetchall()
         return [row[0] for row in rows]
 
     def count_offered(self, member: MemberId, kind: Kind, now: int) -> int:
         """Return how many values of a kind are offered to a member now."""
         query = "SELECT COUNT(*) FROM match_offer WHERE member = ? AND kind = ? AND expires > ?"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             found: int = connection.execute(query, (member, int(kind), now)).fetchone()[0]
         return found
 
     def forget_offers(self, now: int) -> int:
         """Delete the offers that have expired; return how many values there were."""
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             query = "DELETE FROM match_offer WHERE expires <= ?"
             return max(0, connection.execute(query, (now,)).rowcount)
 
@@ -91,10 +103,8 @@ class MatchTable:
             match.found,
             int(match.uncounted),
         )
-        with self._file.write() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO match_past VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
-            )
+        with self._database.write() as connection:
+            connection.execute(put("match_past", _COLUMNS), row)
 
     def past(self) -> list[PastMatch]:
         """Return the matches, newest first."""
@@ -102,7 +112,7 @@ class MatchTable:
             "SELECT session, member, is_offered, time, own, other, found, uncounted FROM match_past"
             " ORDER BY time DESC, session LIMIT ?"
         )
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query, (MAX_MATCHES,)).fetchall()
         return [_past(row) for row in rows]
 

@@ -38,8 +38,4 @@ class Pseudonyms:
         return hmac.new(self._key.reveal(), pack(_LABEL, *parts), hashlib.sha256).digest()
 
     def _load(self) -> Secret:
-        found = self._private.get(_SETTING)
-        if found is None:
-            found = secrets.token_bytes(_KEY_BYTES)
-            self._private.put(_SETTING, found)
-        return Secret(found)
+        return Secret(self._private.get_or_put(_SETTING, secrets.token_bytes(_KEY_BYTES)))

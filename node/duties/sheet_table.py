@@ -7,22 +7,24 @@ from collections.abc import Iterable
 from federation.figures import Period
 from federation.sheet import INDICATOR, Figure, Form, add_figures
 from node.store.private import PrivateStore
+from node.store.rows import put
 
 _SEPARATOR = " "
+_COLUMNS = ("code", "counted", "numerator", "denominator", "durations")
 
 
 class SheetTable:
     """Own figures by code and time; every method blocks on the database."""
 
     def __init__(self, private: PrivateStore) -> None:
-        self._file = private.file
+        self._database = private.database
 
     def put(self, rows: Iterable[tuple[str, int, Figure]]) -> list[bool]:
         """Store figures by code and time, instead of what stood there; say of each if it is new."""
         known = "SELECT numerator, denominator, durations FROM sheet_figure"
-        query = "INSERT OR REPLACE INTO sheet_figure VALUES (?, ?, ?, ?, ?)"
+        query = put("sheet_figure", _COLUMNS, key=2)
         changed = []
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             for code, counted, figure in rows:
                 row = _encode(code, figure)
                 found = connection.execute(
@@ -38,7 +40,7 @@ class SheetTable:
             "SELECT code, numerator, denominator, durations FROM sheet_figure"
             " WHERE counted >= ? AND counted < ? ORDER BY code, counted"
         )
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query, (period.start, period.end)).fetchall()
         found: dict[str, list[Figure]] = {}
         for code, *row in rows:

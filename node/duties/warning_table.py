@@ -15,6 +15,7 @@ from federation.names import MemberId
 from federation.packing import pack
 from federation.vocabulary import WarningChannel
 from node.store.private import PrivateStore
+from node.store.rows import insert_new, put
 
 CUSTOMER: Final = "CUSTOMER"
 GUARDIAN: Final = "GUARDIAN"
@@ -70,7 +71,7 @@ class WarningTable:
 
     def __init__(self, private: PrivateStore) -> None:
         self._private = private
-        self._file = private.file
+        self._database = private.database
 
     def customers(self, tokens: Iterable[bytes]) -> set[bytes]:
         """Return those of the tokens that stand on the watchlist."""
@@ -78,8 +79,8 @@ class WarningTable:
 
     def keep_keys(self, keys: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep the content keys of own customers' numbers, each with its token."""
-        with self._file.write() as connection:
-            connection.executemany("INSERT OR REPLACE INTO content_key VALUES (?, ?)", keys)
+        with self._database.write() as connection:
+            connection.executemany(put("content_key", ("token", "content_key")), keys)
 
     def content_key(self, token: bytes) -> bytes | None:
         """Return the content key of an own customer's number."""
@@ -94,8 +95,9 @@ class WarningTable:
     def add_guardian(self, guardian: Guardian) -> None:
         """Keep a guardian, or replace what was kept of the same one."""
         row = (guardian.reference, guardian.contact, guardian.consent_time, guardian.until_time)
-        with self._file.write() as connection:
-            connection.execute("INSERT OR REPLACE INTO guardian VALUES (?, ?, ?, ?)", row)
+        query = put("guardian", ("reference", "contact", "consent", "until"), key=2)
+        with self._database.write() as connection:
+            connection.execute(query, row)
 
     def guardians(self) -> list[Guardian]:
         """Return every guardian."""
@@ -112,14 +114,14 @@ class WarningTable:
 
     def remove_guardians(self, reference: str) -> int:
         """Forget the guardians of a customer, and return how many there were."""
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             query = "DELETE FROM guardian WHERE reference = ?"
             return max(0, connection.execute(query, (reference,)).rowcount)
 
     def place(self, messages: Sequence[Message]) -> None:
         """Put messages into the outbox; those that are or were there stay as they are."""
-        query = "INSERT OR IGNORE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        with self._file.write() as connection:
+        query = insert_new("outbox", _COLUMNS.split(", "))
+        with self._database.write() as connection:
             connection.executemany(query, [_row(one) for one in messages])
 
     def message(self, message_id: str) -> Message | None:
@@ -136,18 +138,18 @@ class WarningTable:
     def mark_sent(self, message_id: str, now: int) -> None:
         """Note that a message was sent, and forget its text."""
         query = "UPDATE outbox SET sent = ?, text_zh = '', text_en = '' WHERE message = ?"
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             connection.execute(query, (now, message_id))
 
     def drop(self, message_ids: Iterable[str]) -> None:
         """Forget messages altogether."""
-        with self._file.write() as connection:
+        with self._database.write() as connection:
             connection.executemany(
                 "DELETE FROM outbox WHERE message = ?", [(one,) for one in message_ids]
             )
 
     def _select(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             return connection.execute(query, values).fetchall()
 
 

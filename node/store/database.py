@@ -7,9 +7,9 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlite_utils import Database, Migrations
 
@@ -29,6 +29,14 @@ IDLE_READERS: Final = 8
 
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+
+
+class FileConnection(sqlite3.Connection):
+    """A connection to a file, as the private tables ask for one (``node.store.rows``)."""
+
+    def changed(self, query: str, rows: Iterable[Sequence[Any]], /) -> list[bool]:
+        """Run a statement for each row, in order; say of each whether it changed a row."""
+        return [self.execute(query, row).rowcount == 1 for row in rows]
 
 
 class DatabaseFile:
@@ -56,7 +64,7 @@ class DatabaseFile:
         self._busy_timeout_ms = busy_timeout_ms
         self._lock = threading.Lock()
         self._closed = False
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[FileConnection] = []
         _create_file(path)
         with translated():
             self._writer = self._connect()
@@ -68,7 +76,7 @@ class DatabaseFile:
             raise
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[FileConnection]:
         """Give the writer inside a transaction, which commits when the block ends well."""
         with self._lock, translated():
             self._writer.execute("BEGIN IMMEDIATE")
@@ -82,7 +90,7 @@ class DatabaseFile:
                 raise
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Iterator[FileConnection]:
         """Give a read-only connection that sees one moment of the database."""
         with translated():
             connection = self._borrow()
@@ -105,7 +113,7 @@ class DatabaseFile:
                 self._idle.pop().close()
             self._writer.close()
 
-    def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
+    def _connect(self, *, read_only: bool = False) -> FileConnection:
         mode = "ro" if read_only else "rw"
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode={mode}",
@@ -114,6 +122,7 @@ class DatabaseFile:
             timeout=self._busy_timeout_ms / 1000,
             # Each connection has one user at a time: the lock or the pool sees to it.
             check_same_thread=False,
+            factory=FileConnection,
         )
         cache = READER_CACHE_KIB if read_only else WRITER_CACHE_KIB
         connection.execute(f"PRAGMA cache_size = -{cache}")
@@ -132,12 +141,12 @@ class DatabaseFile:
             self._writer.execute(f"PRAGMA {pragma}")
         _migrate(Database(self._writer), migrations)
 
-    def _borrow(self) -> sqlite3.Connection:
+    def _borrow(self) -> FileConnection:
         with contextlib.suppress(IndexError):
             return self._idle.pop()
         return self._connect(read_only=True)
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, connection: FileConnection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         if len(self._idle) < IDLE_READERS and not self._closed:

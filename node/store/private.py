@@ -1,25 +1,30 @@
 """Keep what never leaves the node: watchlist, hits, quotas, own raw values, settings.
 
-A file of its own, so that no copy, dump or query of the replicated tables can hold a raw value.
+A file or a schema of its own, so that no copy, dump or query of the replicated tables can hold a
+raw value. What several processes of a member share, they write in turn (``node.store.rows``).
 Every method is safe to repeat: what is there already stays as it is.
 """
 
 # ruff: noqa: S608 - names come from constants of the code, values only by parameter
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from node.errors import RequestError
 from node.store.database import BUSY_TIMEOUT_MS, DatabaseFile
-from node.store.schema import PRIVATE_APPLICATION_ID, PRIVATE_MIGRATIONS
+from node.store.private_schema import PRIVATE_APPLICATION_ID, PRIVATE_MIGRATIONS
+from node.store.rows import PrivateDatabase, insert_new, put
 
 # Parameters of one IN list; one text only, so that it is compiled once.
 ITEMS_PER_QUERY: Final = 512
 
 # Seconds: after every time that a signed 64-bit column holds.
 _EVER: Final = 2**63 - 1
+
+_PUT_SETTING: Final = put("setting", ("key", "value"))
+_REMOVE_QUOTAS: Final = "DELETE FROM quota WHERE substr(key, 1, ?) = ?"
 
 
 class WatchEntry(NamedTuple):
@@ -77,30 +82,34 @@ class Charge:
 
 
 class PrivateStore:
-    """The private tables of one node in one file."""
+    """The private tables of one member.
 
-    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
-        """Open the file, creating it where it is missing.
+    Attributes:
+        database: Holds them; every duty keeps tables of its own there.
+    """
+
+    def __init__(self, place: Path | PrivateDatabase) -> None:
+        """Open a file, creating it where it is missing, or use a database that is open.
 
         Raises:
             StoreError: Any of its reasons; every other method raises it too.
         """
-        self.file = DatabaseFile(path, PRIVATE_MIGRATIONS, PRIVATE_APPLICATION_ID, busy_timeout_ms)
+        self.database = open_private_file(place) if isinstance(place, Path) else place
 
     def close(self) -> None:
-        """Close the file."""
-        self.file.close()
+        """Close the database."""
+        self.database.close()
 
     def add_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> list[bool]:
         """Add watchlist rows (token, kind number, reference) and say of each whether it is new."""
-        query = "INSERT OR IGNORE INTO watch VALUES (?, ?, ?)"
-        with self.file.write() as connection:
-            return [connection.execute(query, row).rowcount == 1 for row in rows]
+        query = insert_new("watch", ("token", "kind", "reference"))
+        with self.database.write() as connection:
+            return connection.changed(query, rows)
 
     def remove_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> int:
         """Remove watchlist rows and return how many there were; hits without a row go too."""
         query = "DELETE FROM watch WHERE token = ? AND kind = ? AND reference = ?"
-        with self.file.write() as connection:
+        with self.database.write() as connection:
             removed = connection.executemany(query, rows).rowcount
             connection.execute("DELETE FROM hit WHERE token NOT IN (SELECT token FROM watch)")
             return max(0, removed)
@@ -134,9 +143,10 @@ class PrivateStore:
 
     def add_hits(self, hits: Iterable[tuple[bytes, int]]) -> list[bytes]:
         """Record tokens as hits, seen at a time, and return those that were none before."""
-        query = "INSERT OR IGNORE INTO hit VALUES (?, ?)"
-        with self.file.write() as connection:
-            return [hit[0] for hit in hits if connection.execute(query, hit).rowcount]
+        query, given = insert_new("hit", ("token", "first_seen")), list(hits)
+        with self.database.write() as connection:
+            new = connection.changed(query, given)
+        return [hit[0] for hit, is_new in zip(given, new, strict=True) if is_new]
 
     def list_hits(self, after: str, limit: int) -> list[HitEntry]:
         """Return hits with their references, newest first, from behind a cursor.
@@ -185,15 +195,38 @@ class PrivateStore:
             raise ValueError("a charge is not negative")
         query = (
             "INSERT INTO quota VALUES (?, ?)"
-            " ON CONFLICT (key) DO UPDATE SET used = used + excluded.used"
+            " ON CONFLICT (key) DO UPDATE SET used = quota.used + excluded.used"
         )
-        with self.file.write() as connection:
+        with self.database.write() as connection:
             row = connection.execute("SELECT used FROM quota WHERE key = ?", (key,)).fetchone()
             used = row[0] if row else 0
             if used + amount > limit:
                 return Charge(granted=False, used=used, limit=limit)
             connection.execute(query, (key, amount))
             return Charge(granted=True, used=used + amount, limit=limit)
+
+    def set_aside(self, key: str, prefix: str, amount: int, limit: int) -> Charge:
+        """Let a counter hold an amount, once, unless those of its kind would pass a limit.
+
+        Args:
+            key: The counter; where it holds the amount already, nothing is added.
+            prefix: What the keys of all counters that share the limit begin with.
+            amount: At least 0.
+            limit: What those counters may hold together.
+
+        Returns:
+            With what they hold together.
+        """
+        whole = "SELECT key, used FROM quota WHERE substr(key, 1, ?) = ?"
+        with self.database.write() as connection:
+            held = dict(connection.execute(whole, (len(prefix), prefix)).fetchall())
+            used, lacking = sum(held.values()), amount - held.get(key, 0)
+            if lacking <= 0:
+                return Charge(granted=True, used=used, limit=limit)
+            if used + lacking > limit:
+                return Charge(granted=False, used=used, limit=limit)
+            connection.execute(put("quota", ("key", "used")), (key, amount))
+            return Charge(granted=True, used=used + lacking, limit=limit)
 
     def used(self, key: str) -> int:
         """Return a counter; 0 where nothing was charged."""
@@ -208,13 +241,12 @@ class PrivateStore:
 
     def remove_quotas(self, prefix: str) -> int:
         """Forget the counters whose key begins with ``prefix``, such as those of a past day."""
-        query = "DELETE FROM quota WHERE substr(key, 1, ?) = ?"
-        return self._change(query, [(len(prefix), prefix)])
+        return self._change(_REMOVE_QUOTAS, [(len(prefix), prefix)])
 
     def put_values(self, values: Iterable[tuple[bytes, int, str]], epoch: int) -> None:
         """Remember own raw values: token of a key epoch, kind number, canonical value."""
-        query = f"INSERT OR REPLACE INTO own_value VALUES (?, ?, ?, {int(epoch)})"
-        self._change(query, values)
+        query = put("own_value", ("token", "kind", "value", "epoch"))
+        self._change(query, ((*value, epoch) for value in values))
 
     def values(self, tokens: Iterable[bytes]) -> dict[bytes, OwnValue]:
         """Return the raw values of those of the tokens that this member computed."""
@@ -245,7 +277,7 @@ class PrivateStore:
 
     def add_protected(self, values: Iterable[tuple[int, str]]) -> int:
         """Add raw values (kind number, canonical value) that must never be acted on."""
-        return self._change("INSERT OR IGNORE INTO protected VALUES (?, ?)", values)
+        return self._change(insert_new("protected", ("kind", "value")), values)
 
     def remove_protected(self, values: Iterable[tuple[int, str]]) -> int:
         """Remove protected raw values and return how many there were."""
@@ -278,22 +310,49 @@ class PrivateStore:
 
     def put(self, key: str, value: bytes) -> None:
         """Insert or replace one setting."""
-        self._change("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [(key, value)])
+        self.put_all([(key, value)])
 
     def put_all(self, settings: Iterable[tuple[str, bytes]]) -> None:
         """Insert or replace many settings in one transaction."""
-        self._change("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", settings)
+        self._change(_PUT_SETTING, settings)
+
+    def get_or_put(self, key: str, value: bytes) -> bytes:
+        """Return one setting, which is made once: the value given here, if it was not there."""
+        found = self.get(key)
+        if found is not None:
+            return found
+        return self.change(key, lambda known: value if known is None else known)
+
+    def change(
+        self, key: str, change: Callable[[bytes | None], bytes], *, counters: str | None = None
+    ) -> bytes:
+        """Change one setting by what it is, and return it; nobody else writes in between.
+
+        Args:
+            key: The setting.
+            change: Returns what it is to be; None where it is not there.
+            counters: Prefix of counters to be forgotten with what the setting was.
+        """
+        with self.database.write() as connection:
+            row = connection.execute("SELECT value FROM setting WHERE key = ?", (key,)).fetchone()
+            known = None if row is None else bytes(row[0])
+            value = change(known)
+            if value != known:
+                connection.execute(_PUT_SETTING, (key, value))
+                if counters is not None:
+                    connection.execute(_REMOVE_QUOTAS, (len(counters), counters))
+            return value
 
     def delete(self, key: str) -> None:
         """Remove one setting, if it is there."""
         self._change("DELETE FROM setting WHERE key = ?", [(key,)])
 
     def _change(self, query: str, rows: Iterable[Sequence[Any]]) -> int:
-        with self.file.write() as connection:
+        with self.database.write() as connection:
             return max(0, connection.executemany(query, rows).rowcount)
 
     def _select(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self.file.read() as connection:
+        with self.database.read() as connection:
             return connection.execute(query, values).fetchall()
 
     def _select_in(self, table: str, column: str, items: Iterable[Any]) -> list[Any]:
@@ -304,9 +363,18 @@ class PrivateStore:
         found: list[Any] = []
         for begin in range(0, len(wanted), ITEMS_PER_QUERY):
             part = wanted[begin : begin + ITEMS_PER_QUERY]
-            # A list is a set to SQLite: repeating an item fills it up without a second text.
+            # A list is a set to the database: repeating an item fills it up without a second text.
             found += self._select(query, part + part[-1:] * (ITEMS_PER_QUERY - len(part)))
         return found
+
+
+def open_private_file(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> DatabaseFile:
+    """Open the private tables in a file, creating it where it is missing.
+
+    Raises:
+        StoreError: Any of its reasons.
+    """
+    return DatabaseFile(path, PRIVATE_MIGRATIONS, PRIVATE_APPLICATION_ID, busy_timeout_ms)
 
 
 def _cursor(first_seen: int, token: bytes, kind: int, reference: str) -> str:

@@ -18,9 +18,14 @@ from federation.statements import SumShares, decode_body, encode_body
 from federation.sums import REPEAT_WINDOW_SECONDS, PastSum, SumFaultError
 from federation.sums.field import Vector
 from node.store.private import PrivateStore
+from node.store.rows import insert_new
 
 _SEPARATOR: Final = " "
 _COLUMNS: Final = "sum_id, labels_digest, contributors, time, fingerprints"
+_ADD: Final = insert_new(
+    "sum_part",
+    ("sum_id", "part", "time", "labels_digest", "contributors", "fingerprints", "said"),
+)
 
 
 class Part(enum.StrEnum):
@@ -34,12 +39,12 @@ class SumMemory:
     """The sums that this member took part in; every method blocks on the database."""
 
     def __init__(self, private: PrivateStore) -> None:
-        self._file = private.file
+        self._database = private.database
 
     def past(self, part: Part, now: int) -> list[PastSum]:
         """Return what a repeat is told by: this part's sums within the window."""
         query = f"SELECT {_COLUMNS} FROM sum_part WHERE part = ? AND time > ?"  # noqa: S608  # a constant
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query, (part, now - REPEAT_WINDOW_SECONDS)).fetchall()
         return [_past(row) for row in rows]
 
@@ -63,9 +68,9 @@ class SumMemory:
 
     def drop_shares(self, sum_id: bytes) -> None:
         """Free the room of shares that stand in the log; that there were some stays known."""
-        query = "UPDATE sum_part SET said = X'' WHERE sum_id = ? AND part = ?"
-        with self._file.write() as connection:
-            connection.execute(query, (sum_id, Part.CONTRIBUTOR))
+        query = "UPDATE sum_part SET said = ? WHERE sum_id = ? AND part = ?"
+        with self._database.write() as connection:
+            connection.execute(query, (b"", sum_id, Part.CONTRIBUTOR))
 
     def bound(self, sum_id: bytes) -> bytes | None:
         """Return the digest of the one close of a sum that this holder answers."""
@@ -83,7 +88,7 @@ class SumMemory:
 
     def _said(self, sum_id: bytes, part: Part) -> bytes | None:
         query = "SELECT said FROM sum_part WHERE sum_id = ? AND part = ?"
-        with self._file.read() as connection:
+        with self._database.read() as connection:
             row = connection.execute(query, (sum_id, part)).fetchone()
         return None if row is None else bytes(row[0])
 
@@ -93,9 +98,8 @@ class SumMemory:
         values = (past.sum_id, part, past.time, past.labels_digest, contributors)
         prints = None if past.fingerprints is None else past.fingerprints.astype("<u8").tobytes()
         over = past.time - REPEAT_WINDOW_SECONDS
-        with self._file.write() as connection:
-            query = "INSERT OR IGNORE INTO sum_part VALUES (?, ?, ?, ?, ?, ?, ?)"
-            connection.execute(query, (*values, prints, said))
+        with self._database.write() as connection:
+            connection.execute(_ADD, (*values, prints, said))
             connection.execute("UPDATE sum_part SET fingerprints = NULL WHERE time <= ?", (over,))
 
 

@@ -7,7 +7,6 @@ is set aside stays so once rounds may have run. Source: DESIGN §9.
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
 from node.errors import PolicyError
@@ -26,14 +25,10 @@ class BudgetError(PolicyError):
 
 
 class EpsilonLedger:
-    """Epsilons set aside, by data source and plan; durable, in millionths.
-
-    One node holds a home, so one lock orders all reservations.
-    """
+    """Epsilons set aside, by data source and plan; durable, in millionths."""
 
     def __init__(self, private: PrivateStore) -> None:
         self._private = private
-        self._turn = threading.Lock()
 
     def reserve(self, source: str, plan: bytes, epsilon: int, budget: int) -> None:
         """Set a plan's epsilon aside; once for a plan, however often it is asked.
@@ -47,20 +42,14 @@ class EpsilonLedger:
         Raises:
             BudgetError: PRIVACY_BUDGET_SPENT; nothing was set aside.
         """
-        key = _key(source, plan)
-        with self._turn:
-            if self._private.used(key) >= epsilon:
-                return
-            spent = self.spent(source)
-            if spent + epsilon > budget:
-                left = max(0, budget - spent) / MILLION
-                raise BudgetError(f"the plan spends {epsilon / MILLION:g}, {left:g} is left")
-            self._private.charge(key, epsilon, epsilon)
+        charge = self._private.set_aside(_key(source, plan), _prefix(source), epsilon, budget)
+        if not charge.granted:
+            left = charge.remaining / MILLION
+            raise BudgetError(f"the plan spends {epsilon / MILLION:g}, {left:g} is left")
 
     def release(self, source: str, plan: bytes) -> None:
         """Give back what a plan has set aside; only for one that never ran over the rows."""
-        with self._turn:
-            self._private.remove_quotas(_key(source, plan))
+        self._private.remove_quotas(_key(source, plan))
 
     def is_reserved(self, source: str, plan: bytes, epsilon: int) -> bool:
         """Say whether a plan's epsilon was set aside: asked before each round."""
@@ -68,8 +57,12 @@ class EpsilonLedger:
 
     def spent(self, source: str) -> int:
         """Return what is set aside for all plans over these rows, in millionths."""
-        return sum(self._private.quotas(f"{_PREFIX}/{source}/").values())
+        return sum(self._private.quotas(_prefix(source)).values())
 
 
 def _key(source: str, plan: bytes) -> str:
-    return f"{_PREFIX}/{source}/{plan.hex()}"
+    return f"{_prefix(source)}{plan.hex()}"
+
+
+def _prefix(source: str) -> str:
+    return f"{_PREFIX}/{source}/"

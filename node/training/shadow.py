@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -43,7 +42,6 @@ class Shadow:
 
     def __init__(self, private: PrivateStore) -> None:
         self._private = private
-        self._lock = threading.Lock()
 
     def read(self, plan: bytes) -> ShadowCounts | None:
         """Return the counts of a plan's model; None where it has scored nothing."""
@@ -52,6 +50,9 @@ class Shadow:
 
     def add(self, plan: bytes, counts: ShadowCounts) -> None:
         """Count further rows, durably."""
-        with self._lock:
-            whole = (self.read(plan) or ShadowCounts()).plus(counts)
-            self._private.put(_KEY + plan.hex(), json.dumps(asdict(whole)).encode())
+
+        def add(data: bytes | None) -> bytes:
+            known = ShadowCounts(**json.loads(data)) if data is not None else ShadowCounts()
+            return json.dumps(asdict(known.plus(counts))).encode()
+
+        self._private.change(_KEY + plan.hex(), add)

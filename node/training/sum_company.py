@@ -42,11 +42,11 @@ class SumCompany:
         self, kind: str, order: SumOrder, members: list[MemberId], now: int
     ) -> tuple[MemberId, ...]:
         """Return the members remembered; where there are none, remember these."""
-        key = f"{kind}/{order.labels.hex()}"
-        known = self._private.get(key)
-        if known:
-            time, *names = known.decode().split()
-            if now - int(time) < REPEAT_WINDOW_SECONDS:
-                return tuple(MemberId(name) for name in names)
-        self._private.put(key, " ".join((str(now), *members)).encode())
-        return tuple(members)
+
+        def keep(known: bytes | None) -> bytes:
+            if known and now - int(known.split()[0]) < REPEAT_WINDOW_SECONDS:
+                return known
+            return " ".join((str(now), *members)).encode()
+
+        _time, *names = self._private.change(f"{kind}/{order.labels.hex()}", keep).decode().split()
+        return tuple(MemberId(name) for name in names)

@@ -20,7 +20,7 @@ def private(tmp_path: Path) -> Iterator[PrivateStore]:
 
 
 def test_the_file_is_for_its_owner_alone(private: PrivateStore) -> None:
-    assert stat.S_IMODE(private.file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(private.database.path.stat().st_mode) == 0o600
 
 
 def test_a_watch_row_is_new_once(private: PrivateStore) -> None:
@@ -110,7 +110,7 @@ def test_a_charge_is_never_negative(private: PrivateStore) -> None:
 
 def test_a_charge_is_durable(private: PrivateStore) -> None:
     private.charge("a", 3, 10)
-    again = PrivateStore(private.file.path)
+    again = PrivateStore(private.database.path)
 
     assert again.used("a") == 3
     again.close()
@@ -197,3 +197,45 @@ def test_no_repr_shows_a_raw_value_or_reference(private: PrivateStore) -> None:
 
     assert "customer" not in shown
     assert "13800" not in shown
+
+
+def test_counters_that_share_a_limit_hold_an_amount_once(private: PrivateStore) -> None:
+    first = [private.set_aside("rows/a", "rows/", 6, 10) for _ in range(2)]
+    refused = private.set_aside("rows/b", "rows/", 5, 10)
+    more = private.set_aside("rows/a", "rows/", 8, 10)
+
+    assert [charge.granted for charge in first] == [True, True]
+    assert (refused.granted, refused.used, refused.remaining) == (False, 6, 4)
+    assert (more.granted, more.used) == (True, 8)
+    assert private.quotas() == {"rows/a": 8}
+
+
+def test_a_setting_that_is_made_once_stays(private: PrivateStore) -> None:
+    assert private.get_or_put("key", b"1") == b"1"
+    assert private.get_or_put("key", b"2") == b"1"
+
+
+def test_a_setting_changes_by_what_it_is_and_takes_its_counters_along(
+    private: PrivateStore,
+) -> None:
+    private.charge("of/a", 1, 10)
+    kept = private.change("hour", lambda known: known or b"1", counters="of/")
+    private.charge("of/b", 1, 10)
+    same = private.change("hour", lambda known: known or b"2", counters="of/")
+
+    assert (kept, same) == (b"1", b"1")
+    assert private.quotas() == {"of/b": 1}
+
+
+def test_threads_lose_no_change_of_a_setting(private: PrivateStore) -> None:
+    def count() -> None:
+        for _ in range(20):
+            private.change("count", lambda known: str(int(known or b"0") + 1).encode())
+
+    threads = [threading.Thread(target=count) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert private.get("count") == b"60"
