@@ -9,6 +9,8 @@ from federation.fork import ForkEvidence
 from federation.matters import AnyMatter
 from federation.names import MemberId
 from federation.statements import Alarm
+from federation.statements.alarm import DATED_AHEAD
+from federation.statements.shape import MAX_AMOUNT, MAX_SKEW_SECONDS
 from federation.vocabulary import AlarmKind
 from node.doors.caller import caller
 from node.metering import SECONDS_A_DAY, Excess
@@ -30,6 +32,7 @@ class Alarms:
         self._private = private
         self._clock = clock
         self._known: set[str] = set()
+        self._ahead: dict[MemberId, int] = {}
 
     async def quota_exceeded(self, excess: Excess) -> None:
         """Tell that a member went over a quota: once a day, member and kind class."""
@@ -89,6 +92,30 @@ class Alarms:
         )
         await self._raise(f"statement/{member}/{reason}/{day}", alarm)
 
+    async def dated_ahead(self, member: MemberId, dated: int) -> None:
+        """Tell that a member dates statements ahead of this clock: the latest one, once a day.
+
+        What is dated later still on the same day waits for the next day that the member speaks,
+        so that a small step ahead hides no large one.
+
+        Args:
+            member: In whose log it stands.
+            dated: The latest time that one of its new statements is dated.
+        """
+        now = self._clock()
+        latest = max(dated, self._ahead.pop(member, 0))
+        if latest <= now + MAX_SKEW_SECONDS:
+            return
+        alarm = Alarm(
+            alarm_kind=AlarmKind.STATEMENT_REFUSED,
+            member=member,
+            observed=min(latest - now, MAX_AMOUNT),
+            limit=MAX_SKEW_SECONDS,
+            reason=DATED_AHEAD,
+        )
+        if not await self._raise(f"ahead/{member}/{now // SECONDS_A_DAY}", alarm):
+            self._ahead[member] = latest
+
     async def matter_refused(self, member: MemberId, statement_id: bytes, reason: str) -> None:
         """Tell that a statement breaks the rules of its matter: once for each statement."""
         alarm = Alarm(
@@ -134,14 +161,17 @@ class Alarms:
         )
         await self._raise(f"drift/{plan_digest.hex()}/{day}", alarm)
 
-    async def _raise(self, key: str, alarm: Alarm) -> None:
+    async def _raise(self, key: str, alarm: Alarm) -> bool:
+        """Say an alarm unless it was said before; return whether it was said now."""
         if key in self._known:
-            return  # who keeps asking beyond its quota must not cost more than the refusal
+            return False  # who keeps asking beyond its quota must not cost more than the refusal
         async with self._speaker.lock:
-            if not await asyncio.to_thread(self._private.get, f"alarm/{key}"):
+            is_new = not await asyncio.to_thread(self._private.get, f"alarm/{key}")
+            if is_new:
                 get_log().warning("alarm.raised", member=alarm.member, reason=alarm.reason)
                 await self._speaker.say([self._speaker.statement(alarm)])
                 await asyncio.to_thread(self._private.put, f"alarm/{key}", b"1")
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known.add(key)
+            return is_new

@@ -243,7 +243,9 @@ class RunningNode:
         core, log = self._core, self._require_log()
         config = core.config
         hooks = Hooks(
-            listeners=Listeners(self._match, self._refused, self._judge_said),
+            listeners=Listeners(
+                self._match, self._refused, self._judge_said, log.alarms.dated_ahead
+            ),
             on_fork=self._forked,
             adopt=core.charter.adopt,
         )

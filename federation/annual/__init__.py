@@ -3,13 +3,21 @@
 from federation.annual.document import Format, write_report
 from federation.annual.items import HEADS, Head, Item, Link
 from federation.annual.reading import AnnualError, Place, Question, year_begins
-from federation.annual.report import AnnualReport, CountedLog, Log, charter_at, report_year
+from federation.annual.report import (
+    AnnualReport,
+    CountedLog,
+    CutLog,
+    Log,
+    charter_at,
+    report_year,
+)
 
 __all__ = [
     "HEADS",
     "AnnualError",
     "AnnualReport",
     "CountedLog",
+    "CutLog",
     "Format",
     "Head",
     "Item",

@@ -15,16 +15,21 @@ from typing import Any, Final
 
 from federation.annual.items import HEADS, Head, Item, Link
 from federation.annual.reading import Place
-from federation.annual.report import AnnualReport
+from federation.annual.report import AnnualReport, CutLog
 from federation.annual.sheets import SheetOfYear
 from federation.sheet import LEAST_MEMBERS, SHEET, Form, Indicator, value_of
 
-DOCUMENT_VERSION: Final = 1
+DOCUMENT_VERSION: Final = 2
 """Rises when the same logs give other bytes."""
 MAX_SHOWN_LINKS: Final = 1_000
 """Links of one item on a page: a page of some megabytes at most."""
 _SECONDS_A_DAY: Final = 86_400
 _ELSEWHERE: Final = "The logs do not tell this; it is in the enterprise's own books."
+_CUT: Final = (
+    "What stands in these logs behind the statement named is not counted: it is dated later than "
+    "this report looks, and other members raised an alarm that its author dates ahead."
+)
+_CUT_COLUMNS: Final = ("log", "counted until", "cut at entry", "dated", "alarms raised by")
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 64em; margin: 2em auto; padding: 0 1em }
 table { border-collapse: collapse; width: 100% }
@@ -69,8 +74,20 @@ def _json(report: AnnualReport) -> str:
             {"origin": str(log.origin), "size": log.size, "root": log.root.hex()}
             for log in report.logs
         ],
+        "cut_logs": [_json_cut(cut, places) for cut in report.cuts],
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def _json_cut(cut: CutLog, places: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "origin": str(cut.origin),
+        "counted_until": _time(cut.counted_time) if cut.counted_time else None,
+        "index": cut.end.place.index,
+        "id": cut.end.place.id.hex(),
+        "dated": _time(cut.end.time),
+        "alarms": [_json_place(place, places) for place in cut.alarms],
+    }
 
 
 def _about(report: AnnualReport) -> dict[str, Any]:
@@ -153,6 +170,7 @@ def _markdown(report: AnnualReport) -> str:
         "| log | entries | root |",
         "| --- | --: | --- |",
         *(f"| {log.origin} | {log.size} | `{log.root.hex()}` |" for log in report.logs),
+        *_markdown_cuts(report),
     ]
     return "\n".join(lines) + "\n"
 
@@ -185,6 +203,14 @@ def _markdown_links(item: Item, report: AnnualReport) -> Iterator[str]:
         yield f"- {_left_out(links)}"
 
 
+def _markdown_cuts(report: AnnualReport) -> Iterator[str]:
+    if not report.cuts:
+        return
+    yield from ("", "## Logs cut before their time", "", _CUT, "")
+    yield from (f"| {' | '.join(_CUT_COLUMNS)} |", "| --- | --- | --: | --- | --- |")
+    yield from (f"| {' | '.join(_cut_row(cut))} |" for cut in report.cuts)
+
+
 def _html(report: AnnualReport) -> str:
     about = _about(report)
     title = f"Annual report {about['year']}: {about['member']}"
@@ -204,6 +230,7 @@ def _html(report: AnnualReport) -> str:
             ("log", "entries", "root"),
             [(str(log.origin), str(log.size), log.root.hex()) for log in report.logs],
         ),
+        *_html_cuts(report),
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_safe(title)}'
@@ -249,6 +276,13 @@ def _html_links(item: Item, report: AnnualReport) -> Iterator[str]:
     yield "</ul>"
 
 
+def _html_cuts(report: AnnualReport) -> Iterator[str]:
+    if not report.cuts:
+        return
+    yield from ("<h2>Logs cut before their time</h2>", f"<p>{_safe(_CUT)}</p>")
+    yield from _html_table(_CUT_COLUMNS, [_cut_row(cut) for cut in report.cuts])
+
+
 def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield f"<table><thead><tr>{''.join(f'<th>{_safe(one)}</th>' for one in header)}</tr></thead>"
     yield "<tbody>"
@@ -281,6 +315,16 @@ def _link_text(link: Link) -> str:
     part = f" {link.part}" if link.part else ""
     counted = f", sum {link.sum_id.hex()}" if link.sum_id else ""
     return f"{place.origin} {place.index} {place.id.hex()}{part}{counted}"
+
+
+def _cut_row(cut: CutLog) -> tuple[str, ...]:
+    return (
+        str(cut.origin),
+        _time(cut.counted_time) if cut.counted_time else "-",
+        str(cut.end.place.index),
+        _time(cut.end.time),
+        ", ".join(sorted({place.origin.member for place in cut.alarms})),
+    )
 
 
 def _left_out(links: Sequence[Link]) -> str:

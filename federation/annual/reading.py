@@ -1,8 +1,10 @@
 """Read the logs as they stood at a second: the same entries on every node that holds them.
 
 Nothing but the logs decides what is read. A log ends with its first entry that was said later, so
-that what a member writes afterwards with an earlier time changes no report. Evidence may be gone
-from an old log (its content expired or was erased): where it ends follows from what stays.
+that what a member writes afterwards with an earlier time changes no report. No log tells whether
+such an entry was dated ahead or what follows it was dated back; only other members heard when it
+came. Where one of them raised an alarm in time, the report says that the log was cut. Evidence may
+be gone from an old log (its content expired or was erased): where it ends follows from what stays.
 """
 
 from collections.abc import Iterable, Iterator
@@ -100,12 +102,20 @@ class Told(NamedTuple):
         return self.place.origin.member
 
 
+class End(NamedTuple):
+    """The first entry that was said later, and when it says that it was said."""
+
+    place: Place
+    time: int
+
+
 class LogCut:
     """One log as it stood; iterate once, then ask for its size.
 
     Attributes:
         size: Entries up to the last one that was read; 0 before the first.
-        is_closed: Whether something later stands in the log, so that no more can come before it.
+        counted_time: When the last of these was said; 0 before the first.
+        end: What stands behind them, so that no more can come before it; None: nothing yet.
     """
 
     def __init__(
@@ -120,7 +130,8 @@ class LogCut:
         """
         self.origin = origin
         self.size = 0
-        self.is_closed = False
+        self.counted_time = 0
+        self.end: End | None = None
         self._entries = entries
         self._question = question
         self._is_own = origin.member == question.member
@@ -137,24 +148,29 @@ class LogCut:
             if statement is None:
                 removed = removed or (body is None and not is_beyond)
                 continue
-            is_removable = isinstance(statement.body, REMOVABLE)
+            place, is_removable = self._placed(index, statement)
             if statement.issued_time > self._question.at:
                 is_beyond = True
                 if not is_removable:
-                    self.is_closed = True
+                    self.end = End(place, statement.issued_time)
                     break
                 continue
             if statement.issued_time < self._question.start:
                 removed = False  # what is gone stands before it, and was said before the year
             if self._is_own or not is_removable:
-                self.size = index + 1
-                yield Told(Place(self.origin, index, statement.id), statement)
+                self.size, self.counted_time = index + 1, statement.issued_time
+                yield Told(place, statement)
         if self._is_own and removed:
             raise AnnualError(
                 "this node has forgotten a part of what the member said that year",
                 reason="ANNUAL_ENTRY_REMOVED",
                 hint="ask a member that still holds it: tocsin report annual --member NAME",
             )
+
+    def _placed(self, index: int, statement: Statement) -> tuple[Place, bool]:
+        """Return where a statement stands, and whether retention may take it."""
+        place = Place(self.origin, index, statement.id)
+        return place, isinstance(statement.body, REMOVABLE)
 
 
 def _decoded(body: bytes) -> Statement | None:

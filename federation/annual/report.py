@@ -17,6 +17,7 @@ from federation.annual.counting import Links, count_matter, count_plain, no_link
 from federation.annual.items import Link
 from federation.annual.reading import (
     AnnualError,
+    End,
     LogCut,
     Place,
     Question,
@@ -27,7 +28,8 @@ from federation.charter import Charter
 from federation.matters import PROCEDURE_OF, FoldedMatter, Kind, State, fold_matter, name_matter
 from federation.names import EVERYONE, MemberId, Origin
 from federation.roles import Role
-from federation.statements import Nomination, Statement, SumBody
+from federation.statements import Alarm, Nomination, Statement, SumBody
+from federation.statements.alarm import DATED_AHEAD
 
 _SUM_BODIES = get_args(SumBody)
 
@@ -59,6 +61,21 @@ class CountedLog(NamedTuple):
     is_closed: bool
 
 
+class CutLog(NamedTuple):
+    """A log that was cut by a statement dated ahead: what follows it is not counted.
+
+    Attributes:
+        counted_time: When the last statement that is counted was said; 0 for none.
+        end: The statement that cuts it.
+        alarms: Where other members told that it, or another one of them, was dated ahead.
+    """
+
+    origin: Origin
+    counted_time: int
+    end: End
+    alarms: tuple[Place, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AnnualReport:
     """What the logs tell about a member's year.
@@ -68,6 +85,7 @@ class AnnualReport:
         links: What counts, by code of the item, in the order of logs and entries.
         sheets: What all members achieved together.
         logs: What was counted, by origin.
+        cuts: Logs that others saw cut before their time, by origin.
     """
 
     question: Question
@@ -76,6 +94,7 @@ class AnnualReport:
     links: Mapping[str, tuple[Link, ...]]
     sheets: tuple[SheetOfYear, ...]
     logs: tuple[CountedLog, ...]
+    cuts: tuple[CutLog, ...]
 
 
 class _MatterName(NamedTuple):
@@ -94,6 +113,7 @@ class _Year:
         self.links: Links = no_links()
         self.matters: dict[_MatterName, list[Place]] = {}
         self.sums = SumIndex()
+        self.ahead: dict[MemberId, list[Place]] = {}
         self._tokens: dict[bytes, list[Link]] = {}
         self._nominated: set[bytes] = set()
 
@@ -107,10 +127,32 @@ class _Year:
             self.matters.setdefault(_MatterName(kind, named.id, opener), []).append(told.place)
         if isinstance(body, _SUM_BODIES):
             self.sums.add(told.place, statement)
+        if isinstance(body, Alarm):
+            self._add_alarm(told, body)
         if isinstance(body, Nomination):
             self._add_nomination(told, body)
         else:
             count_plain(told, self.question, self.links)
+
+    def _add_alarm(self, told: Told, body: Alarm) -> None:
+        """Note who was seen to date a statement behind the end of what is reported."""
+        is_ahead = told.statement.issued_time + body.observed > self.question.at
+        if body.reason == DATED_AHEAD and told.member != body.member and is_ahead:
+            self.ahead.setdefault(body.member, []).append(told.place)
+
+    def cut_logs(self, cuts: Iterable[LogCut]) -> tuple[CutLog, ...]:
+        """Return the logs that end with a statement, and were seen to be dated ahead."""
+        found = (
+            CutLog(
+                cut.origin,
+                cut.counted_time,
+                cut.end,
+                tuple(sorted(self.ahead[cut.origin.member])),
+            )
+            for cut in cuts
+            if cut.end is not None and cut.origin.member in self.ahead
+        )
+        return tuple(sorted(found))
 
     def _add_nomination(self, told: Told, body: Nomination) -> None:
         """Count a claim once in the year: the same claim has the same id, however often said."""
@@ -142,15 +184,17 @@ def report_year(
     charter = charter_at(charters, question.at)
     if charter.find(question.member) is None:
         raise AnnualError("the charter lists no such member", reason="ANNUAL_MEMBER_UNKNOWN")
-    year, counted = _Year(question), []
+    year, cuts, counted = _Year(question), list[LogCut](), []
     for log in logs:
         if log.origin.federation != charter.federation or log.origin.audience != EVERYONE:
             continue  # a sharing group's log is held by its members alone
         cut = LogCut(log.origin, log.entries, question)
         for told in cut:
             year.add(told)
+        cuts.append(cut)
         if cut.size:
-            counted.append(CountedLog(log.origin, cut.size, log.root(cut.size), cut.is_closed))
+            is_closed = cut.end is not None
+            counted.append(CountedLog(log.origin, cut.size, log.root(cut.size), is_closed))
 
     def roles(member: MemberId, time: int) -> frozenset[Role]:
         known = charter.find(member)
@@ -169,6 +213,7 @@ def report_year(
         links={code: _in_order(found) for code, found in sorted(year.links.items())},
         sheets=read_sheets(year.sums, charter, roles, question, read),
         logs=tuple(sorted(counted)),
+        cuts=year.cut_logs(cuts),
     )
 
 

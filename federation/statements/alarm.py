@@ -30,6 +30,8 @@ from keys.note import parse_note
 MAX_ANSWER_BYTES: Final = 640 * 1024
 # Hashes that connect two checkpoints: a consistency proof has at most 65 (RFC 9162 section 2.1.4).
 MAX_PATH_HASHES: Final = 65
+DATED_AHEAD: Final = "DATED_AHEAD"
+"""Reason: a statement was dated later than a clock allowed; ``observed`` says by how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Alarm:
     Attributes:
         certificate_digest: SHA-256, 32 bytes, or empty.
         observed: What was asked for, in all; for drift the stability index in millionths; for a
-            late step the seconds since it was due.
+            late step the seconds since it was due; for DATED_AHEAD the seconds ahead of the clock.
         limit: What is allowed.
         first_evidence: A signed checkpoint for a fork, a signed answer for a wrong evaluation.
         second_evidence: The other one.

@@ -23,8 +23,10 @@ from tocsin.desk.v1 import sheet_service_pb2 as wire
 The heads are those of article 35 of the telecommunications licensing rules. Each number is the
 number of statements that count for it, and they are listed: log, index, id. What comes from a
 private sum names the sum. The same logs give the same bytes, on every node and later, too: nothing
-of this node's clock, private tables or order of arrival is in the report. Make it before the logs
-are compacted (tocsin log compact), or at a member that has not done so.
+of this node's clock, private tables or order of arrival is in the report. A log that its member cut
+with a statement dated ahead, and others raised the alarm DATED_AHEAD about, is named with the place
+and the time. Make it before the logs are compacted (tocsin log compact), or at a member that has
+not done so.
 
 \b
 EXAMPLES

@@ -25,12 +25,14 @@ class Folded:
         tokens: Those that the evidence now speaks about.
         refused: How many entries are no statement; they are kept and fold to nothing.
         said: The types of the bodies among them.
+        latest: The latest time that one of them is dated, seconds since 1970; 0 for none.
     """
 
     changes: list[Put | Drop]
     tokens: set[bytes]
     refused: int
     said: frozenset[type]
+    latest: int
 
 
 def hash_bodies(bodies: Sequence[bytes], compacted: Collection[int]) -> list[bytes]:
@@ -65,7 +67,7 @@ def fold_bodies(member: str, first: int, bodies: Sequence[bytes | None]) -> Fold
     """Fold the entries from position ``first`` on; None is a body that is gone."""
     changes: list[Put | Drop] = []
     said: set[type] = set()
-    refused = 0
+    refused = latest = 0
     for position, body in enumerate(bodies, first):
         if body is None:
             continue
@@ -75,6 +77,7 @@ def fold_bodies(member: str, first: int, bodies: Sequence[bytes | None]) -> Fold
             refused += 1
             continue
         said.add(type(statement.body))
+        latest = max(latest, statement.issued_time)
         changes += fold(member, position, body, statement)
     tokens = {c.row[0] for c in changes if type(c) is Put and c.table == "evidence"}
-    return Folded(changes, tokens, refused, frozenset(said))
+    return Folded(changes, tokens, refused, frozenset(said), latest)

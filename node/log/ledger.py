@@ -77,12 +77,14 @@ class Ingested:
         tokens: Tokens that the new evidence speaks about.
         refused: New entries that are no statement; kept, but folded to nothing.
         said: Types of the bodies of the new entries.
+        latest: The latest time that one of them is dated, seconds since 1970; 0 for none.
     """
 
     count: int
     tokens: frozenset[bytes] = frozenset()
     refused: int = 0
     said: frozenset[type] = frozenset()
+    latest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,8 @@ class Ledger:
                 commit(writer, state, frontier, signed, public, batch)
         if kept:
             self._tell(origin, frontier.size)
-        return Ingested(len(kept), frozenset(folded.tokens), folded.refused, folded.said)
+        tokens = frozenset(folded.tokens)
+        return Ingested(len(kept), tokens, folded.refused, folded.said, folded.latest)
 
     def size(self, origin: Origin) -> int:
         """Return how many entries of a log are held; 0 for an unknown one."""

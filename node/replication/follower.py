@@ -37,11 +37,13 @@ class Listeners:
             signature stands under them, whoever relayed them.
         on_said: A log's member and the types of the bodies among the new entries; whether the
             member may say them is the listener's to judge.
+        on_dated: A log's member and the latest time that one of the new entries is dated.
     """
 
     on_new_tokens: Callable[[frozenset[bytes]], Awaitable[None]]
     on_refused: Callable[[MemberId, int, str], Awaitable[None]]
     on_said: Callable[[MemberId, frozenset[type]], Awaitable[None]]
+    on_dated: Callable[[MemberId, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,7 @@ class LogFollower:
                 await listeners.on_refused(owner, taken.refused, "STATEMENT_INVALID")
             if taken.said:
                 await listeners.on_said(owner, taken.said)
+                await listeners.on_dated(owner, taken.latest)
         except Exception as error:
             get_log().error("replication.listener_failed", **describe_error(error))
 

@@ -19,6 +19,7 @@ from federation.statements import (
     VerificationTally,
     decode_statement,
 )
+from federation.statements.alarm import DATED_AHEAD
 from federation.vocabulary import (
     AlarmKind,
     AppealGround,
@@ -30,6 +31,7 @@ from tests.federation import disposition_world as orders
 from tests.federation import duty_world, notice_world
 from tests.federation.annual_world import BANK, COORD, END, START, YEAR, Logs
 from tests.federation.matter_examples import EXAMPLES, MEMBERS, Name
+from tests.federation.organisations import FEDERATION
 from tests.federation.said import DAY, TOKEN, nomination, opaque, verification_open
 from tests.federation.said import EXAMPLES as BODIES
 
@@ -216,6 +218,61 @@ def test_alarms_are_counted_at_who_raised_and_at_whom_they_name():
 
     assert told.counts() == {"ALARMS_ABOUT": ["STATEMENT_REFUSED"]}
     assert told.counts(member=CARRIER) == {"ALARMS_RAISED": ["STATEMENT_REFUSED"]}
+
+
+def cut_story(ahead=300 * DAY):
+    """Return logs in which a bank cuts its own, and what a carrier saw of it."""
+    seen = START + 10 * DAY
+    alarm = Alarm(AlarmKind.STATEMENT_REFUSED, BANK, observed=ahead, limit=300, reason=DATED_AHEAD)
+    return Logs.of(
+        (BANK, BODIES[4], START + 60),
+        (BANK, BODIES[4], END + 5 * DAY),
+        (BANK, BODIES[4], START + 20 * DAY),
+        (CARRIER, alarm, seen),
+        (CARRIER, BODIES[4], END + 60),
+    )
+
+
+def test_a_log_that_others_saw_dated_ahead_is_named_with_where_it_is_cut():
+    told = cut_story(ahead=END + 5 * DAY - START - 10 * DAY)
+    document = json.loads(told.written())
+    (cut,) = document["cut_logs"]
+    (alarm,) = cut["alarms"]
+
+    assert (cut["origin"], cut["index"]) == (f"{FEDERATION}/bank-a/all", 1)
+    assert (cut["counted_until"], cut["dated"]) == ("2027-01-01T00:01:00Z", "2028-01-06T00:00:00Z")
+    assert document["logs"][alarm["log"]]["origin"].endswith("/carrier-b/all")
+    assert told.counts() == {"RETRACTIONS": ["MISTAKEN"], "ALARMS_ABOUT": ["STATEMENT_REFUSED"]}
+
+    for form in (Format.MARKDOWN, Format.HTML):
+        page = told.written(form).decode()
+
+        assert "Logs cut before their time" in page
+        assert "2028-01-06T00:00:00Z" in page
+        assert page.count("carrier-b") >= 2
+
+
+def test_a_log_that_ends_with_the_year_or_without_an_alarm_is_not_called_cut():
+    told = cut_story(ahead=20 * DAY)
+
+    assert json.loads(told.written())["cut_logs"] == []
+    assert "cut before" not in told.written(Format.MARKDOWN).decode()
+
+    del told.bodies[CARRIER]
+
+    assert told.report().cuts == ()
+
+
+def test_no_member_names_its_own_log_as_cut_nor_one_that_is_open():
+    told = cut_story(ahead=END)
+    told.bodies[BANK], told.bodies["carrier-b"] = told.bodies["carrier-b"], told.bodies[BANK]
+
+    assert told.report().cuts == ()
+
+    still_open = cut_story(ahead=END)
+    del still_open.bodies[BANK][1]
+
+    assert still_open.report().cuts == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from node.doors.member_service import MemberService
 from node.doors.outside import OutsideDoor
 from node.log.ledger import Ledger
 from node.peers import Peers
-from node.replication.follower import Listeners
 from node.replication.replication import Hooks, Replication, Timing
 from node.replication.roster import Roster
 from node.store.sqlite import SqliteStore
@@ -49,7 +48,7 @@ class DoorNode:
             self.ledger,
             self.peers,
             Hooks(
-                Listeners(self.heard.on_new_tokens, self.heard.on_refused, self.heard.on_said),
+                self.heard.listeners(),
                 self.heard.on_fork,
                 lambda note: None,
             ),

@@ -196,6 +196,7 @@ class Heard:
     tokens: set[bytes] = field(default_factory=set)
     refused: list[tuple[str, int, str]] = field(default_factory=list)
     said: list[tuple[str, frozenset[type]]] = field(default_factory=list)
+    dated: list[tuple[str, int]] = field(default_factory=list)
     forks: list[object] = field(default_factory=list)
 
     async def on_new_tokens(self, tokens):
@@ -207,8 +208,14 @@ class Heard:
     async def on_said(self, member, said):
         self.said.append((member, said))
 
+    async def on_dated(self, member, latest):
+        self.dated.append((member, latest))
+
     async def on_fork(self, evidence):
         self.forks.append(evidence)
+
+    def listeners(self):
+        return Listeners(self.on_new_tokens, self.on_refused, self.on_said, self.on_dated)
 
 
 class Node:
@@ -233,7 +240,7 @@ class Node:
             self.ledger,
             self.links,
             Hooks(
-                Listeners(self.heard.on_new_tokens, self.heard.on_refused, self.heard.on_said),
+                self.heard.listeners(),
                 self.heard.on_fork,
                 self.adopt,
             ),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from federation.statements import decode_statement
 from node.replication.error import TransferError
 from node.replication.transfer import RunCollector
 from tests.node.replication import liar
@@ -90,6 +91,7 @@ async def test_entries_that_are_no_statement_are_kept_and_their_member_is_named(
     assert gamma.size(ALPHA) == 4
     assert len(gamma.heard.tokens) == 2
     assert gamma.heard.refused == [(ALPHA, 2, "STATEMENT_INVALID")]
+    assert gamma.heard.dated == [(ALPHA, decode_statement(bodies[0]).issued_time)]
 
 
 async def test_an_old_checkpoint_shown_again_takes_nothing_back(federation):
