@@ -1,12 +1,17 @@
-"""Open the store of the replicated tables that a node's settings name."""
+"""Open the stores that a node's settings name: the replicated tables, and the private ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from node.config import Config
+from node.store.error import StoreError
+from node.store.private import PrivateStore
 from node.store.protocol import PublicStore
 from node.store.sqlite import SqliteStore
+
+PRIVATE_FILE: Final = "private.db"
 
 
 def open_public(config: Config, data: Path) -> PublicStore:
@@ -20,6 +25,39 @@ def open_public(config: Config, data: Path) -> PublicStore:
         StoreError: Any of its reasons.
     """
     return open_database(config.database) if config.database else open_file(data)
+
+
+def open_private(config: Config, data: Path) -> PrivateStore:
+    """Open the private tables: in a schema of their own where an address is set, else in a file.
+
+    Args:
+        config: Its ``database`` is an address or empty.
+        data: The directory of the node's stores.
+
+    Raises:
+        StoreError: Any of its reasons; PRIVATE_LEFT_BEHIND where the file still waits to be moved.
+    """
+    path = data / PRIVATE_FILE
+    if not config.database:
+        return PrivateStore(path)
+    if path.exists():
+        raise StoreError(
+            "the private tables are still in their file, and the setting names a database",
+            reason="PRIVATE_LEFT_BEHIND",
+            hint="tocsin node move-store moves them to the address in the setting database",
+        )
+    return open_private_database(config.database)
+
+
+def open_private_database(address: str) -> PrivateStore:
+    """Open the private tables in a schema of a PostgreSQL database.
+
+    Raises:
+        StoreError: Any of its reasons.
+    """
+    from node.store.postgresql_private import PostgresqlPrivate  # its driver is an extra
+
+    return PrivateStore(PostgresqlPrivate(address))
 
 
 def open_file(data: Path) -> SqliteStore:

@@ -39,9 +39,15 @@ _UNREACHABLE: Final = (
     "the database server cannot be used",
     "look at the server, the address and the passfile",
 )
+_REFUSED: Final = (
+    "STORE_VALUE_REFUSED",
+    "the database cannot hold a value",
+    "look for a NUL character in a text",
+)
 # SQLSTATE classes and codes; the longer one counts.
 _BY_STATE: Final = {
     "08": _UNREACHABLE,
+    "22": _REFUSED,
     "23": _CORRUPT,  # a row stands where the log says there is none
     "28": _UNREACHABLE,
     "42": _CORRUPT,  # a table or column that the applied migrations made is gone
@@ -238,6 +244,7 @@ def _exists(connection: Any, schema: str) -> bool:
 
 
 def _translate(error: Any) -> StoreError:
-    state = error.sqlstate or "08"
+    # The driver itself refuses a value before the server has a word for it.
+    state = error.sqlstate or ("22" if type(error).__name__ == "DataError" else "08")
     reason, message, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2], _UNREACHABLE)
     return StoreError(f"{message} ({state})", reason=reason, hint=hint)

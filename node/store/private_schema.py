@@ -81,9 +81,9 @@ PRIVATE_CHANGES: Final = (
     Change(
         "m020_figures",
         (
-            "CREATE TABLE farm_sim (window INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+            'CREATE TABLE farm_sim ("window" INTEGER NOT NULL, epoch INTEGER NOT NULL,'
             " token BLOB NOT NULL, number TEXT NOT NULL, bucket TEXT NOT NULL,"
-            " PRIMARY KEY (window, epoch, token, number)) WITHOUT ROWID",
+            ' PRIMARY KEY ("window", epoch, token, number)) WITHOUT ROWID',
             "CREATE TABLE match_offer (member TEXT NOT NULL, kind INTEGER NOT NULL,"
             " value TEXT NOT NULL, expires INTEGER NOT NULL,"
             " PRIMARY KEY (member, kind, value)) WITHOUT ROWID",

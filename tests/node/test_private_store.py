@@ -1,6 +1,7 @@
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,17 @@ import pytest
 from node.errors import RequestError
 from node.store.private import PrivateStore
 from tests.node.log_samples import token
+from tests.node.private_place import PrivatePlace
 
 PHONE, DOMAIN = 1, 2
 
 
-@pytest.fixture
-def private(tmp_path: Path) -> Iterator[PrivateStore]:
-    store = PrivateStore(tmp_path / "node" / "private.db")
-    yield store
-    store.close()
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "node" / "private.db"
+    PrivateStore(path).close()
 
-
-def test_the_file_is_for_its_owner_alone(private: PrivateStore) -> None:
-    assert stat.S_IMODE(private.database.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_a_watch_row_is_new_once(private: PrivateStore) -> None:
@@ -108,27 +107,65 @@ def test_a_charge_is_never_negative(private: PrivateStore) -> None:
         private.charge("a", -1, 10)
 
 
-def test_a_charge_is_durable(private: PrivateStore) -> None:
+def test_a_charge_is_durable(private: PrivateStore, private_place: PrivatePlace) -> None:
     private.charge("a", 3, 10)
-    again = PrivateStore(private.database.path)
-
-    assert again.used("a") == 3
-    again.close()
+    with closing(private_place.open()) as again:
+        assert again.used("a") == 3
 
 
-def test_threads_never_charge_more_than_the_limit(private: PrivateStore) -> None:
-    granted: list[bool] = []
-
-    def charge() -> None:
-        granted.extend(private.charge("a", 1, 50).granted for _ in range(20))
-
-    threads = [threading.Thread(target=charge) for _ in range(4)]
+def in_processes(place: PrivatePlace, work: Callable[[PrivateStore], None]) -> None:
+    """Work in three threads, each with a store of its own, as another process would have."""
+    stores = [place.open() for _ in range(3)]
+    threads = [threading.Thread(target=work, args=(store,)) for store in stores]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for store in stores:
+        store.close()
 
-    assert (granted.count(True), private.used("a")) == (50, 50)
+
+def test_processes_never_charge_more_than_the_limit(private_place: PrivatePlace) -> None:
+    granted: list[bool] = []
+
+    def charge(store: PrivateStore) -> None:
+        granted.extend(store.charge("a", 1, 40).granted for _ in range(20))
+
+    in_processes(private_place, charge)
+    with closing(private_place.open()) as store:
+        assert (granted.count(True), store.used("a")) == (40, 40)
+
+
+def test_processes_never_set_more_aside_than_their_limit(private_place: PrivatePlace) -> None:
+    granted: list[bool] = []
+
+    def reserve(store: PrivateStore) -> None:
+        keys = (f"rows/{id(store)}/{number}" for number in range(10))
+        granted.extend(store.set_aside(key, "rows/", 2, 41).granted for key in keys)
+
+    in_processes(private_place, reserve)
+    with closing(private_place.open()) as store:
+        assert (granted.count(True), sum(store.quotas("rows/").values())) == (20, 40)
+
+
+def test_processes_lose_no_change_of_a_setting(private_place: PrivatePlace) -> None:
+    def count(store: PrivateStore) -> None:
+        for _ in range(20):
+            store.change("count", lambda known: str(int(known or b"0") + 1).encode())
+
+    in_processes(private_place, count)
+    with closing(private_place.open()) as store:
+        assert store.get("count") == b"60"
+
+
+def test_processes_agree_on_a_key_that_is_made_once(private_place: PrivatePlace) -> None:
+    found: list[bytes] = []
+    in_processes(
+        private_place,
+        lambda store: found.append(store.get_or_put("k", bytes(str(id(store)), "ascii"))),
+    )
+
+    assert len(set(found)) == 1
 
 
 def test_counters_of_a_prefix_are_listed_and_removed(private: PrivateStore) -> None:
@@ -225,17 +262,3 @@ def test_a_setting_changes_by_what_it_is_and_takes_its_counters_along(
 
     assert (kept, same) == (b"1", b"1")
     assert private.quotas() == {"of/b": 1}
-
-
-def test_threads_lose_no_change_of_a_setting(private: PrivateStore) -> None:
-    def count() -> None:
-        for _ in range(20):
-            private.change("count", lambda known: str(int(known or b"0") + 1).encode())
-
-    threads = [threading.Thread(target=count) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert private.get("count") == b"60"

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import closing
 
 import pytest
 
@@ -19,10 +20,9 @@ HOUR = 500_000
 class Carrier:
     """A carrier's counters, which outlive its node."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, store):
         self.now = HOUR * HOUR_SECONDS
-        self.store = PrivateStore(path)
+        self.store = store
         self.start()
 
     def start(self):
@@ -42,10 +42,8 @@ class Carrier:
 
 
 @pytest.fixture
-def carrier(tmp_path):
-    carrier = Carrier(tmp_path / "private.db")
-    yield carrier
-    carrier.store.close()
+def carrier(private):
+    return Carrier(private)
 
 
 async def test_a_number_is_asked_about_a_few_times_and_again_in_the_next_hour(carrier):
@@ -100,4 +98,10 @@ async def test_no_counter_tells_who_was_asked_about_and_an_hour_later_it_is_gone
     (again,) = carrier.counters()
 
     assert again not in (first, second)
-    assert not any(PAYER in path.read_bytes() for path in carrier.path.parent.iterdir())
+
+
+async def test_the_file_never_holds_the_number(tmp_path):
+    with closing(PrivateStore(tmp_path / "private.db")) as store:
+        await Carrier(store).ask()
+
+    assert not any(PAYER in path.read_bytes() for path in tmp_path.iterdir())

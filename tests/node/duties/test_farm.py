@@ -28,7 +28,6 @@ from node.duties.farm import PARTS, SLOTS, alert_id
 from node.duties.farm_clues import FarmClues
 from node.duties.farm_table import FarmTable, SuspectSim
 from node.errors import PolicyError, RequestError
-from node.store.private import PrivateStore
 from node.sums.opener import SumDraft
 from tests.federation.said import opaque
 from tests.node.duties.counting_world import EPOCH, World
@@ -205,14 +204,13 @@ async def test_only_whole_hours_of_the_last_month_are_looked_at(world, window, o
     assert caught.value.reason == "FARM_WINDOW_INVALID"
 
 
-def test_a_number_counts_once_at_a_site_and_old_hours_are_forgotten(tmp_path):
-    with closing(PrivateStore(tmp_path / "private.db")) as private:
-        table = FarmTable(private)
-        sims = [SuspectSim(FARM, 3_600, "bucket", "one"), SuspectSim(FARM, 7_200, "bucket", "one")]
+def test_a_number_counts_once_at_a_site_and_old_hours_are_forgotten(private):
+    table = FarmTable(private)
+    sims = [SuspectSim(FARM, 3_600, "bucket", "one"), SuspectSim(FARM, 7_200, "bucket", "one")]
 
-        assert table.add([*sims, sims[0]], EPOCH) == [True, True, False]
-        assert table.counts(3_600, EPOCH) == {FARM: 1}
-        assert table.counts(3_600, EPOCH + 1) == {}
-        assert table.forget(7_200) == 1
-        assert table.sims(FARM, 3_600) == []
-        assert "one" not in repr(sims[0])
+    assert table.add([*sims, sims[0]], EPOCH) == [True, True, False]
+    assert table.counts(3_600, EPOCH) == {FARM: 1}
+    assert table.counts(3_600, EPOCH + 1) == {}
+    assert table.forget(7_200) == 1
+    assert table.sims(FARM, 3_600) == []
+    assert "one" not in repr(sims[0])

@@ -21,7 +21,6 @@ from node.duties.inspection_table import InspectionTable
 from node.duties.inspections import SOURCE
 from node.duties.sheet_table import SheetTable
 from node.errors import PolicyError, RequestError
-from node.store.private import PrivateStore
 from node.sums.opener import SumDraft
 from tests.node.duties.counting_world import World
 from tocsin.desk.v1 import iot_service_pb2 as wire
@@ -128,12 +127,11 @@ async def test_an_inspection_of_the_same_month_takes_the_place_of_the_one_before
     assert figures(Period(month_start(month), month_start(month) + 86_400))["C-4"] == (7, 500)
 
 
-def test_sheets_are_kept_by_month(tmp_path):
-    with closing(PrivateStore(tmp_path / "private.db")) as private:
-        table = InspectionTable(private)
-        table.put(1, Sheet(9, 1, 0, 0))
-        table.put(2, Sheet(8, 1, 0, 0))
-        table.put(1, Sheet(7, 1, 0, 0))
+def test_sheets_are_kept_by_month(private):
+    table = InspectionTable(private)
+    table.put(1, Sheet(9, 1, 0, 0))
+    table.put(2, Sheet(8, 1, 0, 0))
+    table.put(1, Sheet(7, 1, 0, 0))
 
-        assert table.all() == [(2, Sheet(8, 1, 0, 0)), (1, Sheet(7, 1, 0, 0))]
-        assert table.sheet(3) is None
+    assert table.all() == [(2, Sheet(8, 1, 0, 0)), (1, Sheet(7, 1, 0, 0))]
+    assert table.sheet(3) is None

@@ -268,13 +268,6 @@ async def test_a_mark_from_a_sum_with_a_wider_bound_is_not_believed(world) -> No
     assert not MarkProof(wider, lambda: int(time.time())).holds(row)
 
 
-@pytest.fixture
-def private(tmp_path):
-    store = PrivateStore(tmp_path / "private.db")
-    yield store
-    store.close()
-
-
 def test_a_person_has_one_pseudonym_in_a_role_at_one_member(private, tmp_path):
     names, other = Pseudonyms(private), PrivateStore(tmp_path / "other.db")
     mine = names.of("reporter", "somebody")

@@ -19,7 +19,6 @@ from federation.vocabulary import Purpose
 from node.duties.sheet import COUNTS, FIGURES, SECONDS_A_DAY, check_period
 from node.duties.sheet_table import SheetTable
 from node.errors import RequestError
-from node.store.private import PrivateStore
 from node.sums.opener import SumDraft
 from tests.node.duties.counting_world import World
 
@@ -112,13 +111,12 @@ def test_a_sheet_is_about_whole_days_of_the_past(first, last):
     assert caught.value.reason == "SHEET_PERIOD_INVALID"
 
 
-def test_figures_of_a_day_replace_those_fed_before_and_days_add_up(tmp_path):
-    with closing(PrivateStore(tmp_path / "private.db")) as private:
-        table = SheetTable(private)
-        lengths = duration_figure([60, 7_200])
+def test_figures_of_a_day_replace_those_fed_before_and_days_add_up(private):
+    table = SheetTable(private)
+    lengths = duration_figure([60, 7_200])
 
-        assert table.put([("E-1", NOW, (1, 2)), ("E-2", NOW, lengths)]) == [True, True]
-        assert table.put([("E-1", NOW, (1, 2)), ("E-1", NOW + 1, (3, 4))]) == [False, True]
-        assert table.put([("E-1", NOW, (2, 2))]) == [True]
-        assert table.figures(Period(NOW, NOW + 2)) == {"E-1": (5, 6), "E-2": lengths}
-        assert table.figures(Period(NOW + 1, NOW + 2)) == {"E-1": (3, 4)}
+    assert table.put([("E-1", NOW, (1, 2)), ("E-2", NOW, lengths)]) == [True, True]
+    assert table.put([("E-1", NOW, (1, 2)), ("E-1", NOW + 1, (3, 4))]) == [False, True]
+    assert table.put([("E-1", NOW, (2, 2))]) == [True]
+    assert table.figures(Period(NOW, NOW + 2)) == {"E-1": (5, 6), "E-2": lengths}
+    assert table.figures(Period(NOW + 1, NOW + 2)) == {"E-1": (3, 4)}

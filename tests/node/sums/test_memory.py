@@ -15,7 +15,6 @@ from federation.sums import (
     check_repeat,
     fingerprint_labels,
 )
-from node.store.private import PrivateStore
 from node.sums.memory import Part, SumMemory
 from tests.federation.said import NOW, SUM, THREE, opaque
 
@@ -28,9 +27,8 @@ def shares(seed):
 
 
 @pytest.fixture
-def memory(tmp_path):
-    with closing(PrivateStore(tmp_path / "private.db")) as private:
-        yield SumMemory(private)
+def memory(private):
+    return SumMemory(private)
 
 
 def test_the_first_shares_of_a_sum_are_the_ones_that_are_said(memory):
@@ -61,11 +59,10 @@ def test_a_holder_is_bound_to_one_close(memory):
     assert memory.bound(SUM) == first
 
 
-def test_a_repeat_is_told_after_a_restart(tmp_path):
-    path = tmp_path / "private.db"
-    with closing(PrivateStore(path)) as private:
+def test_a_repeat_is_told_after_a_restart(private_place):
+    with closing(private_place.open()) as private:
         SumMemory(private).remember_contribution(PAST, shares("first"))
-    with closing(PrivateStore(path)) as private:
+    with closing(private_place.open()) as private:
         (found,) = SumMemory(private).past(Part.CONTRIBUTOR, NOW + 5)
 
         assert SumMemory(private).past(Part.HOLDER, NOW) == []

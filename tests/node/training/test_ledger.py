@@ -1,21 +1,14 @@
 """The privacy that plans may spend on a member's rows: counted once, never beyond the budget."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
-from node.store.private import PrivateStore
 from node.training.ledger import BudgetError, EpsilonLedger
 
 ONE, TWO, THREE = (bytes([number]) * 32 for number in (1, 2, 3))
 BUDGET = 10_000_000
-
-
-@pytest.fixture
-def private(tmp_path):
-    store = PrivateStore(tmp_path / "private.db")
-    yield store
-    store.close()
 
 
 def test_epsilons_of_plans_over_the_same_rows_add_up_to_the_budget(private):
@@ -48,19 +41,15 @@ def test_a_plan_is_counted_once_however_often_it_is_approved(private):
     assert ledger.spent("rows") == 6_000_000
 
 
-def test_what_was_set_aside_outlives_the_node(private, tmp_path):
+def test_what_was_set_aside_outlives_the_node(private, private_place):
     EpsilonLedger(private).reserve("rows", ONE, 6_000_000, BUDGET)
-    private.close()
-    again = PrivateStore(tmp_path / "private.db")
-    try:
+    with closing(private_place.open()) as again:
         ledger = EpsilonLedger(again)
 
         assert ledger.is_reserved("rows", ONE, 6_000_000)
         assert not ledger.is_reserved("rows", ONE, 6_000_001)
         with pytest.raises(BudgetError):
             ledger.reserve("rows", TWO, 6_000_000, BUDGET)
-    finally:
-        again.close()
 
 
 def test_a_plan_that_never_ran_gives_its_epsilon_back(private):
@@ -72,18 +61,19 @@ def test_a_plan_that_never_ran_gives_its_epsilon_back(private):
     assert ledger.spent("rows") == BUDGET
 
 
-def test_plans_that_come_at_once_do_not_slip_through_together(private):
-    ledger = EpsilonLedger(private)
+def test_plans_that_come_at_once_do_not_slip_through_together(private, private_place):
+    """Half of them come to another process of the member."""
 
     def reserve(number):
         try:
-            ledger.reserve("rows", bytes([number]) * 32, 3_000_000, BUDGET)
+            ledgers[number % 2].reserve("rows", bytes([number]) * 32, 3_000_000, BUDGET)
         except BudgetError:
             return False
         return True
 
-    with ThreadPoolExecutor(8) as threads:
+    with closing(private_place.open()) as other, ThreadPoolExecutor(8) as threads:
+        ledgers = [EpsilonLedger(private), EpsilonLedger(other)]
         went_well = list(threads.map(reserve, range(8)))
 
     assert sum(went_well) == 3
-    assert ledger.spent("rows") == 9_000_000
+    assert ledgers[0].spent("rows") == 9_000_000
