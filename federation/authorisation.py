@@ -156,6 +156,7 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "CallContextService.GetCallContext": _CALL_CONTEXT,
         "MatchService.OpenMatch": _MATCH,
         # Whether the caller has opened the session, the session itself asks.
+        "MatchService.ReadOffered": _MATCHING,
         "MatchService.EvaluateMatch": _MATCHING,
         "MatchService.CloseMatch": _MATCHING,
         "LogService.Read": _READERS,

@@ -39,6 +39,7 @@ class Library:
     scalar_multiply: _Call
     scalar_reduce: _Call
     scalar_random: _Call
+    scalar_invert: _Call
     erase: _Call
 
 
@@ -55,6 +56,7 @@ _FUNCTIONS: dict[str, tuple[str, int]] = {
     "scalar_multiply": (_GROUP + "scalar_mul", 3),
     "scalar_reduce": (_GROUP + "scalar_reduce", 2),
     "scalar_random": (_GROUP + "scalar_random", 1),
+    "scalar_invert": (_GROUP + "scalar_invert", 2),
 }
 
 # RFC 9496 appendix A.1 (multiples of the generator), A.2 (a bad encoding), A.3 (one-way map).

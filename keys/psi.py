@@ -1,61 +1,78 @@
 """Find which values two parties share, without showing the others: ECDH private set intersection.
 
-Both hash their values to the group and blind them with a key of this session alone. Blinding with
-both keys commutes, so that equal values meet, and nothing else can be compared::
+Both hash their values to the group and blind them with a key of this session alone. The firm's
+elements are blinded by the carrier, too, and the firm takes its own blinding away again: what is
+left is comparable with the carrier's own::
 
     carrier                                    internet firm
-    offered   = blind(y, B), padded, shuffled   →
+    offered   = digests of blind(y, B), padded, sorted   →
                                            ←   blinded = blind(x, A), padded, shuffled
-    evaluated = digests of reblind(blinded, B)  →   hits: those of evaluated that are among the
-                                                    digests of reblind(offered, A)
+    evaluated = blinded once more, by B    →   hits: those whose digests, without A, are offered
                                            ←   the number of hits
+
+An offered value costs the carrier one hash and one multiplication, once, and nobody anything else:
+the firm computes on its own values alone. So few values are matched with many at the price of
+hashing the many, and the many go as nine or ten bytes each.
 
 The firm keeps the order of its own elements, so it learns which of *its* values are offered, and
 tells the carrier how many. It tells the number and nothing to work it out from: elements that it
 had blinded again would let a carrier that blinds parts of its values with different keys count
 each part by itself. Nobody could tell whether they were true either.
 
-What is only compared is sent as ten bytes of a hash: two that differ look equal once in 2^48 runs
-of the largest size. Everything that a peer sends is checked: canonical elements, no identity (the
-group has prime order, so there is no small subgroup either), nothing twice, one of few sizes.
+Everything that a peer sends is checked: canonical elements, no identity (the group has prime
+order, so there is no small subgroup either), nothing twice, one of few sizes.
 
-Under DDH and a random oracle nobody learns anything else from honest parties. A firm that asks
-about values it does not have learns whether they are offered: only sizes and quotas bound that.
-A carrier may offer few values among others of which it knows that the firm has them; then the
-number tells about the few.
+Under the one-more gap Diffie-Hellman assumption and a random oracle nobody learns anything else
+from honest parties: an element that the carrier blinds lets the firm test one value, and there are
+as many in a session as were announced, all at once. A firm that asks about values it does not have
+learns whether they are offered: only sizes and quotas bound that. A carrier may offer few values
+among others of which it knows that the firm has them; then the number tells about the few.
 
-Source: Meadows 1986; Huberman, Franklin, Hogg 1999; RFC 9380 for what a hash to a group is.
+Source: Jarecki, Kiayias, Krawczyk 2014 (2HashDH); Meadows 1986; Huberman, Franklin, Hogg 1999; RFC
+9380 for what a hash to a group is.
 """
 
 import hashlib
 import secrets
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from keys.batch import Packed, hash_all, multiply_all
 from keys.errors import MatchError
 from keys.group import ELEMENT_BYTES, UNIFORM_BYTES
-from keys.scalar import random_secret
+from keys.scalar import invert_secret, random_secret
 from keys.secret import Secret
 
 SESSION_BYTES: Final = 16
 # Elements: below it a padded size would tell more than it hides.
 LEAST_ELEMENTS: Final = 64
-# Elements: two megabytes a message and three seconds of one core on each side.
+# Elements of the side that asks: two megabytes a message, three seconds of one core on each side.
 MOST_ELEMENTS: Final = 65_536
-# Elements that a side may have: powers of two, and half-way between them.
-SIZES: Final = tuple(
-    size
-    for power in range(LEAST_ELEMENTS.bit_length() - 1, MOST_ELEMENTS.bit_length())
-    for size in (1 << power, 3 << (power - 1))
-    if size <= MOST_ELEMENTS
-)
-# Bytes: 2^32 pairs in a run of the largest size, so two that differ meet in one of 2^48 runs.
-DIGEST_BYTES: Final = 10
+# Values of the side that offers: ten megabytes, and a minute of one core.
+MOST_OFFERED: Final = 1 << 20
+# Elements: from here on a sixteenth of a power of two hides 512 values, which is enough.
+_FINE_FROM: Final = 8_192
+_FINE_STEPS: Final = 16
+
+
+def _sizes() -> tuple[int, ...]:
+    found, power = [], LEAST_ELEMENTS
+    while power < MOST_OFFERED:
+        steps = _FINE_STEPS if power >= _FINE_FROM else 2
+        found += [power + power * step // steps for step in range(steps)]
+        power *= 2
+    return (*found, MOST_OFFERED)
+
+
+# Elements that a side may have: powers of two and half-way between them, then sixteen steps each.
+SIZES: Final = _sizes()
+# Bits: two values that differ look equal in one of 2^40 matches.
+_DISTINCT_BITS: Final = 40
 
 _DOMAIN: Final = b"tocsin/psi/ristretto255/1"
-_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/1"
+_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/2"
 
 
 def new_key() -> Secret:
@@ -63,20 +80,29 @@ def new_key() -> Secret:
     return random_secret()
 
 
-def padded_size(count: int) -> int:
+def padded_size(count: int, most: int = MOST_ELEMENTS) -> int:
     """Return how many elements stand for this many values: the next of ``SIZES``.
 
     Raises:
-        MatchError: MATCH_SIZE_INVALID; too many.
+        MatchError: MATCH_SIZE_INVALID; more than ``most``.
     """
-    place = bisect_left(SIZES, count)
-    if count < 0 or place == len(SIZES):
+    if not 0 <= count <= most:
         raise MatchError(
-            f"a match takes at most {MOST_ELEMENTS} values on each side",
+            f"a match takes at most {most} values on this side",
             reason="MATCH_SIZE_INVALID",
             hint="match in several runs",
         )
-    return SIZES[place]
+    return SIZES[bisect_left(SIZES, count)]
+
+
+def is_size(size: int, most: int = MOST_ELEMENTS) -> bool:
+    """Say whether a side may have this many elements."""
+    return size in SIZES and size <= most
+
+
+def digest_width(offered: int, asked: int) -> int:
+    """Return the bytes of a digest in a match of these padded sizes: 7 to 10."""
+    return -(-((offered * asked - 1).bit_length() + _DISTINCT_BITS) // 8)
 
 
 def blind_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
@@ -95,20 +121,42 @@ def blind_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
     return multiply_all(key.borrow(), hash_all(uniform))
 
 
+def offer_values(key: Secret, session: bytes, values: Sequence[bytes], width: int) -> bytes:
+    """Return the digests of blinded values, in their order, as ``arrange_digests`` takes them."""
+    return _digests(session, blind_values(key, session, values), width)
+
+
+def arrange_digests(digests: bytes, size: int, width: int) -> bytes:
+    """Fill digests up to a size with random ones, and sort them: their order says nothing."""
+    padding = secrets.token_bytes(size * width - len(digests))
+    return b"".join(sorted(split(digests + padding, width)))
+
+
 def random_elements(count: int) -> bytes:
     """Return elements that stand for no value, as padding; nobody can tell them apart."""
     return hash_all(secrets.token_bytes(UNIFORM_BYTES * count))
 
 
-def reblind(key: Secret, session: bytes, elements: Packed) -> bytes:
-    """Blind a peer's elements with the own key, too, and return their digests, in their order.
+def evaluate(key: Secret, elements: Packed) -> bytes:
+    """Blind a peer's elements with the own key, too, in their order.
 
     Raises:
         GroupError: An element is not canonical, or the identity.
     """
-    head = _DIGEST_DOMAIN + len(session).to_bytes(1) + session
-    found = split(multiply_all(key.borrow(), elements), ELEMENT_BYTES)
-    return b"".join(hashlib.sha512(head + one).digest()[:DIGEST_BYTES] for one in found)
+    return multiply_all(key.borrow(), elements)
+
+
+def unblind(key: Secret, session: bytes, elements: Packed, width: int) -> bytes:
+    """Take the own key away from elements that a peer blinded, and return their digests.
+
+    Raises:
+        GroupError: An element is not canonical, or the identity.
+    """
+    inverse = invert_secret(key)
+    try:
+        return _digests(session, multiply_all(inverse.borrow(), elements), width)
+    finally:
+        inverse.wipe()
 
 
 def check_elements(elements: bytes, size: int) -> bytes:
@@ -117,21 +165,24 @@ def check_elements(elements: bytes, size: int) -> bytes:
     Raises:
         MatchError: MATCH_SIZE_INVALID or MATCH_ELEMENT_TWICE.
     """
-    return _checked(elements, size, ELEMENT_BYTES)
+    if not is_size(size) or len(elements) != size * ELEMENT_BYTES:
+        raise MatchError("the elements are not as many as announced", reason="MATCH_SIZE_INVALID")
+    if len(set(split(elements, ELEMENT_BYTES))) != size:
+        raise _twice()
+    return elements
 
 
-def check_digests(digests: bytes, size: int) -> bytes:
-    """Return a peer's digests if they are as many as announced and distinct.
+def check_digests(digests: bytes, size: int, width: int) -> bytes:
+    """Return a peer's digests if they are as many as announced, distinct and sorted.
 
     Raises:
         MatchError: MATCH_SIZE_INVALID or MATCH_ELEMENT_TWICE.
     """
-    return _checked(digests, size, DIGEST_BYTES)
-
-
-def is_size(size: int) -> bool:
-    """Say whether a side may have this many elements."""
-    return size in SIZES
+    if not is_size(size, MOST_OFFERED) or len(digests) != size * width:
+        raise MatchError("the digests are not as many as announced", reason="MATCH_SIZE_INVALID")
+    if any(one >= other for one, other in pairwise(split(digests, width))):
+        raise _twice()
+    return digests
 
 
 def split(packed: bytes, size: int) -> list[bytes]:
@@ -147,15 +198,17 @@ def mix(elements: bytes) -> tuple[bytes, list[int]]:
     return b"".join(found[place] for place in order), order
 
 
-def matching_places(own: bytes, other: bytes) -> list[int]:
-    """Return the places of the own digests that stand among the other ones, ascending."""
-    there = set(split(other, DIGEST_BYTES))
-    return [place for place, one in enumerate(split(own, DIGEST_BYTES)) if one in there]
+def matching_places(own: bytes, offered: bytes, width: int) -> list[int]:
+    """Return the places of the own digests that stand among the offered ones, ascending."""
+    there = set(split(offered, width))
+    return [place for place, one in enumerate(split(own, width)) if one in there]
 
 
-def _checked(packed: bytes, size: int, width: int) -> bytes:
-    if not is_size(size) or len(packed) != size * width:
-        raise MatchError("the elements are not as many as announced", reason="MATCH_SIZE_INVALID")
-    if len(set(split(packed, width))) != size:
-        raise MatchError("an element stands twice", reason="MATCH_ELEMENT_TWICE")
-    return packed
+def _digests(session: bytes, elements: bytes, width: int) -> bytes:
+    head = _DIGEST_DOMAIN + len(session).to_bytes(1) + session
+    found = split(elements, ELEMENT_BYTES)
+    return b"".join(hashlib.sha512(head + one).digest()[:width] for one in found)
+
+
+def _twice() -> MatchError:
+    return MatchError("an element stands twice", reason="MATCH_ELEMENT_TWICE")

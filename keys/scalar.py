@@ -121,6 +121,18 @@ def multiply_secret(factor: int, secret: Secret) -> Secret:
     return _combine(library().scalar_multiply, Secret(encode_scalar(factor)), secret)
 
 
+def invert_secret(secret: Secret) -> Secret:
+    """Invert a secret scalar in constant time.
+
+    Raises:
+        GroupError: It is zero, or no canonical scalar.
+    """
+    output = bytearray(SCALAR_BYTES)
+    if library().scalar_invert(address_of(output), require_secret_scalar(secret).address()):
+        raise GroupError("zero has no inverse")
+    return Secret.adopt(output)
+
+
 def add_secrets(left: Secret, right: Secret) -> Secret:
     """Add two secret scalars."""
     return _combine(library().scalar_add, left, right)

@@ -119,7 +119,7 @@ def offer(
 @match_command.command(
     epilog="""\b
 The carrier learns how many of your numbers it offers, where they are at least 5, and how many
-you have, up to half as many again. The hits are yours to verify again; the others stay unknown.
+you have, up to half as many again, or a sixteenth from 8,192 on. The hits are yours to verify again; the others stay unknown.
 
 \b
 FILES

@@ -17,7 +17,7 @@ from federation.roles import Role
 from keys.psi import MOST_ELEMENTS
 from node.desk.intake import MAX_ROWS, Intake, Refusal
 from node.duties.match_asking import Asking
-from node.duties.match_table import MatchTable, PastMatch
+from node.duties.match_table import MAX_OFFERED, MatchTable, PastMatch
 from node.errors import PolicyError, RequestError
 from tocsin.desk.v1 import desk_service_pb2
 from tocsin.desk.v1 import match_service_pb2 as wire
@@ -70,7 +70,7 @@ class MatchService(stubs.MatchServiceServicer):
         if request.days > MOST_DAYS:
             message = f"an offer stands at most {MOST_DAYS} days"
             raise RequestError(message, reason="TERM_INVALID")
-        parsed, refused = await self._parse(request.values)
+        parsed, refused = await self._parse(request.values, MAX_OFFERED)
         values = {one.value for one in parsed.values()}
         expires = desk.now() + (request.days or DEFAULT_DAYS) * SECONDS_A_DAY
         await asyncio.to_thread(desk.table.offer, members, _kind_of(parsed), values, expires)
@@ -107,12 +107,12 @@ class MatchService(stubs.MatchServiceServicer):
         return wire.ListMatchesResponse(matches=[_record(one) for one in found])
 
     async def _parse(
-        self, rows: Sequence[desk_service_pb2.RawIndicator]
+        self, rows: Sequence[desk_service_pb2.RawIndicator], most: int = MOST_ELEMENTS
     ) -> tuple[dict[int, Indicator], dict[int, Refusal]]:
         """Parse any number of rows that a match takes, in the batches of the intake."""
-        if len(rows) > MOST_ELEMENTS:
+        if len(rows) > most:
             raise RequestError(
-                f"at most {MOST_ELEMENTS} values in one match",
+                f"at most {most} values in one match",
                 reason="MATCH_SIZE_INVALID",
                 hint="match in several runs",
             )

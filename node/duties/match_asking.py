@@ -12,15 +12,23 @@ from federation.names import FederationName, MemberId
 from federation.vocabulary import Purpose
 from keys.derivation import token_input
 from keys.errors import KeysError
-from keys.group import ELEMENT_BYTES
-from keys.psi import SESSION_BYTES, check_digests, matching_places, new_key, padded_size
+from keys.psi import (
+    MOST_OFFERED,
+    SESSION_BYTES,
+    check_digests,
+    digest_width,
+    is_size,
+    matching_places,
+    new_key,
+    padded_size,
+)
 from keys.secret import Secret
 from node.duties.match_table import MatchTable, PastMatch
 from node.duties.match_work import (
     blind_in_workers,
     check_in_worker,
     pad_and_mix,
-    reblind_in_workers,
+    unblind_in_workers,
 )
 from node.errors import PeerError
 from node.peers import Peers
@@ -30,8 +38,11 @@ from tocsin.v1.match_service_pb2_grpc import MatchServiceStub
 
 LEAST_TOLD: Final = 5
 """Hits below which the other side is told none: else whoever offers one number learns its fate."""
-STEP_SECONDS: Final = 120.0
-"""Seconds for a step: 65,536 elements take three of one core, and a line of 1 Mbit/s twenty."""
+STEP_SECONDS: Final = 300.0
+"""Seconds for a step: a million offered values take a minute of one core at the other side."""
+
+LEAST_PAGE: Final = 65_536
+"""Digests in each message but the last: a million take sixteen calls at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +96,16 @@ class Asking:
     ) -> Matched:
         size = padded_size(len(values))
         opened = await self._open(member, kind, size)
-        session = opened.session_id
+        session, elements = opened.session_id, opened.offered_count
+        width = digest_width(elements, size)
+        offered = await self._offered(member, opened, width)
         inputs = await asyncio.to_thread(self._inputs, kind, values)
         blinded = await blind_in_workers(self._workers, key, session, inputs)
         sent, order = await pad_and_mix(self._workers, blinded, size)
         evaluated = await self._evaluate(member, session, sent, size)
-        again = await self._reblind(key, member, opened)
-        places = await asyncio.to_thread(matching_places, evaluated, again)
+        digests = await self._unblind(key, member, session, evaluated, width)
+        places = await asyncio.to_thread(matching_places, digests, offered, width)
         hits = tuple(sorted(order[at] for at in places if order[at] < len(values)))
-        elements = len(opened.offered) // ELEMENT_BYTES
         past = PastMatch(session, member, False, self._clock(), len(values), elements, len(hits))
         await asyncio.to_thread(self._table.remember, past)
         await self._close(member, session, len(hits))
@@ -111,9 +123,29 @@ class Asking:
         opened = await self._peers.call(
             member, lambda channel: MatchServiceStub(channel).OpenMatch, request, STEP_SECONDS
         )
-        if len(opened.session_id) != SESSION_BYTES:
+        is_formed = len(opened.session_id) == SESSION_BYTES
+        if not is_formed or not is_size(opened.offered_count, MOST_OFFERED):
             raise _invalid(member)
         return opened
+
+    async def _offered(self, member: MemberId, opened: wire.OpenMatchResponse, width: int) -> bytes:
+        """Read all that is offered, a message at a time."""
+        found, whole = bytearray(opened.digests), opened.offered_count * width
+        while len(found) < whole:
+            request = wire.ReadOfferedRequest(
+                session_id=opened.session_id, start=len(found) // width
+            )
+            answer = await self._peers.call(
+                member, lambda channel: MatchServiceStub(channel).ReadOffered, request, STEP_SECONDS
+            )
+            least = min(LEAST_PAGE * width, whole - len(found))
+            if len(answer.digests) < least:
+                raise _invalid(member)
+            found += answer.digests
+        try:
+            return await asyncio.to_thread(check_digests, bytes(found), opened.offered_count, width)
+        except KeysError as error:
+            raise _invalid(member) from error
 
     async def _evaluate(
         self, member: MemberId, session: bytes, elements: bytes, size: int
@@ -123,17 +155,16 @@ class Asking:
             member, lambda channel: MatchServiceStub(channel).EvaluateMatch, request, STEP_SECONDS
         )
         try:
-            return await asyncio.to_thread(check_digests, answer.evaluated, size)
+            await check_in_worker(self._workers, answer.reblinded, size)
         except KeysError as error:
             raise _invalid(member) from error
+        return answer.reblinded
 
-    async def _reblind(
-        self, key: Secret, member: MemberId, opened: wire.OpenMatchResponse
+    async def _unblind(
+        self, key: Secret, member: MemberId, session: bytes, elements: bytes, width: int
     ) -> bytes:
-        offered = opened.offered
         try:
-            await check_in_worker(self._workers, offered, len(offered) // ELEMENT_BYTES)
-            return await reblind_in_workers(self._workers, key, opened.session_id, offered)
+            return await unblind_in_workers(self._workers, key, session, elements, width)
         except KeysError as error:
             raise _invalid(member) from error
 

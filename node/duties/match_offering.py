@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -19,40 +19,72 @@ from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
 from keys.derivation import token_input
 from keys.errors import KeysError
-from keys.psi import SESSION_BYTES, is_size, new_key, padded_size
+from keys.psi import (
+    MOST_OFFERED,
+    SESSION_BYTES,
+    arrange_digests,
+    digest_width,
+    is_size,
+    new_key,
+    padded_size,
+)
 from keys.secret import Secret
 from node.duties.match_table import MatchTable, PastMatch
-from node.duties.match_work import (
-    blind_in_workers,
-    check_in_worker,
-    pad_and_mix,
-    reblind_in_workers,
-)
+from node.duties.match_work import check_in_worker, evaluate_in_workers, offer_in_workers
 from node.errors import PolicyError, RequestError
 from node.workers import Workers
 
 SESSION_SECONDS: Final = 600
 """Seconds that a session stands: both sides need a few, and a slow line more."""
 MAX_SESSIONS: Final = 16
-"""Sessions at once: each keeps up to two megabytes in memory."""
+"""Sessions at once."""
+MAX_HELD: Final = 4 * MOST_OFFERED
+"""Digests of all sessions at once: forty megabytes of memory."""
+PAGE_DIGESTS: Final = 262_144
+"""Digests of one message: 2.6 megabytes, below what a door takes."""
+READ_VALUES: Final = 32_768
+"""Values read from the database at once: a second of two cores' work."""
 
 
 Charge = Callable[[int], Awaitable[None]]
 """Charges elements to the caller, or raises PolicyError."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a caller gets at first: how many digests are offered, and the first of them."""
+
+    session: bytes
+    count: int
+    digests: bytes
+
+
 @dataclass(slots=True)
 class _Session:
-    """One match under way; ``match`` is None until the caller has its elements back."""
+    """One match under way.
+
+    ``match`` is None until the caller has its elements back, and ``digests`` are kept until then.
+    """
 
     id: bytes
     member: MemberId
     size: int
     offered: int
+    filled: int
     expires: int
+    digests: bytes = field(default=b"", repr=False)
     key: Secret = field(default_factory=new_key, repr=False)
     match: PastMatch | None = None
     is_held: bool = True
+
+    @property
+    def width(self) -> int:
+        """Bytes of a digest."""
+        return digest_width(self.filled, self.size)
+
+    def page(self, start: int) -> bytes:
+        """Return the digests from a place on that one message takes."""
+        return self.digests[start * self.width : (start + PAGE_DIGESTS) * self.width]
 
 
 class Offering:
@@ -71,9 +103,7 @@ class Offering:
         self._clock = clock
         self._sessions: dict[MemberId, _Session] = {}
 
-    async def open(
-        self, member: MemberId, kind: Kind, size: int, charge: Charge
-    ) -> tuple[bytes, bytes]:
+    async def open(self, member: MemberId, kind: Kind, size: int, charge: Charge) -> Opened:
         """Open a session for a member, which ends its earlier one.
 
         Args:
@@ -82,9 +112,6 @@ class Offering:
             size: How many elements the member will send.
             charge: Called before any work with the elements of both sides: all are blinded here.
                 Of the values only their number is read before it.
-
-        Returns:
-            The session's id, and the offered elements.
 
         Raises:
             RequestError: MATCH_SIZE_INVALID.
@@ -97,19 +124,30 @@ class Offering:
             raise PolicyError("nothing is offered to this member", reason="MATCH_NOT_OFFERED")
         session = self._begin(member, size, offered)
         try:
-            filled = padded_size(offered)
-            await charge(size + filled)
-            inputs = await asyncio.to_thread(self._inputs, member, kind, offered)
-            blinded = await blind_in_workers(self._workers, session.key, session.id, inputs)
-            elements, _ = await pad_and_mix(self._workers, blinded, filled)
+            await charge(size + session.filled)
+            digests = await self._digests(session, kind)
+            session.digests = await self._workers.run(
+                arrange_digests, digests, session.filled, session.width
+            )
         except BaseException:
             self._end(session)
             raise
         session.is_held = False
-        return session.id, elements
+        return Opened(session.id, session.filled, session.page(0))
+
+    def read(self, member: MemberId, session_id: bytes, start: int) -> bytes:
+        """Return more of the digests, from a place on, before the elements are evaluated.
+
+        Raises:
+            RequestError: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID or MATCH_SIZE_INVALID.
+        """
+        with self._hold(member, session_id, is_evaluated=False) as session:
+            if not 0 <= start < session.filled:
+                raise RequestError("so many are not offered", reason="MATCH_SIZE_INVALID")
+            return session.page(start)
 
     async def evaluate(self, member: MemberId, session_id: bytes, blinded: bytes) -> bytes:
-        """Blind the caller's elements, once in a session, and return their digests.
+        """Blind the caller's elements, once in a session.
 
         Malformed ones end the session.
 
@@ -121,7 +159,7 @@ class Offering:
         with self._hold(member, session_id, is_evaluated=False) as session:
             try:
                 await check_in_worker(self._workers, blinded, session.size)
-                digests = await reblind_in_workers(self._workers, session.key, session.id, blinded)
+                reblinded = await evaluate_in_workers(self._workers, session.key, blinded)
             except KeysError:
                 self._end(session)
                 raise
@@ -136,8 +174,8 @@ class Offering:
                 uncounted=True,
             )
             await asyncio.to_thread(self._table.remember, match)
-            session.match = match
-        return digests
+            session.match, session.digests = match, b""
+        return reblinded
 
     async def close(self, member: MemberId, session_id: bytes, found: int) -> None:
         """Take how many are the same, and end the session.
@@ -160,9 +198,31 @@ class Offering:
             if session.expires <= now and not session.is_held:
                 self._end(session)
 
-    def _inputs(self, member: MemberId, kind: Kind, most: int) -> list[bytes]:
-        """Return what is offered, and no more than was charged."""
-        values = self._table.offered(member, kind, self._clock())[:most]
+    async def _digests(self, session: _Session, kind: Kind) -> bytes:
+        """Return the digests of what is offered, a part at a time, and no more than was charged."""
+        parts: list[bytes] = []
+        last, left = "", session.offered
+        while left:
+            values = await asyncio.to_thread(
+                self._table.offered,
+                session.member,
+                kind,
+                self._clock(),
+                last,
+                min(left, READ_VALUES),
+            )
+            if not values:
+                break
+            inputs = await asyncio.to_thread(self._inputs, kind, values)
+            parts.append(
+                await offer_in_workers(
+                    self._workers, session.key, session.id, inputs, session.width
+                )
+            )
+            last, left = values[-1], left - len(values)
+        return b"".join(parts)
+
+    def _inputs(self, kind: Kind, values: Iterable[str]) -> list[bytes]:
         return [token_input(self._federation, int(kind), one.encode()) for one in values]
 
     def _begin(self, member: MemberId, size: int, offered: int) -> _Session:
@@ -173,10 +233,14 @@ class Offering:
         self.end_expired()
         if earlier is not None:
             self._end(earlier)
-        if len(self._sessions) >= MAX_SESSIONS:
+        filled = padded_size(offered, MOST_OFFERED)
+        held = sum(one.filled for one in self._sessions.values())
+        if len(self._sessions) >= MAX_SESSIONS or held + filled > MAX_HELD:
             raise PolicyError("too many matches are under way", reason="MATCH_BUSY")
         expires = self._clock() + SESSION_SECONDS
-        session = _Session(secrets.token_bytes(SESSION_BYTES), member, size, offered, expires)
+        session = _Session(
+            secrets.token_bytes(SESSION_BYTES), member, size, offered, filled, expires
+        )
         self._sessions[member] = session
         return session
 

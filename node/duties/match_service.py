@@ -32,16 +32,26 @@ class MatchService(stubs.MatchServiceServicer):
         """Open a session."""
         member, kind = current_caller().member, _kind(request.kind)
         charge = partial(self._meter, member, "MatchService.OpenMatch", _purpose(request.purpose))
-        session, offered = await self._offering.open(member, kind, request.element_count, charge)
-        return wire.OpenMatchResponse(session_id=session, offered=offered)
+        opened = await self._offering.open(member, kind, request.element_count, charge)
+        return wire.OpenMatchResponse(
+            session_id=opened.session, offered_count=opened.count, digests=opened.digests
+        )
+
+    async def ReadOffered(  # noqa: N802  # the contract's name
+        self, request: wire.ReadOfferedRequest, context: Any
+    ) -> wire.ReadOfferedResponse:
+        """Give more of what is offered."""
+        member = current_caller().member
+        digests = self._offering.read(member, request.session_id, request.start)
+        return wire.ReadOfferedResponse(digests=digests)
 
     async def EvaluateMatch(  # noqa: N802  # the contract's name
         self, request: wire.EvaluateMatchRequest, context: Any
     ) -> wire.EvaluateMatchResponse:
         """Blind the caller's elements."""
         member = current_caller().member
-        evaluated = await self._offering.evaluate(member, request.session_id, request.blinded)
-        return wire.EvaluateMatchResponse(evaluated=evaluated)
+        reblinded = await self._offering.evaluate(member, request.session_id, request.blinded)
+        return wire.EvaluateMatchResponse(reblinded=reblinded)
 
     async def CloseMatch(  # noqa: N802  # the contract's name
         self, request: wire.CloseMatchRequest, context: Any

@@ -23,6 +23,8 @@ _COLUMNS: Final = (
     "found",
     "uncounted",
 )
+MAX_OFFERED: Final = 1_000_000
+"""Values offered to one member: a minute of a core in each match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,16 @@ class MatchTable:
             query = insert_new("match_offer", ("member", "kind", "value", "expires"))
             connection.executemany(query, rows)
 
-    def offered(self, member: MemberId, kind: Kind, now: int) -> list[str]:
-        """Return the values of a kind that are offered to a member now."""
+    def offered(
+        self, member: MemberId, kind: Kind, now: int, after: str = "", most: int = MAX_OFFERED
+    ) -> list[str]:
+        """Return the first values of a kind after one that are offered to a member now."""
         query = (
             "SELECT value FROM match_offer WHERE member = ? AND kind = ? AND expires > ?"
-            " ORDER BY value"
+            " AND value > ? ORDER BY value LIMIT ?"
         )
         with self._database.read() as connection:
-            rows = connection.execute(query, (member, int(kind), now)).fetchall()
+            rows = connection.execute(query, (member, int(kind), now, after, most)).fetchall()
         return [row[0] for row in rows]
 
     def count_offered(self, member: MemberId, kind: Kind, now: int) -> int:

@@ -1,7 +1,8 @@
 """Do the work of a match in the worker processes, spread over all of them.
 
 Nothing that grows with the number of elements runs on the event loop, padding and mixing neither:
-65,536 elements take seconds of a core to blind, one to pad, and a tenth of one to mix.
+65,536 elements take seconds of a core to blind, one to pad, and a tenth of one to mix. What is
+handed over at once is bounded, so that memory does not grow with a million values.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ from typing import Final, TypeVar
 
 from keys.errors import MatchError
 from keys.group import ELEMENT_BYTES
-from keys.psi import blind_values, check_elements, mix, random_elements, reblind
+from keys.psi import (
+    blind_values,
+    check_elements,
+    evaluate,
+    mix,
+    offer_values,
+    random_elements,
+    unblind,
+)
 from keys.secret import Secret
 from node.workers import Workers
 
 LEAST_SHARE: Final = 256
 """Items for one process: below it, handing them over costs more than it saves."""
+
+MOST_SHARE: Final = 8_192
+"""Items handed to a process at once: half a second of its work, and half a megabyte."""
 
 _Part = TypeVar("_Part")
 
@@ -31,6 +43,15 @@ async def blind_in_workers(
     return await _spread(parts, lambda part: workers.run(blind_values, key, session, part))
 
 
+async def offer_in_workers(
+    workers: Workers, key: Secret, session: bytes, values: Sequence[bytes], width: int
+) -> bytes:
+    """Return the digests of blinded values, in their order."""
+    step = _step(len(values), workers.count)
+    parts = [values[start : start + step] for start in range(0, len(values), step)]
+    return await _spread(parts, lambda part: workers.run(offer_values, key, session, part, width))
+
+
 async def check_in_worker(workers: Workers, elements: bytes, size: int) -> None:
     """Accept a peer's elements that are as many as announced and distinct.
 
@@ -42,17 +63,26 @@ async def check_in_worker(workers: Workers, elements: bytes, size: int) -> None:
     await workers.run(check_elements, elements, size)
 
 
-async def reblind_in_workers(
-    workers: Workers, key: Secret, session: bytes, elements: bytes
-) -> bytes:
-    """Blind a peer's elements and return their digests, in their order.
+async def evaluate_in_workers(workers: Workers, key: Secret, elements: bytes) -> bytes:
+    """Blind a peer's elements, in their order.
 
     Raises:
         GroupError: One is not canonical, or the identity.
     """
-    step = ELEMENT_BYTES * _step(len(elements) // ELEMENT_BYTES, workers.count)
-    parts = [elements[start : start + step] for start in range(0, len(elements), step)]
-    return await _spread(parts, lambda part: workers.run(reblind, key, session, part))
+    parts = _elements(elements, workers.count)
+    return await _spread(parts, lambda part: workers.run(evaluate, key, part))
+
+
+async def unblind_in_workers(
+    workers: Workers, key: Secret, session: bytes, elements: bytes, width: int
+) -> bytes:
+    """Take the own key away and return the digests, in their order.
+
+    Raises:
+        GroupError: One is not canonical, or the identity.
+    """
+    parts = _elements(elements, workers.count)
+    return await _spread(parts, lambda part: workers.run(unblind, key, session, part, width))
 
 
 async def padding_in_workers(workers: Workers, count: int) -> bytes:
@@ -76,5 +106,10 @@ async def _spread(parts: Sequence[_Part], work: Callable[[_Part], Awaitable[byte
     return b"".join(await asyncio.gather(*(work(part) for part in parts)))
 
 
+def _elements(packed: bytes, processes: int) -> list[bytes]:
+    step = ELEMENT_BYTES * _step(len(packed) // ELEMENT_BYTES, processes)
+    return [packed[start : start + step] for start in range(0, len(packed), step)]
+
+
 def _step(count: int, processes: int) -> int:
-    return max(LEAST_SHARE, -(-count // processes))
+    return min(MOST_SHARE, max(LEAST_SHARE, -(-count // processes)))

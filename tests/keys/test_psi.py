@@ -1,5 +1,6 @@
 """A match shows the firm its hits and the carrier their number, and refuses what is malformed."""
 
+import math
 import time
 
 import pytest
@@ -9,24 +10,31 @@ from hypothesis import strategies as st
 from keys.errors import GroupError, MatchError
 from keys.group import ELEMENT_BYTES, GENERATOR, IDENTITY
 from keys.psi import (
-    DIGEST_BYTES,
     LEAST_ELEMENTS,
     MOST_ELEMENTS,
+    MOST_OFFERED,
     SIZES,
+    arrange_digests,
     blind_values,
     check_digests,
     check_elements,
+    digest_width,
+    evaluate,
     is_size,
     matching_places,
     mix,
     new_key,
+    offer_values,
     padded_size,
     random_elements,
-    reblind,
     split,
+    unblind,
 )
+from keys.scalar import invert_secret
+from keys.secret import Secret
 
 SESSION = bytes(range(16))
+WIDTH = 8
 
 
 def padded(blinded):
@@ -37,12 +45,14 @@ def padded(blinded):
 def run(offered_values, own_values):
     """Return the firm's hits, by place, and how many bytes went between the sides."""
     carrier, firm = new_key(), new_key()
-    offered, _ = mix(padded(blind_values(carrier, SESSION, offered_values)))
+    size, filled = padded_size(len(own_values)), padded_size(len(offered_values), MOST_OFFERED)
+    width = digest_width(filled, size)
+    digests = offer_values(carrier, SESSION, offered_values, width)
+    offered = check_digests(arrange_digests(digests, filled, width), filled, width)
     blinded, order = mix(padded(blind_values(firm, SESSION, own_values)))
-    size = padded_size(len(own_values))
-    evaluated = check_digests(reblind(carrier, SESSION, check_elements(blinded, size)), size)
-    again = reblind(firm, SESSION, check_elements(offered, padded_size(len(offered_values))))
-    hits = sorted(order[at] for at in matching_places(evaluated, again))
+    evaluated = check_elements(evaluate(carrier, check_elements(blinded, size)), size)
+    own = unblind(firm, SESSION, evaluated, width)
+    hits = sorted(order[at] for at in matching_places(own, offered, width))
     return hits, len(offered) + len(blinded) + len(evaluated)
 
 
@@ -66,15 +76,20 @@ def test_the_values_of_two_sessions_or_keys_are_not_the_same():
 
 
 def test_padding_fills_up_to_one_of_few_sizes_and_stands_for_no_value():
-    counts = (0, 1, 64, 65, 97, 10_000, MOST_ELEMENTS)
+    counts = (0, 1, 64, 65, 97, 8_193, 10_000, MOST_ELEMENTS)
 
-    assert [padded_size(count) for count in counts] == [64, 64, 64, 96, 128, 12_288, 65_536]
+    assert [padded_size(count) for count in counts] == [
+        *(64, 64, 64, 96, 128),
+        *(8_704, 10_240, 65_536),
+    ]
     assert SIZES[:5] == (64, 96, 128, 192, 256)
-    assert SIZES[-1] == MOST_ELEMENTS
+    assert SIZES[-1] == MOST_OFFERED
+    assert list(SIZES) == sorted(set(SIZES))
     assert len(set(split(random_elements(100), ELEMENT_BYTES))) == 100
     for count in (-1, MOST_ELEMENTS + 1):
         with pytest.raises(MatchError, match="at most"):
             padded_size(count)
+    assert padded_size(1_000_000, MOST_OFFERED) == 1_015_808
 
 
 def test_mixing_keeps_the_elements_and_not_their_order():
@@ -88,26 +103,57 @@ def test_mixing_keeps_the_elements_and_not_their_order():
 
 
 def test_what_is_compared_is_short_and_of_its_session_and_key_alone():
-    key, elements = new_key(), random_elements(1)
-    digest = reblind(key, SESSION, elements)
+    key = new_key()
+    digest = offer_values(key, SESSION, [b"a"], WIDTH)
 
-    assert len(digest) == DIGEST_BYTES
-    assert digest == reblind(key, SESSION, elements)
-    assert digest != reblind(key, bytes(16), elements)
-    assert digest != reblind(new_key(), SESSION, elements)
+    assert len(digest) == WIDTH
+    assert digest == offer_values(key, SESSION, [b"a"], WIDTH)
+    assert digest != offer_values(key, bytes(16), [b"a"], WIDTH)
+    assert digest != offer_values(new_key(), SESSION, [b"a"], WIDTH)
+
+
+def test_digests_grow_with_the_sizes_so_that_none_meet_by_chance():
+    sizes = ((64, 64), (10_240, 10_240), (65_536, 65_536), (MOST_OFFERED, 65_536))
+
+    assert [digest_width(*each) for each in sizes] == [7, 9, 9, 10]
+    assert all(8 * digest_width(*each) >= 40 + math.log2(math.prod(each)) for each in sizes)
+
+
+def test_nobody_can_tell_padding_or_order_from_the_digests():
+    digests = offer_values(new_key(), SESSION, [b"%d" % one for one in range(50)], WIDTH)
+    arranged = split(arrange_digests(digests, 64, WIDTH), WIDTH)
+
+    assert arranged == sorted(set(arranged))
+    assert len(arranged) == 64
+    assert set(split(digests, WIDTH)) < set(arranged)
+
+
+def test_the_key_that_is_taken_away_is_the_own_one_alone():
+    carrier, firm = new_key(), new_key()
+    twice = evaluate(carrier, blind_values(firm, SESSION, [b"a"]))
+
+    assert unblind(firm, SESSION, twice, WIDTH) == offer_values(carrier, SESSION, [b"a"], WIDTH)
+    assert unblind(new_key(), SESSION, twice, WIDTH) != offer_values(
+        carrier, SESSION, [b"a"], WIDTH
+    )
+
+
+SORTED = arrange_digests(b"", LEAST_ELEMENTS, WIDTH)
 
 
 @pytest.mark.parametrize(
     ("digests", "reason"),
     [
-        (bytes(DIGEST_BYTES * LEAST_ELEMENTS), "MATCH_ELEMENT_TWICE"),
-        (bytes(DIGEST_BYTES * LEAST_ELEMENTS - 1), "MATCH_SIZE_INVALID"),
+        (bytes(WIDTH * LEAST_ELEMENTS), "MATCH_ELEMENT_TWICE"),
+        (SORTED[WIDTH:] + SORTED[:WIDTH], "MATCH_ELEMENT_TWICE"),
+        (SORTED[:-1], "MATCH_SIZE_INVALID"),
         (random_elements(LEAST_ELEMENTS), "MATCH_SIZE_INVALID"),
     ],
 )
 def test_digests_that_are_not_as_announced_are_refused(digests, reason):
+    assert check_digests(SORTED, LEAST_ELEMENTS, WIDTH) == SORTED
     with pytest.raises(MatchError) as caught:
-        check_digests(digests, LEAST_ELEMENTS)
+        check_digests(digests, LEAST_ELEMENTS, WIDTH)
 
     assert caught.value.reason == reason
 
@@ -128,7 +174,7 @@ def test_elements_that_are_not_as_announced_are_refused(change, reason):
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("size", [0, 1, 63, 65, 100, 2 * MOST_ELEMENTS])
+@pytest.mark.parametrize("size", [0, 1, 63, 65, 100, 69_632])
 def test_only_few_numbers_within_bounds_are_sizes(size):
     assert not is_size(size)
     with pytest.raises(MatchError):
@@ -138,7 +184,9 @@ def test_only_few_numbers_within_bounds_are_sizes(size):
 @pytest.mark.parametrize("element", [IDENTITY, b"\xff" * 32, bytes(31) + b"\x80"])
 def test_what_is_no_element_is_never_blinded(element):
     with pytest.raises(GroupError):
-        reblind(new_key(), SESSION, GENERATOR + element)
+        evaluate(new_key(), GENERATOR + element)
+    with pytest.raises(GroupError):
+        unblind(new_key(), SESSION, GENERATOR + element, WIDTH)
 
 
 def test_ten_thousand_against_ten_thousand_take_seconds_and_a_megabyte():
@@ -148,7 +196,15 @@ def test_ten_thousand_against_ten_thousand_take_seconds_and_a_megabyte():
     )
 
     assert hits == list(range(100))
-    # openmined-psi sends 1.05 MB for as many.
-    assert sent == 12_288 * (32 + 32 + 10) < 920_000
+    # openmined-psi sends 756,000 bytes for as many.
+    assert sent == 10_240 * (9 + 32 + 32) < 750_000
     # Two hashes and four multiplications each: 3.6 s on the machine that this was written on.
     assert time.process_time() - started < 60
+
+
+def test_a_key_that_is_taken_away_twice_is_back_and_zero_cannot_be():
+    key = new_key()
+
+    assert invert_secret(invert_secret(key)) == key
+    with pytest.raises(GroupError):
+        invert_secret(Secret(bytes(32)))

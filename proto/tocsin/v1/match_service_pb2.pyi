@@ -36,7 +36,9 @@ class OpenMatchRequest(_message.Message):
     kind: _vocabulary_pb2.IndicatorKind.ValueType
     """Required. Kind of the values."""
     element_count: _builtins.int
-    """Required. Elements that the caller will send: a power of two from 64 to 65,536, or half-way between two of them."""
+    """Required. Elements that the caller will send: a power of two from 64 to 65,536, half-way between two of
+    them, or from 8,192 on a sixteenth of one more.
+    """
     def __init__(
         self,
         *,
@@ -60,23 +62,87 @@ class OpenMatchResponse(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     OFFERED_FIELD_NUMBER: _builtins.int
+    OFFERED_COUNT_FIELD_NUMBER: _builtins.int
+    DIGESTS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.bytes
     """16 random bytes."""
-    offered: _builtins.bytes
-    """32 bytes each, packed; as many as a side may have."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def offered(self) -> _builtins.bytes:
+        """Not sent any more: elements, 32 bytes each."""
+
+    @offered.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def offered(self, value: _builtins.bytes) -> None:
+        """Not sent any more: elements, 32 bytes each."""
+
+    offered_count: _builtins.int
+    """Digests that are offered, padding among them: as many as a side may have, up to 1,048,576."""
+    digests: _builtins.bytes
+    """The first of them, packed, ascending; of as many bytes each as keep two apart in all but one of 2^40 matches."""
     def __init__(
         self,
         *,
         session_id: _builtins.bytes = ...,
         offered: _builtins.bytes = ...,
+        offered_count: _builtins.int = ...,
+        digests: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offered", b"offered", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests", "offered", b"offered", "offered_count", b"offered_count", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenMatchResponse: _TypeAlias = OpenMatchResponse  # noqa: Y015
+
+@_typing.final
+class ReadOfferedRequest(_message.Message):
+    """More of what is offered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.bytes
+    """Required. 16 bytes."""
+    start: _builtins.int
+    """Required. How many digests the caller has."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.bytes = ...,
+        start: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadOfferedRequest: _TypeAlias = ReadOfferedRequest  # noqa: Y015
+
+@_typing.final
+class ReadOfferedResponse(_message.Message):
+    """As many digests as fit into a message: 65,536 at least, or all that are left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    digests: _builtins.bytes
+    """Packed, ascending."""
+    def __init__(
+        self,
+        *,
+        digests: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadOfferedResponse: _TypeAlias = ReadOfferedResponse  # noqa: Y015
 
 @_typing.final
 class EvaluateMatchRequest(_message.Message):
@@ -111,16 +177,28 @@ class EvaluateMatchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVALUATED_FIELD_NUMBER: _builtins.int
-    evaluated: _builtins.bytes
-    """Digests of the elements, 10 bytes each, packed, in the order asked."""
+    REBLINDED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def evaluated(self) -> _builtins.bytes:
+        """Not sent any more: digests of the elements."""
+
+    @evaluated.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def evaluated(self, value: _builtins.bytes) -> None:
+        """Not sent any more: digests of the elements."""
+
+    reblinded: _builtins.bytes
+    """The elements, 32 bytes each, packed, in the order asked."""
     def __init__(
         self,
         *,
         evaluated: _builtins.bytes = ...,
+        reblinded: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated", b"evaluated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated", b"evaluated", "reblinded", b"reblinded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

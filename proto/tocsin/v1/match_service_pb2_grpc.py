@@ -41,6 +41,11 @@ class MatchServiceStub:
                 request_serializer=tocsin_dot_v1_dot_match__service__pb2.OpenMatchRequest.SerializeToString,
                 response_deserializer=tocsin_dot_v1_dot_match__service__pb2.OpenMatchResponse.FromString,
                 _registered_method=True)
+        self.ReadOffered = channel.unary_unary(
+                '/tocsin.v1.MatchService/ReadOffered',
+                request_serializer=tocsin_dot_v1_dot_match__service__pb2.ReadOfferedRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_match__service__pb2.ReadOfferedResponse.FromString,
+                _registered_method=True)
         self.EvaluateMatch = channel.unary_unary(
                 '/tocsin.v1.MatchService/EvaluateMatch',
                 request_serializer=tocsin_dot_v1_dot_match__service__pb2.EvaluateMatchRequest.SerializeToString,
@@ -59,15 +64,24 @@ class MatchServiceServicer:
     """
 
     def OpenMatch(self, request, context):
-        """Opens a session and gives the offered values, hashed to the group, blinded, padded and shuffled.
+        """Opens a session and gives the first of what is offered: digests of the values, hashed to the group and blinded, padded
+        and sorted.
         Reasons: MATCH_NOT_OFFERED, MATCH_BUSY, MATCH_SIZE_INVALID, PURPOSE_NOT_ALLOWED, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadOffered(self, request, context):
+        """Gives more of the digests, before the caller's elements are evaluated. Reasons: MATCH_SESSION_UNKNOWN,
+        MATCH_STEP_INVALID, MATCH_SIZE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluateMatch(self, request, context):
-        """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
+        """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
         MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -89,6 +103,11 @@ def add_MatchServiceServicer_to_server(servicer, server):
                     servicer.OpenMatch,
                     request_deserializer=tocsin_dot_v1_dot_match__service__pb2.OpenMatchRequest.FromString,
                     response_serializer=tocsin_dot_v1_dot_match__service__pb2.OpenMatchResponse.SerializeToString,
+            ),
+            'ReadOffered': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadOffered,
+                    request_deserializer=tocsin_dot_v1_dot_match__service__pb2.ReadOfferedRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_match__service__pb2.ReadOfferedResponse.SerializeToString,
             ),
             'EvaluateMatch': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateMatch,
@@ -130,6 +149,33 @@ class MatchService:
             '/tocsin.v1.MatchService/OpenMatch',
             tocsin_dot_v1_dot_match__service__pb2.OpenMatchRequest.SerializeToString,
             tocsin_dot_v1_dot_match__service__pb2.OpenMatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadOffered(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.MatchService/ReadOffered',
+            tocsin_dot_v1_dot_match__service__pb2.ReadOfferedRequest.SerializeToString,
+            tocsin_dot_v1_dot_match__service__pb2.ReadOfferedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,11 +36,16 @@ class MatchServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MatchServiceAsyncStub: ...
     OpenMatch: _grpc.UnaryUnaryMultiCallable[_match_service_pb2.OpenMatchRequest, _match_service_pb2.OpenMatchResponse]
-    """Opens a session and gives the offered values, hashed to the group, blinded, padded and shuffled.
+    """Opens a session and gives the first of what is offered: digests of the values, hashed to the group and blinded, padded
+    and sorted.
     Reasons: MATCH_NOT_OFFERED, MATCH_BUSY, MATCH_SIZE_INVALID, PURPOSE_NOT_ALLOWED, QUOTA_EXCEEDED.
     """
+    ReadOffered: _grpc.UnaryUnaryMultiCallable[_match_service_pb2.ReadOfferedRequest, _match_service_pb2.ReadOfferedResponse]
+    """Gives more of the digests, before the caller's elements are evaluated. Reasons: MATCH_SESSION_UNKNOWN,
+    MATCH_STEP_INVALID, MATCH_SIZE_INVALID.
+    """
     EvaluateMatch: _grpc.UnaryUnaryMultiCallable[_match_service_pb2.EvaluateMatchRequest, _match_service_pb2.EvaluateMatchResponse]
-    """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
+    """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
     MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
     """
     CloseMatch: _grpc.UnaryUnaryMultiCallable[_match_service_pb2.CloseMatchRequest, _match_service_pb2.CloseMatchResponse]
@@ -56,11 +61,16 @@ class MatchServiceAsyncStub(MatchServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenMatch: _aio.UnaryUnaryMultiCallable[_match_service_pb2.OpenMatchRequest, _match_service_pb2.OpenMatchResponse]  # type: ignore[assignment]
-    """Opens a session and gives the offered values, hashed to the group, blinded, padded and shuffled.
+    """Opens a session and gives the first of what is offered: digests of the values, hashed to the group and blinded, padded
+    and sorted.
     Reasons: MATCH_NOT_OFFERED, MATCH_BUSY, MATCH_SIZE_INVALID, PURPOSE_NOT_ALLOWED, QUOTA_EXCEEDED.
     """
+    ReadOffered: _aio.UnaryUnaryMultiCallable[_match_service_pb2.ReadOfferedRequest, _match_service_pb2.ReadOfferedResponse]  # type: ignore[assignment]
+    """Gives more of the digests, before the caller's elements are evaluated. Reasons: MATCH_SESSION_UNKNOWN,
+    MATCH_STEP_INVALID, MATCH_SIZE_INVALID.
+    """
     EvaluateMatch: _aio.UnaryUnaryMultiCallable[_match_service_pb2.EvaluateMatchRequest, _match_service_pb2.EvaluateMatchResponse]  # type: ignore[assignment]
-    """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
+    """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
     MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
     """
     CloseMatch: _aio.UnaryUnaryMultiCallable[_match_service_pb2.CloseMatchRequest, _match_service_pb2.CloseMatchResponse]  # type: ignore[assignment]
@@ -79,8 +89,19 @@ class MatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _match_service_pb2.OpenMatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_match_service_pb2.OpenMatchResponse, _abc.Awaitable[_match_service_pb2.OpenMatchResponse]]:
-        """Opens a session and gives the offered values, hashed to the group, blinded, padded and shuffled.
+        """Opens a session and gives the first of what is offered: digests of the values, hashed to the group and blinded, padded
+        and sorted.
         Reasons: MATCH_NOT_OFFERED, MATCH_BUSY, MATCH_SIZE_INVALID, PURPOSE_NOT_ALLOWED, QUOTA_EXCEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadOffered(
+        self,
+        request: _match_service_pb2.ReadOfferedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_match_service_pb2.ReadOfferedResponse, _abc.Awaitable[_match_service_pb2.ReadOfferedResponse]]:
+        """Gives more of the digests, before the caller's elements are evaluated. Reasons: MATCH_SESSION_UNKNOWN,
+        MATCH_STEP_INVALID, MATCH_SIZE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -89,7 +110,7 @@ class MatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _match_service_pb2.EvaluateMatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_match_service_pb2.EvaluateMatchResponse, _abc.Awaitable[_match_service_pb2.EvaluateMatchResponse]]:
-        """Blinds the caller's elements a second time, once in a session, and gives their digests. Reasons: MATCH_SESSION_UNKNOWN,
+        """Blinds the caller's elements a second time, once in a session. Reasons: MATCH_SESSION_UNKNOWN,
         MATCH_STEP_INVALID, MATCH_SIZE_INVALID, MATCH_ELEMENT_TWICE, INVALID_ELEMENT, QUOTA_EXCEEDED.
         """
 

@@ -1,7 +1,6 @@
 """A session of a match takes each step once, from its own member, in time and well formed."""
 
 import asyncio
-import time
 from contextlib import closing
 
 import pytest
@@ -11,10 +10,19 @@ from federation.names import FederationName, MemberId
 from keys.derivation import token_input
 from keys.errors import KeysError
 from keys.group import ELEMENT_BYTES, IDENTITY
-from keys.psi import DIGEST_BYTES, blind_values, matching_places, new_key, random_elements, reblind
+from keys.psi import (
+    blind_values,
+    check_digests,
+    digest_width,
+    matching_places,
+    new_key,
+    random_elements,
+    unblind,
+)
+from node.duties import match_offering
 from node.duties.match_offering import MAX_SESSIONS, SESSION_SECONDS, Offering
 from node.duties.match_table import MatchTable
-from node.errors import NodeError, PolicyError
+from node.errors import NodeError, PolicyError, RequestError
 from node.store.private import PrivateStore
 from node.workers import Workers
 
@@ -57,8 +65,20 @@ async def free(_amount):
     """Charge nothing."""
 
 
-def open_session(offering, member, kind=Kind.PHONE, size=64, charge=free):
-    return offering.open(member, kind, size, charge)
+async def open_session(offering, member, kind=Kind.PHONE, size=64, charge=free):
+    opened = await offering.open(member, kind, size, charge)
+    digests = opened.digests
+    width = digest_width(opened.count, size)
+    while len(digests) < opened.count * width:
+        digests += offering.read(member, opened.session, len(digests) // width)
+    return opened.session, check_digests(digests, opened.count, width)
+
+
+WIDTH = digest_width(64, 64)
+
+
+def hits(key, session, evaluated, offered):
+    return matching_places(unblind(key, session, evaluated, WIDTH), offered, WIDTH)
 
 
 async def refusal(awaitable):
@@ -73,9 +93,9 @@ async def test_a_whole_session_gives_the_hits_and_is_remembered_with_their_numbe
     session, offered = await open_session(offering, FIRM)
     evaluated = await offering.evaluate(FIRM, session, blinded(key, session, NUMBERS[3:9]))
 
-    assert len(offered) == 64 * ELEMENT_BYTES
-    assert len(evaluated) == 64 * DIGEST_BYTES
-    assert matching_places(evaluated, reblind(key, session, offered)) == list(range(6))
+    assert len(offered) == 64 * WIDTH
+    assert len(evaluated) == 64 * ELEMENT_BYTES
+    assert hits(key, session, evaluated, offered) == list(range(6))
 
     await offering.close(FIRM, session, 6)
 
@@ -136,18 +156,35 @@ async def test_of_two_calls_of_a_session_at_once_one_is_refused(world):
     assert len(table.past()) == 1
 
 
-async def test_padding_is_no_work_of_the_event_loop(world):
-    """One value beyond a size is filled up with half as many elements again."""
+async def test_what_is_offered_is_read_in_parts_and_given_in_pages(world, monkeypatch):
     offering, table, _ = world
-    table.offer([FIRM], Kind.PHONE, [f"+86139{place:08d}" for place in range(8_193)], NOW + 60)
-    started = time.thread_time()
-    random_elements(12_288 - 8_193)
-    padding = time.thread_time() - started
-    started = time.thread_time()
-    _, offered = await open_session(offering, FIRM)
+    numbers = [f"+861390000{place:04d}" for place in range(200)]
+    table.offer([FIRM], Kind.PHONE, numbers, NOW + 60)
+    monkeypatch.setattr(match_offering, "READ_VALUES", 7)
+    monkeypatch.setattr(match_offering, "PAGE_DIGESTS", 100)
+    key = new_key()
+    session, offered = await open_session(offering, FIRM)
+    for start in (-1, 256):
+        with pytest.raises(RequestError, match="not offered"):
+            offering.read(FIRM, session, start)
+    evaluated = await offering.evaluate(FIRM, session, blinded(key, session, numbers[170:]))
+    width = digest_width(256, 64)
+    found = matching_places(unblind(key, session, evaluated, width), offered, width)
 
-    assert len(offered) == 12_288 * ELEMENT_BYTES
-    assert time.thread_time() - started < padding
+    assert len(offered) == 256 * width
+    assert found == list(range(30))
+    with pytest.raises(RequestError, match="not due"):
+        offering.read(FIRM, session, 0)
+
+
+async def test_the_digests_of_all_sessions_are_bounded(world, monkeypatch):
+    offering, _, _ = world
+    monkeypatch.setattr(match_offering, "MAX_HELD", 100)
+    await open_session(offering, FIRM)
+
+    assert await refusal(open_session(offering, OTHER)) == "MATCH_BUSY"
+
+    await open_session(offering, FIRM)  # takes the place of its own
 
 
 @pytest.mark.parametrize("found", [-1, 11])
@@ -192,7 +229,7 @@ async def test_a_new_session_ends_the_earlier_one_and_shows_nothing_alike(world)
     offering, _, _ = world
     first, before = await open_session(offering, FIRM)
     _, after = await open_session(offering, FIRM)
-    parts = [before[at : at + ELEMENT_BYTES] for at in range(0, len(before), ELEMENT_BYTES)]
+    parts = [before[at : at + WIDTH] for at in range(0, len(before), WIDTH)]
 
     assert await refusal(offering.evaluate(FIRM, first, random_elements(64))) == (
         "MATCH_SESSION_UNKNOWN"
@@ -235,7 +272,7 @@ async def test_nothing_but_the_number_of_values_is_read_before_the_charge(world)
     evaluated = await offering.evaluate(FIRM, session, blinded(key, session, NUMBERS[:6]))
 
     assert charged == [128]
-    assert matching_places(evaluated, reblind(key, session, offered)) == [0, 1]
+    assert hits(key, session, evaluated, offered) == [0, 1]
 
 
 async def test_only_what_is_offered_to_a_member_now_is_matched(world):

@@ -33,7 +33,7 @@ class OfferValuesRequest(_message.Message):
     """Days that the offer stands, from 1 to 31; 0: 7."""
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[_desk_service_pb2.RawIndicator]:
-        """At most 65,536, all of one kind; none: the offer is withdrawn."""
+        """At most 1,000,000, all of one kind; none: the offer is withdrawn."""
 
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
