@@ -2,7 +2,8 @@
 
 Every member asked answers, also the one that has nothing, and nobody but the citizen can read an
 answer. The citizen's signature binds token, members, desk and key; a request without it never
-opens. That a desk asks about one token once a day is a matter between requests: ``first_of_day``.
+opens. That a desk asks about one token once a day is a matter between requests: ``first_of_day``;
+that of a desk's requests in 24 hours no more than ``REQUESTS_A_DAY`` stand is one, too.
 
 Source: DOMAIN R57.
 """
@@ -35,6 +36,9 @@ KEEP_SECONDS: Final = 7 * 86_400
 """Seconds after which a request ends by itself: a late answer is still one for a week."""
 REPEAT_SECONDS: Final = 24 * 3_600
 """Seconds until the same token may be asked about again. Source: DOMAIN R57."""
+REQUESTS_A_DAY: Final = 1_000
+"""Requests of one desk that stand in 24 hours: one each 86 seconds, which is more than people come
+to a desk, and makes a desk that copies tokens no more than 1,000 answers in every member's log."""
 CONSENT_SECONDS: Final = 3_600
 """Seconds for which a citizen's signature may be used: the time at a desk."""
 

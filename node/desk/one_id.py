@@ -25,6 +25,7 @@ from node.duties.one_id import OneIds
 from node.duties.one_id_disputes import Disputes, DisputeView
 from node.errors import PolicyError, RequestError
 from node.matters.book import MatterBook
+from node.matters.one_id_days import require_standing
 from tocsin.desk.v1 import desk_service_pb2
 from tocsin.desk.v1 import one_id_service_pb2 as wire
 from tocsin.desk.v1 import one_id_service_pb2_grpc as stubs
@@ -187,11 +188,11 @@ class OneIdService(stubs.OneIdServiceServicer):
 
     def _statuses(self, matters: Sequence[OneIdMatter]) -> list[wire.OneIdStatus]:
         parts = self._parts
-        standing, now = parts.one_ids.standing(), parts.clock()
+        now = parts.clock()
         return [
             _request(
                 one,
-                one.state_at(now) if (one.id, one.opener) in standing else REFUSED,
+                one.state_at(now) if parts.one_ids.stands(one) else REFUSED,
                 parts.holdings.of(one.subject),
                 is_proven=parts.one_ids.is_proven(one),
             )
@@ -210,11 +211,7 @@ class OneIdService(stubs.OneIdServiceServicer):
         parts = self._parts
         matter: AnyMatter = parts.book.find(prefix).matter
         if matter.kind is Kind.ONE_ID:
-            if (matter.id, matter.opener) not in parts.one_ids.standing():
-                raise PolicyError(
-                    "this desk asked about this identity before, within 24 hours",
-                    reason="ASKED_WITHIN_DAY",
-                )
+            require_standing(parts.book, matter)
             return _answers(parts.book.history(matter), matter, parts.charter())
         if matter.kind is Kind.ONE_ID_DISPUTE:
             return _feedback(matter, parts.charter(), parts.clock())

@@ -4,7 +4,8 @@ The node answers by itself, with one size, also where it has nothing, so that ne
 its length tells anything. It answers each desk about one token once in 24 hours, whatever the logs
 say; and a desk that copied a token, and does not know the identity, gets the answer of who has
 nothing. An honest desk asks once in 24 hours at all desks together: it knows whose requests were
-made with the identity, and one that was not keeps no citizen back.
+made with the identity, and one that was not keeps no citizen back. Of a desk that asks more often
+than desks do in 24 hours nobody answers what is too many.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 from federation.charter import Charter
 from federation.errors import FederationError
 from federation.matters import Kind, MatterError, State, advance
-from federation.matters.one_id import REPEAT_SECONDS, OneIdMatter, first_of_day
+from federation.matters.one_id import REPEAT_SECONDS, OneIdMatter
 from federation.names import MemberId
 from federation.one_id import (
     MAX_COUNT,
@@ -39,7 +40,8 @@ from keys.signing import check_public_key
 from node.desk.intake import Intake
 from node.duties.holdings import Holdings
 from node.errors import NodeError, PolicyError, RequestError
-from node.matters.book import MatterBook
+from node.matters.book import MatterBook, Wanted
+from node.matters.one_id_days import desk_full, has_room, stands
 from node.speaker import Speaker
 from node.telemetry import describe_error, get_log
 from tocsin.desk.v1 import desk_service_pb2
@@ -108,7 +110,7 @@ class OneIds:
 
         Raises:
             RequestError: KEY_INVALID, NOBODY_ASKED, or the value is malformed.
-            PolicyError: ROLE_NOT_ALLOWED, or ASKED_WITHIN_DAY.
+            PolicyError: ROLE_NOT_ALLOWED, ASKED_WITHIN_DAY or DESK_DAY_FULL.
         """
         self._speaker.require_may_say(OneIdRequest)
         _check_keys(receiving_key, consent_key)
@@ -135,7 +137,7 @@ class OneIds:
         Raises:
             RequestError: CONSENT_ELSEWHERE, the form was made at another member; or it is
                 malformed.
-            PolicyError: ROLE_NOT_ALLOWED, or ASKED_WITHIN_DAY.
+            PolicyError: ROLE_NOT_ALLOWED, ASKED_WITHIN_DAY or DESK_DAY_FULL.
             MatterError: CONSENT_INVALID or CONSENT_STALE.
         """
         if form.opener != self.me:
@@ -164,9 +166,9 @@ class OneIds:
         """
         return self._book.find(prefix, Kind.ONE_ID).matter
 
-    def standing(self) -> frozenset[tuple[bytes, MemberId]]:
-        """Return id and opener of the requests that stand; blocking."""
-        return first_of_day(self.all())
+    def stands(self, matter: OneIdMatter) -> bool:
+        """Say whether a request is to be answered; blocking."""
+        return stands(self._book, matter)
 
     def wake(self) -> None:
         """Look at once: a log has grown."""
@@ -197,33 +199,22 @@ class OneIds:
 
     def _waiting(self) -> tuple[list[OneIdMatter], bool]:
         """Return what to answer now, and whether anything else waits; blocking."""
-        now, requests = self.now(), self.all()
-        asked = [
-            one
-            for one in requests
-            if self.me in one.facts.awaited and one.state_at(now) is State.OPEN
-        ]
-        if not asked:
-            return [], False
-        standing, last = first_of_day(requests), self._last_answers(requests)
-        owed = [one for one in asked if (one.id, one.opener) in standing]
+        now = self.now()
+        found = self._book.queue(Wanted(kind=Kind.ONE_ID, state=State.OPEN), now)
+        asked = [one.matter for one in found if self.me in one.matter.facts.awaited]
+        owed = [one for one in asked if stands(self._book, one)]
         before = now - REPEAT_SECONDS
-        ready = [one for one in owed if last.get((one.opener, one.subject), before) <= before]
-        return ready, bool(owed)
+        return [one for one in owed if self._last_answer(one) <= before], bool(owed)
 
-    def _last_answers(self, requests: Sequence[OneIdMatter]) -> dict[tuple[MemberId, bytes], int]:
-        """Return when this member last answered each desk about each token.
+    def _last_answer(self, matter: OneIdMatter) -> int:
+        """Return when this member last answered the desk about the token; 0 for never.
 
         Whether a desk knew the identity makes no difference here: when an answer comes would tell
         everybody who has accounts.
         """
-        last: dict[tuple[MemberId, bytes], int] = {}
-        for one in requests:
-            answer = one.facts.answers.get(self.me)
-            if answer is not None:
-                key = (one.opener, one.subject)
-                last[key] = max(answer, last.get(key, 0))
-        return last
+        about = (one.matter for one in self._book.about(Kind.ONE_ID, matter.subject))
+        own = (one.facts.answers.get(self.me, 0) for one in about if one.opener == matter.opener)
+        return max(own, default=0)
 
     async def _answer(self, matter: OneIdMatter) -> None:
         sealed = await asyncio.to_thread(self._sealed_answer, matter)
@@ -277,18 +268,19 @@ class OneIds:
         return members
 
     def _require_free(self, token: bytes, content_key: bytes | None) -> None:
-        """Refuse a second request about a token within 24 hours.
+        """Refuse a second request about a token within 24 hours, and one too many of this desk.
 
         Args:
             token: Of the identity.
             content_key: Tells which requests of other desks were made with the identity, and count;
                 None: only own ones do.
         """
-        now, requests = self.now(), self.all()
-        standing = first_of_day(requests)
-        for one in requests:
-            is_recent = one.subject == token and one.opened > now - REPEAT_SECONDS
-            if not is_recent or (one.id, one.opener) not in standing:
+        now = self.now()
+        if not has_room(self._book, self.me, now):
+            raise desk_full()
+        for booked in self._book.about(Kind.ONE_ID, token):
+            one = booked.matter
+            if one.opened <= now - REPEAT_SECONDS or not stands(self._book, one):
                 continue
             if one.opener == self.me or _is_made_with(content_key, one):
                 raise PolicyError(

@@ -8,7 +8,7 @@ due first comes first.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -99,6 +99,8 @@ class MatterBook:
         self._touched: deque[set[MatterName] | None] = deque()
         self._entries: dict[MatterName, BookedMatter] = {}
         self._queue: list[_Place] = []
+        self._about: dict[tuple[Kind, bytes], set[MatterName]] = {}
+        self._opened: dict[tuple[Kind, MemberId], list[int]] = {}  # each in order
         catalogue.follow_matters(self._touch)
 
     def version(self) -> tuple[int, int]:
@@ -134,6 +136,19 @@ class MatterBook:
         with self._lock:
             self._refresh()
             return self._entries.get(MatterName(kind, matter_id, opener))
+
+    def about(self, kind: Kind, subject: bytes) -> list[BookedMatter]:
+        """Return the matters of a kind about one token, in no order."""
+        with self._lock:
+            self._refresh()
+            return [self._entries[name] for name in self._about.get((kind, subject), ())]
+
+    def opened_within(self, kind: Kind, opener: MemberId, after: int, until: int) -> int:
+        """Return how many matters of a kind a member opened after a second, up to another."""
+        with self._lock:
+            self._refresh()
+            times = self._opened.get((kind, opener), [])
+            return bisect_right(times, until) - bisect_right(times, after)
 
     def named(self, prefix: bytes, kind: Kind | None = None) -> list[BookedMatter]:
         """Return the matters whose id or handle begins so.
@@ -204,6 +219,7 @@ class MatterBook:
         names |= self._wake()
         if anew:
             self._entries, self._queue, self._asleep = {}, [], []
+            self._about, self._opened = {}, {}
             self._charter_version = version
             names = set(self._catalogue.matter_counts())
         for name in names:
@@ -231,14 +247,27 @@ class MatterBook:
             self._sleep((folded.until, name))
         known = self._entries.pop(name, None)
         if known is not None:
-            del self._queue[bisect_left(self._queue, _place(name, known.matter))]
+            self._strike(name, known.matter)
         if folded.matter is not None:  # else what opens it has not arrived yet, or never counted
             matter = folded.matter
             count = len(folded.steps)
             self._entries[name] = BookedMatter(
                 matter, folded.refused, count, matter.turn, matter.handle
             )
-            insort(self._queue, _place(name, matter))
+            self._enter(name, matter)
+
+    def _enter(self, name: MatterName, matter: AnyMatter) -> None:
+        """Add a matter to what finds it."""
+        insort(self._queue, _place(name, matter))
+        insort(self._opened.setdefault((matter.kind, matter.opener), []), matter.opened)
+        self._about.setdefault((matter.kind, matter.subject), set()).add(name)
+
+    def _strike(self, name: MatterName, matter: AnyMatter) -> None:
+        """Take a matter out of what finds it."""
+        del self._queue[bisect_left(self._queue, _place(name, matter))]
+        times = self._opened[matter.kind, matter.opener]
+        del times[bisect_left(times, matter.opened)]
+        self._about[matter.kind, matter.subject].discard(name)
 
     def _fold(self, name: MatterName) -> FoldedMatter:
         rows = self._catalogue.matter_rows(name)

@@ -8,10 +8,10 @@ from typing import Final
 
 from federation.authorisation import may_say
 from federation.matters import AnyMatter, Kind, Refused
-from federation.matters.one_id import first_of_day
 from federation.names import MemberId
 from node.alarms import Alarms
 from node.matters.book import BookedMatter, MatterBook, Wanted
+from node.matters.one_id_days import stands
 from node.speaker import name_bodies
 from node.telemetry import get_log
 
@@ -45,15 +45,9 @@ class Oversight:
             await self._tell_delay(matter)
 
     def _overdue(self) -> list[AnyMatter]:
-        """Return what is late; nobody owes an answer to a citizen's second request of a day."""
-        now = self._clock()
-        found = [one.matter for one in self._book.queue(Wanted(overdue=True), now)]
-        if not any(one.kind is Kind.ONE_ID for one in found):
-            return found
-        standing = first_of_day(one.matter for one in self._book.all(Kind.ONE_ID))
-        return [
-            one for one in found if one.kind is not Kind.ONE_ID or (one.id, one.opener) in standing
-        ]
+        """Return what is late; nobody owes an answer to a citizen's request that does not stand."""
+        found = (one.matter for one in self._book.queue(Wanted(overdue=True), self._clock()))
+        return [one for one in found if one.kind is not Kind.ONE_ID or stands(self._book, one)]
 
     async def _tell_refusals(self, booked: BookedMatter) -> None:
         """Tell what a member may never say here; what may still count is no offence."""

@@ -33,6 +33,7 @@ from node.duties.holdings import Holding, Holdings
 from node.duties.one_id import Desk, OneIds
 from node.duties.one_id_disputes import Disputes
 from node.errors import PolicyError, RequestError
+from node.matters import one_id_days
 from tests.federation.organisations import BANK, CARRIER, FEDERATION, INTERNET
 from tests.federation.said import TOKEN, opaque
 from tests.node.matters.heard import Node
@@ -205,6 +206,50 @@ async def test_a_second_request_of_a_desk_in_24_hours_is_answered_by_nobody_and_
     await node.oversight.look()
 
     assert [(one.member, one.matter_id) for one in node.raised()] == [(X, ID)]
+
+
+async def test_what_a_desk_asks_beyond_its_day_is_answered_by_nobody_and_nobody_is_late(
+    node, monkeypatch
+):
+    monkeypatch.setattr(one_id_days, "REQUESTS_A_DAY", 3)
+    names = [opaque(("request", number)) for number in range(5)]
+    for number, name in enumerate(names):
+        ask(node, name=name, token=opaque(("token", number)))
+    ask(node, opener=P, name=SECOND)
+    await node.one_ids.advance()
+
+    assert [len(matter(node, X, name).facts.answers) for name in names] == [1, 1, 1, 0, 0]
+    assert matter(node, P, SECOND).facts.answers.keys() == {A}
+    with pytest.raises(PolicyError) as caught:
+        one_id_days.require_standing(node.book, matter(node, X, names[3]))
+    assert caught.value.reason == "DESK_DAY_FULL"
+
+    last = matter(node, X, names[-1]).opened
+    node.time = last + REPEAT_SECONDS
+    late = opaque("after a day")
+    ask(node, name=late, token=opaque("token of the next day"))
+    await node.one_ids.advance()
+
+    assert len(matter(node, X, late).facts.answers) == 1
+
+    node.time += ANSWER_SECONDS + 10
+    await node.oversight.look()
+
+    assert {one.matter_id for one in node.raised()} == {*names[:3], late}
+
+
+async def test_an_honest_desk_refuses_one_too_many_and_takes_the_next_day_again(node, monkeypatch):
+    monkeypatch.setattr(one_id_days, "REQUESTS_A_DAY", 1)
+    keys = (CITIZEN.receiving_key, CITIZEN.consent_key, opaque("proof", 32))
+    ask(node, opener=A, token=opaque("another citizen"))
+    with pytest.raises(PolicyError) as caught:
+        await node.one_ids.prepare(CARD, (), *keys)
+
+    assert caught.value.reason == "DESK_DAY_FULL"
+
+    node.time += REPEAT_SECONDS
+
+    assert (await node.one_ids.prepare(CARD, (), *keys)).opener == A
 
 
 async def test_an_earlier_request_that_arrives_late_is_answered_a_day_after_the_other(node):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from federation.matters import Kind, State, handle_of
-from federation.statements import TrainingApproval, TrainingStage
+from federation.statements import TrainingApproval, TrainingStage, VerificationTally
 from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.views import fold
 from federation.vocabulary import ModelStage, TrainingDecision
@@ -52,6 +52,33 @@ def test_what_is_due_first_comes_first_and_what_is_over_last(node):
     assert queue(node, over=False) == [FIRST.digest(), LATER.digest()]
     assert queue(node, over=True) == [SOONER.digest()]
     assert ids(node.book.all()) == [SOONER.digest(), LATER.digest(), FIRST.digest()]
+
+
+def test_matters_are_found_by_what_they_are_about_and_counted_by_who_opened_them_when(node):
+    rounds = [verification_open(token=opaque(place % 2)) for place in range(3)]
+    names = [opaque(("round", place)) for place in range(3)]
+    node.hear(ME, *rounds, ids=names)
+    node.hear(COORD, FIRST)
+    first = node.book.get(Kind.VERIFICATION, names[0], ME).matter.opened
+
+    def about(token):
+        return sorted(ids(node.book.about(Kind.VERIFICATION, token)))
+
+    assert about(opaque(0)) == sorted([names[0], names[2]])
+    assert about(opaque(1)) == [names[1]]
+    assert about(opaque(2)) == []
+    assert node.book.about(Kind.REPORT, opaque(0)) == []
+
+    def opened(after, until, member=ME):
+        return node.book.opened_within(Kind.VERIFICATION, member, first + after, first + until)
+
+    assert [opened(-1, 0), opened(0, 1), opened(0, 2), opened(-1, 9)] == [1, 1, 2, 3]
+    assert opened(-9, 9, COORD) == 0
+
+    node.hear(COORD, VerificationTally(names[0], ME, 3, 0, 0, 0))
+    node.charter = replace(node.charter, version=2, previous=b"\0" * 32)
+
+    assert [len(about(opaque(0))), opened(-1, 9)] == [2, 3]
 
 
 def test_matters_are_found_by_kind_state_overdue_and_turn(node):
