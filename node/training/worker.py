@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from node.home import Home
 from node.store.private import PrivateStore
 from node.telemetry import get_log
 from node.training.connector import locate_for, require_schema
+from node.training.frames import Header
 from node.training.own_numbers import keep_own_numbers
 from node.training.permission import Permission
 from node.training.process import TrainingProcess
@@ -25,6 +27,9 @@ from node.training.summands import WIRE, Summands
 MODULE: Final = "node.training.worker_main"
 MAX_WORKERS: Final = 4
 """Runs at once: each holds the member's encoded rows in memory."""
+START_SECONDS: Final = 120.0
+"""Seconds that a process has for its first answer: it loads its libraries and the member's rows. In
+a run of short rounds one that was killed at each deadline would never have begun."""
 
 
 class WorkerError(UnavailableError):
@@ -77,7 +82,8 @@ class TrainingWorkers:
         except WorkerError:
             raise  # the process is well: it said so itself
         except BaseException:
-            await self._drop(digest, worker)
+            if not worker.is_starting:
+                await self._drop(digest, worker)
             raise
 
     async def _listen(self, worker: _Worker, digest: bytes, number: int, message: bytes) -> bytes:
@@ -166,13 +172,36 @@ class _Worker:
         self.process = process
         self.settings = settings
         self._turn = asyncio.Lock()
+        self._first: asyncio.Task[tuple[Header, bytes]] | None = None
+        self._patience = time.monotonic() + START_SECONDS
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it works on its first answer still, and has not taken too long for it."""
+        is_first = self._first is not None and not self._first.done()
+        return is_first and time.monotonic() < self._patience
 
     async def answer(self, number: int, message: bytes) -> _Answer:
         async with self._turn:
-            header, answer = await self.process.ask({"round": number}, message)
+            header, answer = await self._ask({"round": number}, message)
         if "refused" in header:
             get_log().warning("training.worker_refused", reason=str(header["refused"]))
             raise WorkerError(str(header.get("why", "")), reason=str(header["refused"]))
         end = len(answer) - int(header["summand"])
         labels = bytes.fromhex(str(header["labels"]))
         return _Answer(answer[:end], str(header["own"]), labels, answer[end:])
+
+    async def _ask(self, header: Header, message: bytes) -> tuple[Header, bytes]:
+        """Ask; a first answer that came too late for who wanted it is waited for, and dropped."""
+        if self._first is None:
+            self._first = asyncio.create_task(self.process.ask(header, message))
+            self._first.add_done_callback(_look_at)
+            return await asyncio.shield(self._first)
+        await asyncio.shield(self._first)
+        return await self.process.ask(header, message)
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Take note of how a task ended, where nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()

@@ -27,6 +27,7 @@ from federation.training.sum_labels import labels_digest
 from node.clock import system_clock
 from node.errors import ConfigError, PolicyError
 from node.store.private import PrivateStore
+from node.training import worker as worker_module
 from node.training.frames import ProcessError
 from node.training.permission import Permission
 from node.training.policy import DataSource
@@ -160,6 +161,32 @@ async def test_a_killed_process_costs_one_answer(workers):
     answer = await ask(workers, permission, question(permission))
 
     assert answer
+
+
+def process_ids(workers):
+    return [one.process.process_id for one in workers._workers.values()]
+
+
+async def test_a_process_that_starts_slower_than_a_round_answers_a_later_one(workers):
+    permission = permit()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await workers.answer(permission, permission.plan.digest(), 0, question(permission), 0.1)
+    (first,) = process_ids(workers)
+    answer = parse_message(await ask(workers, permission, question(permission)))
+
+    assert read_array(answer.content, SUMMAND).sum() > 200
+    assert process_ids(workers) == [first]
+
+
+async def test_a_process_that_never_starts_is_replaced(workers, monkeypatch):
+    monkeypatch.setattr(worker_module, "START_SECONDS", 0.0)
+    permission = permit()
+    with pytest.raises(TimeoutError):
+        await workers.answer(permission, permission.plan.digest(), 0, question(permission), 0.1)
+
+    assert process_ids(workers) == []
+    assert await ask(workers, permission, question(permission))
 
 
 async def test_nothing_of_the_node_s_environment_reaches_it(workers, monkeypatch):
