@@ -22,7 +22,7 @@ from tests.bench.result import Result, table
 BENCHES: Final[dict[str, Bench]] = {
     "tokens": Bench("tests.bench.tokens", 120),
     "ingest": Bench("tests.bench.ingest", 120),
-    "replication": Bench("tests.bench.replication", 120),
+    "replication": Bench("tests.bench.replication", 240),
     "matters": Bench("tests.bench.matters", 90),
     "scoring": Bench("tests.bench.scoring", 60),
     "training": Bench("tests.bench.training", 240),

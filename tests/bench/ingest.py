@@ -1,8 +1,10 @@
 """Measure a ledger: own statements appended, a peer's ingested, tokens looked up; all durable."""
 
 import random
+import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -47,8 +49,13 @@ def measure() -> Iterator[Result]:
     """Yield rates in statements, rows and tokens a second of CPU."""
     taken = medians(_round)
     unit = "statements/s CPU"
+    plain = taken["plain"]
     yield Result("ingest: append", taken["append"], unit, 20_000, at_least=True)
+    yield Result("ingest: append, beside plain inserts", taken["append"], unit, None, plain)
     yield Result("ingest: verify and fold", taken["ingest"], unit, 40_000, at_least=True)
+    yield Result(
+        "ingest: verify and fold, beside plain inserts", taken["ingest"], unit, None, plain
+    )
     yield Result("ingest: catalogue root", taken["root"], "rows/s CPU")
     unit = "tokens/s CPU"
     yield Result("ingest: look-up, all known", taken["known"], unit)
@@ -61,10 +68,28 @@ def _round() -> dict[str, float]:
         writer = SqliteStore(Path(directory) / "writer.db")
         reader = SqliteStore(Path(directory) / "reader.db")
         try:
-            return _measure_stores(key, writer, reader)
+            taken = _measure_stores(key, writer, reader)
         finally:
             writer.close()
             reader.close()
+        return taken | {"plain": _insert_plainly(Path(directory) / "plain.db")}
+
+
+def _insert_plainly(path: Path) -> float:
+    """Return rows a second that SQLite takes of the same bytes, as durably, and nothing else."""
+    said = list(batches(WRITER, STATEMENTS, NOW))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("CREATE TABLE entry (position INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+        seconds, _ = cpu_of(lambda: [_insert(database, batch) for batch in said])
+    return STATEMENTS / seconds
+
+
+def _insert(database: sqlite3.Connection, batch: Sequence[bytes]) -> None:
+    database.execute("BEGIN")
+    database.executemany("INSERT INTO entry (body) VALUES (?)", ((body,) for body in batch))
+    database.execute("COMMIT")
 
 
 def _measure_stores(key: SigningKey, writer: SqliteStore, reader: SqliteStore) -> dict[str, float]:

@@ -75,6 +75,11 @@ class DoorNode:
         counts = [one for one in self.traffic.snapshot() if one.method == READ]
         return sum(one.sent_count for one in counts), sum(one.received_count for one in counts)
 
+    def received_bytes(self):
+        """Return how many bytes the answers to Read had, all together."""
+        counts = [one for one in self.traffic.snapshot() if one.method == READ]
+        return sum(one.received_bytes for one in counts)
+
     def adopt(self, charter):
         self.identity.adopt(charter)
         self.replication.refresh()

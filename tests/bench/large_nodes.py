@@ -1,0 +1,128 @@
+"""Measure whole nodes, as ``tocsin node run`` runs them: spread, cold sync, start, memory.
+
+The sender's million statements are appended to its log while its node is down, by the ledger that
+the node itself uses, so that they need not pass its desk. Ten million tokens are more than the
+bench has time for: the rows of nine million are put straight into the view of what is known, as
+folding would have put them, and the node is started over them.
+"""
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from node.sandbox import Sandbox
+from tests.bench.nodes import (
+    MEMBERS,
+    append_at,
+    held,
+    percentile,
+    process_of,
+    processor_seconds,
+    resident,
+    running_nodes,
+    start_timed,
+)
+from tests.bench.result import Result
+from tests.bench.spread import Spread, measure_spread
+
+STATEMENTS: Final = 1_000_000
+TOKENS: Final = 10_000_000
+SYNC_SECONDS: Final = 300.0
+SETTLE_SECONDS: Final = 3.0
+"""Seconds after the last entry came, in which a node may still work on it."""
+ROWS: Final = 200_000
+"""Rows of one transaction."""
+MEGABYTE: Final = 1_000_000
+_LOOK_SECONDS: Final = 0.05
+
+
+def measure() -> Iterator[Result]:
+    """Yield seconds and megabytes of three whole nodes."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running_nodes(Path(directory) / "federation") as sandbox,
+    ):
+        yield from spread_results(measure_spread(sandbox), "")
+        sandbox.down()
+        yield from _grow(sandbox)
+
+
+def spread_results(spread: Spread, where: str) -> Iterator[Result]:
+    """Yield how fast news spread, with its targets."""
+    for name, seconds, target in (
+        ("visible at a peer", spread.visible, 2),
+        ("taken back at a peer", spread.gone, 5),
+    ):
+        yield Result(f"replication: {name}, median{where}", percentile(seconds, 0.5), "s")
+        yield Result(f"replication: {name}, p99{where}", percentile(seconds, 0.99), "s", target)
+
+
+def _grow(sandbox: Sandbox) -> Iterator[Result]:
+    sender, receiver, _ = MEMBERS
+    append_at(sandbox, sender, STATEMENTS)
+    seconds = start_timed(sandbox.home(sender))
+    yield Result("replication: start with 10⁶ statements", seconds, "s", 3)
+    start_timed(sandbox.home(receiver))
+    process = process_of(sandbox.home(receiver))
+    spent = processor_seconds(process)
+    seconds = wait_held(sandbox, receiver, sender)
+    spent = processor_seconds(process) - spent
+    yield Result("replication: cold sync of 10⁶", seconds, "s wall", 60)
+    yield Result("replication: cold sync of 10⁶, receiver", spent, "s CPU")
+    time.sleep(SETTLE_SECONDS)
+    yield _memory("after its cold sync of 10⁶", process, 300)
+    sandbox.stop(sender)
+    sandbox.stop(receiver)
+    seconds = start_timed(sandbox.home(receiver))
+    yield Result("replication: start with 10⁶ foreign tokens", seconds, "s", 3)
+    time.sleep(SETTLE_SECONDS)
+    yield _memory("holding 10⁶ foreign tokens", process_of(sandbox.home(receiver)), 300)
+    sandbox.stop(receiver)
+    fill_view(sandbox.home(receiver).data / "public.db", sender, TOKENS - STATEMENTS)
+    seconds = start_timed(sandbox.home(receiver))
+    yield Result("replication: start with 10⁷ foreign tokens", seconds, "s")
+    time.sleep(SETTLE_SECONDS)
+    yield _memory("holding 10⁷ foreign tokens", process_of(sandbox.home(receiver)), 1_000)
+
+
+def wait_held(sandbox: Sandbox, receiver: str, sender: str) -> float:
+    """Return the seconds until a node has the whole log of another on disk."""
+    total, begin = held(sandbox, sender, sender), time.perf_counter()
+    while held(sandbox, receiver, sender) < total:
+        if time.perf_counter() - begin > SYNC_SECONDS:
+            raise RuntimeError("the log did not arrive")
+        time.sleep(_LOOK_SECONDS)
+    return time.perf_counter() - begin
+
+
+def fill_view(path: Path, member: str, count: int) -> None:
+    """Put so many rows into a node's view of evidence, like some that are there, by token.
+
+    Raises:
+        LookupError: The view has no row of this member to make others like.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")  # this file is thrown away
+        query = 'SELECT * FROM "view_evidence" WHERE member = ? LIMIT 1'
+        if (row := database.execute(query, (member,)).fetchone()) is None:
+            raise LookupError("there is no row of this member")
+        marks, step = ", ".join("?" * len(row)), 2**128 // count
+        for start in range(0, count, ROWS):
+            numbers = range(start, min(start + ROWS, count))
+            # Spread evenly, like tokens, but in order, which a table by token takes fastest.
+            tokens = ((number * step + number).to_bytes(16) for number in numbers)
+            rows = ((token, member, token, *row[3:]) for token in tokens)
+            database.execute("BEGIN")
+            database.executemany(f'INSERT INTO "view_evidence" VALUES ({marks})', rows)  # marks
+            database.execute("COMMIT")
+
+
+def _memory(what: str, process: int, target: float) -> Result:
+    return Result(
+        f"replication: memory of a node {what}", resident(process) / MEGABYTE, "MB", target
+    )
