@@ -45,6 +45,10 @@ from node.member import MemberKeys
 from node.metering import Metering
 from node.peers import Peers
 from node.remote import Remote
+from node.replication.board import PeerBoard
+from node.replication.charter_sync import CharterSync
+from node.replication.member_client import MemberClient
+from node.replication.roster import Roster
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.opening import open_public
@@ -424,6 +428,17 @@ def build_score_desk(core: Core, log: LogSide, nominator: Nominator) -> ScoreDes
         Scoring(models, shadow, core.clock),
         shadow,
         Nominations(nominator, Grounds(core.private), core.clock),
+    )
+
+
+def build_charter_sync(core: Core) -> CharterSync:
+    """Make what a partner learns of a newer charter with; a member's replication has its own."""
+    return CharterSync(
+        Roster(core.me, core.now_charter, core.clock),
+        MemberClient(core.peers),
+        PeerBoard(core.clock),
+        core.charter.adopt,
+        core.config.charter_seconds,
     )
 
 

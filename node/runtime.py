@@ -22,6 +22,7 @@ from node import __version__
 from node.assembly import (
     Core,
     LogSide,
+    build_charter_sync,
     build_core,
     build_desk,
     build_file_attachments,
@@ -174,6 +175,7 @@ class RunningNode:
             self._scores = build_score_desk(core, self._log, self._desk.nominator)
         self._warning = build_warning_side(core, self._log, self._tokeniser) if self._log else None
         self._replication = self._build_replication() if self._log else None
+        self._charter_sync = build_charter_sync(core) if self._log is None else None
         self._reporting = build_report_side(core, self._log, self._tokeniser) if self._log else None
         self._status = StatusReporter(self._sources())
         self._outside = OutsideDoor(core.identity, self._outside_services(), core.traffic)
@@ -209,6 +211,8 @@ class RunningNode:
         self._start_tasks()
         if self._replication is not None:
             self._replication.start()
+        if self._charter_sync is not None:
+            self._charter_sync.start()
         await self._inside.set_ready(ready=True)
         if isinstance(core.clock, RehearsalClock):
             get_log().warning("node.rehearsal", seconds=core.clock.offset())
@@ -229,6 +233,8 @@ class RunningNode:
         await _end("doors", asyncio.gather(*doors))
         if self._replication is not None:
             await _end("replication", self._replication.close())
+        if self._charter_sync is not None:
+            await _end("charter", self._charter_sync.close())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -504,6 +510,8 @@ class RunningNode:
     def _follow(self, _charter: Charter) -> None:
         if self._replication is not None:
             self._replication.refresh()
+        if self._charter_sync is not None:
+            self._charter_sync.start()
 
     async def _match(self, tokens: frozenset[bytes]) -> None:
         if self._desk.watch is not None and tokens:

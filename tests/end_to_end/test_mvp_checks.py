@@ -103,7 +103,7 @@ async def test_01_nine_nodes_start_and_bad_certificates_are_refused(
 
     note = tmp_path / "revoked.note"
     federation.do("carrier-a", "charter", "revoke", str(note), REVOKED)
-    federation.adopt(note, (*INDUSTRY[:5], COORDINATOR), (INDUSTRY[0], PARTNER))
+    federation.adopt(note, (*INDUSTRY[:5], COORDINATOR), INDUSTRY[:1])
     for member in CAST:
         eventually(
             lambda member=member: federation.status(member)["charter_version"] == 2, WAIT_SECONDS

@@ -1,7 +1,11 @@
 """A newer charter spreads from peer to peer, a false one does not, and a wrong clock is shown."""
 
-from federation.charter import add_member, change_member, revoke_member
+from federation.charter import add_member, change_member, revoke_member, verify_charter
 from federation.roles import Role
+from node.replication.board import PeerBoard
+from node.replication.charter_sync import CharterSync
+from node.replication.member_client import MemberClient
+from node.replication.roster import Roster
 from tests.federation.organisations import organisation, sign_by
 from tests.node.replication.nodes import (
     ALPHA,
@@ -10,6 +14,7 @@ from tests.node.replication.nodes import (
     GAMMA,
     NOW,
     ORGANISATIONS,
+    LoopbackLinks,
 )
 
 EVERYONE = tuple(ORGANISATIONS.values())
@@ -41,6 +46,26 @@ async def test_a_revocation_reaches_a_running_node_by_itself(federation, wait_fo
     await wait_for(lambda: beta.charter.version == 2)
 
     assert GAMMA not in {state.member for state in beta.replication.peers()}
+
+
+async def test_who_keeps_no_log_follows_a_newer_charter_by_itself(federation, wait_for):
+    alpha = await federation(ALPHA)
+    followed, links = [CHARTER], LoopbackLinks(GAMMA, alpha.addresses)
+    partner = CharterSync(
+        Roster(GAMMA, lambda: followed[-1], alpha.clock),
+        MemberClient(links),
+        PeerBoard(alpha.clock),
+        lambda note: followed.append(verify_charter(note, followed[-1])),
+        seconds=0.05,
+    )
+    partner.start()
+    await wait_for(lambda: alpha.calls["GetNode"] > 1)
+    show(alpha, add_member(CHARTER, NEWCOMER.member, time=NOW), *EVERYONE, NEWCOMER)
+    await wait_for(lambda: followed[-1] == alpha.charter)
+    await partner.close()
+    await links.close()
+
+    assert [one.version for one in followed] == [1, 2]
 
 
 async def test_a_charter_without_its_signatures_is_refused_and_named(federation):
