@@ -23,6 +23,11 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@
 
+# Its one dependency is a protobuf that clashes with ours (pyproject.toml); there is no wheel everywhere.
+$(VENV)/.baseline: $(VENV)/.dev pyproject.toml
+	-$(BIN)/python -m pip install --quiet --no-deps --group baseline
+	@touch $@
+
 setup: $(VENV)/.base ## Install what a node needs into .venv
 setup-dev: $(VENV)/.dev ## Install what development and every test need into .venv
 
@@ -59,7 +64,7 @@ gen: setup-dev ## Generate the stubs of the contract
 	$(BIN)/python -m tests.contract.readme
 	$(BIN)/python -m tests.contract.matters
 
-bench: setup-dev ## Measure the hot paths; the figures go to bench.json and the README
+bench: setup-dev $(VENV)/.baseline ## Measure the hot paths; the figures go to bench.json and the README
 	@# What was measured is shown even where a bench lacked something; the status says so.
 	$(BIN)/python -m tests.bench --output bench.json; status=$$?; \
 	  $(BIN)/python -m tests.contract.readme bench.json && $(BIN)/python -m tests.bench.plots bench.json docs || exit 1; exit $$status

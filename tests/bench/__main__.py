@@ -23,6 +23,8 @@ BENCHES: Final[dict[str, Bench]] = {
     "tokens": Bench("tests.bench.tokens", 120),
     "ingest": Bench("tests.bench.ingest", 120),
     "replication": Bench("tests.bench.replication", 240),
+    "psi": Bench("tests.bench.psi", 240),
+    "sums": Bench("tests.bench.sums", 60),
     "matters": Bench("tests.bench.matters", 90),
     "scoring": Bench("tests.bench.scoring", 60),
     "training": Bench("tests.bench.training", 240),
