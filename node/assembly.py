@@ -51,7 +51,7 @@ from node.replication.member_client import MemberClient
 from node.replication.roster import Roster
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
-from node.store.opening import open_public
+from node.store.opening import open_private, open_public
 from node.store.private import PrivateStore
 from node.store.protocol import PublicStore
 from node.sums.carrier import Sums
@@ -192,7 +192,7 @@ def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
         peers=Peers(identity, traffic),
         workers=Workers(config.workers, config.libsodium),
         key_ring=KeyRing(),
-        private=PrivateStore(home.data / "private.db"),
+        private=open_private(config, home.data),
         clock=open_clock(config),
     )
 

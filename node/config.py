@@ -53,7 +53,7 @@ SETTINGS: tuple[Setting, ...] = (
         "database",
         "",
         "postgresql://...",
-        "Where the replicated tables are; empty: a file below the home. Never with a password.",
+        "Where all tables are; empty: files below the home. Never with a password.",
     ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
     Setting(

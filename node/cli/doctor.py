@@ -15,12 +15,12 @@ from keys.secret import Secret
 from node.cli.charter_adoption import check_file, check_listed
 from node.cli.charter_file import read_charter, require_charter
 from node.cli.finding import Finding, SkippedError, find
-from node.config import load_config
+from node.config import Config, load_config
 from node.errors import ConfigError, NodeError, UnavailableError
 from node.home import Home
 from node.keyfile import read_secret_file
 from node.member import MemberKeys, load_card
-from node.store.opening import open_database
+from node.store.opening import open_database, open_private
 
 CLOCK_SKEW_SECONDS: Final = 300
 """Seconds: a leaf is valid from so long before its issue; a larger skew cuts connections."""
@@ -110,15 +110,22 @@ class _Patient:
 
     def _check_database(self) -> str:
         paths = sorted(self._home.data.glob("*.db")) if self._home.data.is_dir() else []
-        if not paths:
-            raise SkippedError("the node has not run yet")
         for path in paths:
             _open_database(path)
-        found = [path.name for path in paths]
-        if address := load_config(self._home.config).database:
-            open_database(address).close()
-            found = [name for name in found if name != "public.db"] + ["the database"]
-        return f"{', '.join(found)} can be opened"
+        config = load_config(self._home.config)
+        if config.database:
+            return self._check_server(config)
+        if not paths:
+            raise SkippedError("the node has not run yet")
+        return f"{', '.join(path.name for path in paths)} can be opened"
+
+    def _check_server(self, config: Config) -> str:
+        """Open both schemas; say where raw values still lie about in a file that was moved."""
+        open_database(config.database).close()
+        open_private(config, self._home.data).close()
+        left = [path.name for path in sorted(self._home.data.glob("*.db.moved"))]
+        rest = f"; {', '.join(left)} still holds raw values: remove it" if left else ""
+        return f"both schemas of the database can be opened{rest}"
 
     def _check_node(self) -> str:
         from node.cli.status import read_status

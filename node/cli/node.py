@@ -104,9 +104,10 @@ def doctor(
 
 @node_command.command(
     epilog="""\b
-End the node first. The logs are copied in one transaction, the views are folded again there and
-compared, and only then the settings name the database; the file stays. The password stands in the
-file that the address names with passfile= (one line, host:port:database:user:password, mode 0600).
+End the node first. Logs and private rows are copied, the views folded again there, both compared,
+and only then the settings name the database. The files stay: data/private.db.moved still holds raw
+values of your customers, so remove it when the node has run. The password stands in the file that
+the address names with passfile= (one line, host:port:database:user:password, mode 0600).
 
 \b
 EXAMPLES
@@ -117,7 +118,7 @@ EXAMPLES
 @json_option
 @pass_home
 def move_store(home: Home, address: str, as_json: bool) -> None:
-    """Move the replicated tables from their file to a PostgreSQL database."""
+    """Move the tables, replicated and private, from their files to a PostgreSQL database."""
     from node.cli.move_store import move_store as move
 
     moved = move(home, address)
@@ -127,8 +128,13 @@ def move_store(home: Home, address: str, as_json: bool) -> None:
                 "logs": moved.log_count,
                 "entries": moved.entry_count,
                 "views_digest": moved.views_digest.hex(),
+                "private_rows": moved.private_count,
+                "private_file": None if moved.kept is None else str(moved.kept),
             }
         )
         return
     data(f"moved {moved.entry_count} entries of {moved.log_count} logs")
+    data(f"moved {moved.private_count} private rows")
     say(f"{home.config} names the database now; data/public.db may go when the node has run")
+    if moved.kept is not None:
+        say(f"{moved.kept} still holds your customers' raw values: remove it when the node has run")

@@ -21,34 +21,44 @@ def count_entries(store: PublicStore) -> int:
 
 
 def copy_logs(
-    source: PublicStore, target: PublicStore, advance: Callable[[int], None] = lambda _: None
+    source: PublicStore, writer: PublicWriter, advance: Callable[[int], None] = lambda _: None
 ) -> int:
-    """Copy all logs, in one transaction of the target; return the number of entries.
+    """Copy all logs in the transaction of the caller; return the number of entries.
+
+    Where the same logs are there already, nothing is copied: a move that was cut off can be made
+    again.
 
     Args:
         source: Stays as it is.
-        target: Holds no log yet.
+        writer: Of a store that holds no other logs.
         advance: Called with the number of entries after each part.
 
     Raises:
-        StoreError: STORE_NOT_EMPTY, or a store cannot be used; then nothing was copied.
+        StoreError: STORE_NOT_EMPTY, or a store cannot be used.
     """
-    count = 0
-    with source.read() as reader, target.write() as writer:
-        if writer.logs():
-            raise StoreError(
-                "the database holds logs already",
-                reason="STORE_NOT_EMPTY",
-                hint="name another database, or drop the schema tocsin_public in this one",
-            )
-        for state in reader.logs():
-            number = writer.save_log(replace(state, number=0))
+    with source.read() as reader:
+        states = reader.logs()
+        count = sum(state.size for state in states)
+        if held := writer.logs():
+            if list(map(_unnumbered, held)) != list(map(_unnumbered, states)):
+                raise StoreError(
+                    "the database holds other logs already",
+                    reason="STORE_NOT_EMPTY",
+                    hint="name another database, or drop the schema tocsin_public in this one",
+                )
+            advance(count)
+            return count
+        for state in states:
+            number = writer.save_log(_unnumbered(state))
             _copy_entries(reader, writer, state, number, advance)
             writer.save_tiles(number, _tiles(reader, state))
             for checkpoint in reader.checkpoints(state.number, 0, state.size):
                 writer.save_checkpoint(number, checkpoint)
-            count += state.size
     return count
+
+
+def _unnumbered(state: LogState) -> LogState:
+    return replace(state, number=0)
 
 
 def _copy_entries(

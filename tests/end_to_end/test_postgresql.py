@@ -21,10 +21,17 @@ def knows(federation: Federation, member: str, domain: str) -> bool:
     return federation.band(member, "domain", domain) != "NONE"
 
 
+def is_hit(federation: Federation, reference: str) -> bool:
+    return reference in federation.read("bank-x", "hits").out
+
+
 def test_a_node_moves_to_postgresql_and_says_and_hears_as_before(tmp_path: Path) -> None:
     with running_server() as server, running_federation(tmp_path / "f", MEMBERS) as federation:
         federation.nominate("carrier-a", "domain", "first.example")
         eventually(partial(knows, federation, "bank-x", "first.example"))
+        customers = tmp_path / "customers.csv"
+        customers.write_text("kind,value,reference\ndomain,third.example,shop-3\n")
+        federation.do("bank-x", "watch", "add", "--file", str(customers))
         address = server.address(passfile=str(server.passfile(tmp_path / "passfile")))
         federation.sandbox.stop("bank-x")
         moved = federation.do("bank-x", "node", "move-store", address, "--json").document
@@ -39,5 +46,8 @@ def test_a_node_moves_to_postgresql_and_says_and_hears_as_before(tmp_path: Path)
         rebuilt = federation.do("bank-x", "log", "rebuild", "--json").document
 
         assert moved["entries"] > 0
+        assert moved["private_rows"] > 0
+        assert not list(federation.home("bank-x").data.glob("private.db"))
+        eventually(partial(is_hit, federation, "shop-3"))
         assert rebuilt["agree"]
         assert server.ask("SELECT count(*) FROM tocsin_public.log") == [(3,)]

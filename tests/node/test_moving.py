@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,8 +17,11 @@ from node.home import Home
 from node.log.ledger import Ledger
 from node.store.error import StoreError
 from node.store.moving import copy_logs, count_entries
-from node.store.opening import open_database
+from node.store.moving_private import copy_private
+from node.store.opening import open_database, open_private
 from node.store.postgresql import SCHEMA
+from node.store.postgresql_private import PRIVATE_SCHEMA, PostgresqlPrivate
+from node.store.private import PrivateStore, open_private_file
 from node.store.sqlite import SqliteStore
 from tests.node.log_samples import (
     FEDERATION,
@@ -31,26 +33,23 @@ from tests.node.log_samples import (
     origin_of,
     public_of,
 )
-from tests.postgresql import Server, running_server
+from tests.postgresql import Server
 
 pytest.importorskip("psycopg", reason="the extra 'postgresql' is not installed")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
-
-
 @pytest.fixture
-def address(server: Server, tmp_path: Path) -> str:
-    server.do(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
-    return server.address(passfile=str(server.passfile(tmp_path / "passfile")))
+def address(postgresql_server: Server, tmp_path: Path) -> str:
+    for schema in (SCHEMA, PRIVATE_SCHEMA):
+        postgresql_server.do(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    return postgresql_server.address(
+        passfile=str(postgresql_server.passfile(tmp_path / "passfile"))
+    )
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """Give a home with 700 entries in the own log; of the first ones only the hashes are left."""
+    """Give a home with private rows and 700 own entries; of the first ones only the hashes."""
     home = Home(tmp_path / "home")
     home.root.mkdir()
     home.card.write_text("{}")
@@ -63,7 +62,29 @@ def home(tmp_path: Path) -> Home:
         writer.drop_bodies(state.number, range(5))
     ledger.rebuild_views()
     store.close()
+    with closing(PrivateStore(home.data / "private.db")) as private:
+        fill(private)
     return home
+
+
+def fill(private: PrivateStore) -> None:
+    """Put rows into every private table, in no order, with values that are hard to carry over."""
+    texts = ("+8613800000000", "小心 'x'", "a\tb\\N\n", "", "Ω", "%s?")
+    with private.database.write() as connection:
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 1) <> '_'"
+        ).fetchall()
+        for (name,) in tables:
+            columns = connection.execute(f"PRAGMA table_info({name})").fetchall()
+            for place, text in enumerate(texts):
+                by_kind = {
+                    "BLOB": bytes([place * 50, 0, 92]) + text.encode(),
+                    "INTEGER": (-1) ** place * place * 2**60,
+                    "TEXT": text,
+                }
+                row = [by_kind[kind] for _, _, kind, *_ in columns]
+                query = f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})"
+                connection.execute(query, row)
 
 
 def test_a_moved_log_proves_the_same_and_grows_on(home: Home, address: str) -> None:
@@ -109,19 +130,95 @@ def test_a_copy_that_cannot_end_leaves_nothing(home: Home, address: str) -> None
         closing(SqliteStore(home.data / "public.db")) as source,
         closing(open_database(address)) as target,
     ):
-        with pytest.raises(KeyboardInterrupt):
-            copy_logs(source, target, stop)
+        with pytest.raises(KeyboardInterrupt), target.write() as writer:
+            copy_logs(source, writer, stop)
 
         assert count_entries(target) == 0
-        assert copy_logs(source, target) == 700
+        for _ in range(2):  # the second time it is there
+            with target.write() as writer:
+                assert copy_logs(source, writer) == 700
 
 
 def test_a_running_node_and_a_second_move_are_refused(home: Home, address: str) -> None:
     with hold_directory(home.run), pytest.raises(SocketError) as running:
         move_store(home, address)
-    home.config.write_text(encode_config({"database": address}))
+    move_store(home, address)
     with pytest.raises(ConfigError) as moved:
         move_store(home, address)
 
     assert running.value.reason == "NODE_RUNNING"
     assert moved.value.reason == "STORE_MOVED"
+
+
+def test_private_rows_move_along_and_the_file_is_kept_under_another_name(
+    home: Home, address: str, postgresql_server: Server
+) -> None:
+    moved = move_store(home, address)
+    counted = (
+        "SELECT sum((xpath('/row/n/text()', query_to_xml(format("
+        f"'SELECT count(*) AS n FROM {PRIVATE_SCHEMA}.%I', tablename), true, true, '')))[1]::text"
+        f"::int) FROM pg_tables WHERE schemaname = '{PRIVATE_SCHEMA}' AND tablename <> 'migration'"
+    )
+
+    assert moved.kept == home.data / "private.db.moved"
+    assert moved.kept.exists()
+    assert not (home.data / "private.db").exists()
+    assert postgresql_server.ask(counted) == [(moved.private_count,)]
+    assert moved.private_count > 100
+    with closing(open_private(load_config(home.config), home.data)) as private:
+        assert private.watch_count() == 6
+        assert private.add_watch([(b"new", 1, "line-7")]) == [True]
+
+
+def test_a_setting_that_was_written_by_hand_is_no_move(home: Home, address: str) -> None:
+    home.config.write_text(encode_config({"database": address}))
+
+    with pytest.raises(StoreError) as caught:
+        open_private(load_config(home.config), home.data)
+    assert caught.value.reason == "PRIVATE_LEFT_BEHIND"
+    assert move_store(home, address).entry_count == 700
+
+
+def test_private_rows_that_stayed_behind_are_asked_for_and_move_alone(
+    home: Home, address: str
+) -> None:
+    """So it was with a node that was moved before its private tables could be."""
+    move_store(home, address)
+    (home.data / "private.db.moved").rename(home.data / "private.db")
+    config = load_config(home.config)
+    with pytest.raises(StoreError) as caught:
+        open_private(config, home.data)
+    again = move_store(home, address)
+
+    assert caught.value.reason == "PRIVATE_LEFT_BEHIND"
+    assert (again.entry_count, again.kept) == (700, home.data / "private.db.moved")
+    with closing(open_private(config, home.data)) as private:
+        assert private.watch_count() == 6
+
+
+def test_other_private_rows_in_the_database_are_refused_and_nothing_moves(
+    home: Home, address: str, postgresql_server: Server
+) -> None:
+    with closing(PrivateStore(PostgresqlPrivate(address))) as other:
+        other.put("a", b"1")
+    with pytest.raises(StoreError) as caught:
+        move_store(home, address)
+
+    assert caught.value.reason == "STORE_NOT_EMPTY"
+    assert load_config(home.config).database == ""
+    assert postgresql_server.ask(f"SELECT count(*) FROM {SCHEMA}.log") == [(0,)]
+    with closing(PrivateStore(home.data / "private.db")) as private:
+        assert private.watch_count() == 6
+
+
+def test_private_rows_that_cannot_be_copied_whole_leave_nothing(home: Home, address: str) -> None:
+    with closing(open_private_file(home.data / "private.db")) as source:
+        with source.write() as connection:
+            connection.execute("INSERT INTO setting VALUES ('a' || char(0), X'00')")
+        with closing(PostgresqlPrivate(address)) as target:
+            with pytest.raises(StoreError) as caught, target.tables.write() as connection:
+                copy_private(source, connection, lambda _: None)
+
+            assert PrivateStore(target).watch_count() == 0
+    assert caught.value.reason == "STORE_VALUE_REFUSED"
+    assert "8613800000000" not in str(caught.value)
