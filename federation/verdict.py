@@ -87,13 +87,13 @@ LOW_SCORE: Final = 0.10
 MEDIUM_SCORE: Final = 0.30
 HIGH_SCORE: Final = 0.60
 VERY_HIGH_SCORE: Final = 0.85
-_BAND_SCORES: Final = {
+BAND_SCORES: Final = {
     Band.VERY_HIGH: VERY_HIGH_SCORE,
     Band.HIGH: HIGH_SCORE,
     Band.MEDIUM: MEDIUM_SCORE,
     Band.LOW: LOW_SCORE,
 }
-_FROM_STRONGEST: Final = tuple(_BAND_SCORES.items())
+_FROM_STRONGEST: Final = tuple(BAND_SCORES.items())
 
 DISPLAY_CODES: Final = (
     "PROTECTED",
@@ -110,7 +110,7 @@ that comes from abroad, also where the number that it shows is innocent (R20).""
 
 # Seconds to which the time of a weaker band is worked out.
 _DROP_RESOLUTION: Final = 60
-_SCORE_PLACES: Final = 6
+SCORE_PLACES: Final = 6
 
 # Seconds after which to ask again about a designation whose review is overdue.
 _OVERDUE_SECONDS: Final = 86_400
@@ -249,9 +249,9 @@ def _outline_nomination(row: Row, standing: Standing, now: int) -> Outline:
     if not weight:
         return _FROM_ABROAD if is_overseas((row,), standing, now) else NOTHING_KNOWN
     # In the same steps as ``_score``, so that not even the last place differs.
-    band = band_of_score(round(1 - (1 - weight), _SCORE_PLACES))
+    band = band_of_score(round(1 - (1 - weight), SCORE_PLACES))
     drop = 0 if band is Band.NONE else _single_drop_time(row, seen, amplitude, band)
-    return Outline(band, _single_codes(standing.roles[member], role, origin), drop, 1)
+    return Outline(band, single_codes(standing.roles[member], role, origin), drop, 1)
 
 
 def band_of_score(score: float) -> Band:
@@ -276,7 +276,7 @@ def _score(weighed: Sequence[Weighed]) -> float:
         return 1.0
     unsupported = math.prod(1 - item.weight for item in weighed if item.weight > 0)
     undisputed = math.prod(1 + item.weight for item in weighed if item.weight < 0)
-    return round((1 - unsupported) * undisputed, _SCORE_PLACES)
+    return round((1 - unsupported) * undisputed, SCORE_PLACES)
 
 
 def _codes(
@@ -303,7 +303,8 @@ def _codes(
 
 
 @functools.cache  # of a few sets of roles and the enumeration
-def _single_codes(roles: frozenset[Role], subject_role: int, origin: int) -> tuple[str, ...]:
+def single_codes(roles: frozenset[Role], subject_role: int, origin: int) -> tuple[str, ...]:
+    """Return the codes of a nomination that counts and stands alone."""
     found = {
         "REPORTED": True,
         "POLICE": Role.POLICE in roles,
@@ -352,7 +353,7 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
         middle = (low + high) // 2
         terms = _strongest(supports, middle).values()
         score = (1 - math.prod(1 - amount for amount in terms)) * undisputed
-        if band_of_score(round(score, _SCORE_PLACES)) < band:
+        if band_of_score(round(score, SCORE_PLACES)) < band:
             high = middle
         else:
             low = middle
@@ -360,10 +361,14 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
 
 
 def _single_drop_time(row: Row, seen: int, amplitude: float, band: Band) -> int:
-    # Below the band by more than rounding could lift it back.
-    score = _BAND_SCORES[band] - 10**-_SCORE_PLACES
-    left = score / amplitude
-    return min(_end_of(row, seen), seen + age_at(row[3], min(1.0, left)))
+    return min(_end_of(row, seen), seen + drop_age(row[3], amplitude, band))
+
+
+def drop_age(kind: int, amplitude: float, band: Band) -> int:
+    """Return an age at which a term of this amplitude is below a band."""
+    # By more than rounding could lift it back.
+    score = BAND_SCORES[band] - 10**-SCORE_PLACES
+    return age_at(kind, min(1.0, score / amplitude))
 
 
 def _end(item: Weighed) -> int:

@@ -37,6 +37,7 @@ from node.home import Home
 from node.identity import Identity
 from node.log.ledger import Ledger
 from node.lookup.prefix_source import PrefixSource
+from node.lookup.token_index import TokenIndex
 from node.matters.book import MatterBook
 from node.matters.findings import Findings
 from node.matters.oversight import Oversight
@@ -153,6 +154,7 @@ class LogSide:
     matters: MatterBook
     oversight: Oversight
     duties: Duties
+    index: TokenIndex
     verdicts: Verdicts
     speaker: Speaker
     alarms: Alarms
@@ -223,6 +225,7 @@ def build_log_side(core: Core) -> LogSide:
     metering = Metering(
         core.now_charter, core.private, grants.granted, core.clock, alarms.quota_exceeded
     )
+    index = TokenIndex(store)
     return LogSide(
         store=store,
         ledger=ledger,
@@ -237,7 +240,8 @@ def build_log_side(core: Core) -> LogSide:
             core.now_charter,
             core.clock,
         ),
-        verdicts=build_verdicts(core, ledger, catalogue, matters),
+        index=index,
+        verdicts=build_verdicts(core, ledger, catalogue, matters, index),
         speaker=speaker,
         alarms=alarms,
         metering=metering,
@@ -259,13 +263,13 @@ def build_log_side(core: Core) -> LogSide:
 
 
 def build_verdicts(
-    core: Core, ledger: Ledger, catalogue: Catalogue, matters: MatterBook
+    core: Core, ledger: Ledger, catalogue: Catalogue, matters: MatterBook, index: TokenIndex
 ) -> Verdicts:
     """Make what judges tokens by rows and matters, and members by how their nominations ended."""
     findings = Findings(matters, core.clock)
     records = TrackRecords(findings, catalogue, core.clock)
     ledger.subscribe(records.note_growth)
-    return Verdicts(catalogue, core.now_charter, core.clock, findings.of, records.outcomes)
+    return Verdicts(catalogue, core.now_charter, core.clock, findings.of, records.outcomes, index)
 
 
 def build_sums(core: Core, catalogue: Catalogue, ledger: Ledger, speaker: Speaker) -> Sums:

@@ -214,6 +214,8 @@ class RunningNode:
         if self._charter_sync is not None:
             self._charter_sync.start()
         await self._inside.set_ready(ready=True)
+        if self._log is not None:
+            self._log.index.start()  # until it has read the store, look-ups ask there
         if isinstance(core.clock, RehearsalClock):
             get_log().warning("node.rehearsal", seconds=core.clock.offset())
         get_log().info(
@@ -242,6 +244,7 @@ class RunningNode:
         await _end("workers", asyncio.to_thread(self._core.workers.close))
         self._core.private.close()
         if self._log is not None:
+            await asyncio.to_thread(self._log.index.close)
             self._log.store.close()
         get_log().info("node.stopped", member=self._core.me)
 

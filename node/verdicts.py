@@ -19,6 +19,7 @@ from federation.verdict import (
     outline,
     reliability,
 )
+from node.lookup.token_index import TokenIndex
 from node.store.catalogue import MAX_TOKENS, Catalogue, TokenRows
 
 NOTHING = TokenRows((), (), ())
@@ -42,7 +43,7 @@ def no_findings(_tokens: Sequence[bytes]) -> Mapping[bytes, Sequence[Finding]]:
 
 
 class Verdicts:
-    """Judges tokens from this node's own replicas; every method blocks on a database."""
+    """Judges tokens from this node's own replicas; every method may block on a database."""
 
     def __init__(
         self,
@@ -51,7 +52,9 @@ class Verdicts:
         clock: Callable[[], int],
         findings: FindingsOf = no_findings,
         learned: LearnedOf = nothing_learned,
+        index: TokenIndex | None = None,
     ) -> None:
+        self._index = index
         self.findings = findings
         self._learned = learned
         self._catalogue = catalogue
@@ -70,13 +73,16 @@ class Verdicts:
 
     def outline(self, tokens: Sequence[bytes]) -> dict[bytes, Outline]:
         """Return what may be told about each token, as ``judge`` would say it, only faster."""
-        rows, findings = self._rows(tokens), self.findings(tokens)
+        known = self._index.look(tokens) if self._index is not None else None
+        findings, answers = self.findings(tokens), dict.fromkeys(tokens, NOTHING_KNOWN)
+        rows = self._stored_rows(tokens if known is None else (*known.ask, *findings))
         standing, now = self.standing(), self._clock()
-        known = {
-            token: outline(*rows.get(token, NOTHING), standing, now, findings.get(token, ()))
-            for token in rows.keys() | findings.keys()
-        }
-        return {token: known.get(token, NOTHING_KNOWN) for token in tokens}
+        if known is not None:
+            answers.update(known.outlines(standing, now))
+        for token in rows.keys() | findings.keys():
+            found, about = rows.get(token, NOTHING), findings.get(token, ())
+            answers[token] = outline(*found, standing, now, about)
+        return answers
 
     def known(self, tokens: Sequence[bytes]) -> set[bytes]:
         """Return those of the tokens that there is evidence about, whether it counts or not."""
@@ -108,6 +114,10 @@ class Verdicts:
         )
 
     def _rows(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
+        known = self._index.look(tokens) if self._index is not None else None
+        return self._stored_rows(tokens if known is None else known.lone + known.ask)
+
+    def _stored_rows(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
         found: dict[bytes, TokenRows] = {}
         for start in range(0, len(tokens), MAX_TOKENS):
             found.update(self._catalogue.evidence(tokens[start : start + MAX_TOKENS]))
