@@ -24,6 +24,7 @@ from node.desk.check import Checker, ReplicaSource
 from node.desk.explain import Explainer
 from node.desk.intake import Intake
 from node.desk.learning import Learning
+from node.desk.matcher import Matcher
 from node.desk.nominate import Nominator
 from node.desk.own_claims import OwnClaims
 from node.desk.say import Sayings
@@ -55,6 +56,7 @@ from node.store.catalogue import Catalogue
 from node.store.opening import open_private, open_public
 from node.store.private import PrivateStore
 from node.store.protocol import PublicStore
+from node.store.watchlist import Watchlist
 from node.sums.carrier import Sums
 from node.sums.kinds import register_kinds
 from node.sums.memory import SumMemory
@@ -387,6 +389,7 @@ def build_desk(core: Core, log: LogSide | None, tokeniser: Tokeniser) -> DeskSer
         watch=WatchDesk(
             intake,
             core.private,
+            Matcher(Watchlist(core.private, log.store), core.clock),
             log.verdicts,
             core.pad,
             core.clock,

@@ -202,8 +202,6 @@ class RunningNode:
             await self._log.ceremonies.advance()
             self._wake_on_growth(self._log)
             self._log.speaker.subscribe(self._match)
-            if self._desk.watch is not None:
-                await asyncio.to_thread(self._desk.watch.match_all)
         listen = core.config.listen or core.now_charter().member(core.me).address
         port = await self._outside.start(listen)
         self._address = f"{listen.rpartition(':')[0]}:{port}"
@@ -404,6 +402,7 @@ class RunningNode:
         self._spawn("charter", self._watch_charter)
         self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
         if self._log is not None:
+            self._spawn("watchlist", self._match_watchlist)
             self._spawn("training", self._decide_plans)
             self._spawn("sums", self._take_part_in_sums)
             self._spawn("warnings", self._warn_customers)
@@ -516,9 +515,14 @@ class RunningNode:
         if self._charter_sync is not None:
             self._charter_sync.start()
 
+    async def _match_watchlist(self) -> None:
+        if self._desk.watch is not None:
+            await self._desk.watch.match_anew()
+        await asyncio.Event().wait()  # once is enough; the supervisor tries again what failed
+
     async def _match(self, tokens: frozenset[bytes]) -> None:
         if self._desk.watch is not None and tokens:
-            await asyncio.to_thread(self._desk.watch.match, tokens)
+            await asyncio.to_thread(self._desk.watch.matcher.match, tokens)
 
     async def _refused(self, member: MemberId, count: int, reason: str) -> None:
         get_log().warning("entries.refused", member=member, count=count, reason=reason)

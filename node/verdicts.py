@@ -84,10 +84,6 @@ class Verdicts:
             answers[token] = outline(*found, standing, now, about)
         return answers
 
-    def known(self, tokens: Sequence[bytes]) -> set[bytes]:
-        """Return those of the tokens that there is evidence about, whether it counts or not."""
-        return {token for token, found in self._rows(tokens).items() if found.evidence}
-
     def protected(self, tokens: Sequence[bytes]) -> set[bytes]:
         """Return those of the tokens that the federation protects."""
         found = self._catalogue.protections(tokens)

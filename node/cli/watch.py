@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 import click
@@ -11,7 +12,7 @@ from node.cli.connection import InsideDoor
 from node.cli.document import describe
 from node.cli.import_report import Rows, send_rows
 from node.cli.option import json_option, pass_home, strict_option
-from node.cli.output import data, json_object, say
+from node.cli.output import Progress, data, json_object, say
 from node.cli.table_file import Row
 from node.cli.values import FILE_HELP, Source, raw_indicator, takes_values
 from node.home import Home
@@ -22,6 +23,10 @@ PAGE_SIZE: Final = 1_000
 
 _WATCH_LAYOUT = "{:<16}  {:<32}  {}"
 _HIT_LAYOUT = "{:<16}  {:<9}  {:>7}  {:<20}  {:<28}  {}"
+_REMOVED = (
+    "Removed: tokens, your references, hits and keys of these customers, counted as added.\n"
+    "Not shared: anything; the federation did not know whom you watched."
+)
 _CLOSING = (
     "Stored: tokens and your references, in this node's private store.\n"
     "Not shared: anything; the federation does not learn whom you watch.\n"
@@ -33,6 +38,7 @@ _CLOSING = (
     epilog="""\b
 EXAMPLES
   tocsin watch add --file customers.csv --kind phone --map value=number,reference=customer
+  tocsin watch remove --file left.csv --kind phone --map value=number,reference=customer
   tocsin watch list
 """
 )
@@ -70,6 +76,69 @@ def _watch_row(row: Row) -> wire.WatchRow:
 
 
 @watch_command.command(
+    "remove",
+    epilog=f"""Without a reference, all rows of the value go. The values are turned into tokens
+again, as when they were added, and count against the quota.
+
+{FILE_HELP}
+\b
+EXAMPLES
+  tocsin watch remove phone +8613000000000 --reference line-4711
+  tocsin watch remove --file left.csv --kind phone --map value=number,reference=customer
+""",
+)
+@takes_values
+@click.option("--reference", default="", help="Your own name for the customer; default: any.")
+@strict_option
+@json_option
+@pass_home
+def remove(home: Home, source: Source, reference: str, strict: bool, as_json: bool) -> int:
+    """Take own customers off the watchlist, with their hits."""
+    rows = Rows(source, _watch_row, {"reference": reference}, strict=strict)
+    with InsideDoor(home) as door:
+
+        def send(items: Sequence[wire.WatchRow]) -> Any:
+            return door.start(door.desk.RemoveWatch, wire.RemoveWatchRequest(rows=items))
+
+        return send_rows(rows, send, as_json=as_json, closing=_REMOVED)
+
+
+@watch_command.command(
+    "match",
+    epilog="""The node does this by itself at every start, and keeps the hits right after that:
+use it after restoring its private store from a backup. Where it is cut off it can be run again.
+
+\b
+EXAMPLES
+  tocsin watch match
+  tocsin watch match --json
+""",
+)
+@json_option
+@pass_home
+def match(home: Home, as_json: bool) -> None:
+    """Match the whole watchlist with the catalogue again."""
+    sums = {"checked": 0, "hits": 0}
+    with InsideDoor(home) as door, ExitStack() as stack:
+        request, bar = wire.MatchWatchRequest(), None
+        while True:
+            answer = door.call(door.desk.MatchWatch, request)
+            if bar is None and answer.next_page_token:
+                bar = stack.enter_context(Progress("Matching", answer.total_size))
+            if bar is not None:
+                bar.advance(answer.checked_count)
+            sums["checked"] += answer.checked_count
+            sums["hits"] += answer.hit_count
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                break
+    if as_json:
+        json_object(sums)
+    else:
+        data(f"checked {sums['checked']}, hits {sums['hits']}")
+
+
+@watch_command.command(
     "list",
     epilog="""\b
 EXAMPLES
@@ -81,7 +150,7 @@ EXAMPLES
 @json_option
 @pass_home
 def list_watch(home: Home, limit: int | None, as_json: bool) -> None:
-    """List the watchlist by reference; the values themselves are not shown."""
+    """List the watchlist; the values themselves are not shown."""
     with InsideDoor(home) as door:
         request = wire.ListWatchRequest(page_size=_page_size(limit))
         entries = _pages(door, door.desk.ListWatch, request, "entries", limit)

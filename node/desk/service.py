@@ -85,6 +85,18 @@ class DeskService(stubs.DeskServiceServicer):
         """Add own customers to the watchlist."""
         return wire.AddWatchResponse(results=await self._replica.watch.add(request.rows))
 
+    async def RemoveWatch(  # noqa: N802  # the contract's name
+        self, request: wire.RemoveWatchRequest, context: Any
+    ) -> wire.RemoveWatchResponse:
+        """Take own customers off the watchlist."""
+        return wire.RemoveWatchResponse(results=await self._replica.watch.remove(request.rows))
+
+    async def MatchWatch(  # noqa: N802  # the contract's name
+        self, request: wire.MatchWatchRequest, context: Any
+    ) -> wire.MatchWatchResponse:
+        """Match a run of the watchlist again."""
+        return await self._replica.watch.match_parts(request)
+
     async def ListWatch(  # noqa: N802  # the contract's name
         self, request: wire.ListWatchRequest, context: Any
     ) -> wire.ListWatchResponse:

@@ -6,16 +6,18 @@ Watchlist, references and hits stand in the private store and never leave the no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from federation.indicators import Indicator, Kind, kind_name
 from federation.vocabulary import Band, Purpose
 from node.desk.intake import APPEAL_CONTACT, APPEAL_CONTACT_SECONDS, Intake, Refusal
+from node.desk.matcher import Matcher
 from node.errors import RequestError
-from node.store.catalogue import MAX_TOKENS
-from node.store.private import PrivateStore
+from node.store.catalogue import TOKEN_BYTES
+from node.store.private import LAST_TOKEN, PrivateStore
 from node.verdicts import Verdicts
 from tocsin.desk.v1 import desk_service_pb2 as wire
 
@@ -23,10 +25,14 @@ DEFAULT_PAGE = 1_000
 MAX_PAGE = 10_000
 MAX_REFERENCE_CHARACTERS = 256
 
+PARTS_PER_CALL: Final = 16
+"""Parts of the watchlist that one call matches: about a million customers, a second of work."""
+
 KeepKeys = Callable[[Sequence[tuple[bytes, bytes]]], None]
 """Keeps content keys of own customers' telephone numbers, each with its token; blocking."""
 
 REFERENCE_MISSING = Refusal("REFERENCE_INVALID", "a reference of 1 to 256 characters is needed")
+NOT_WATCHED = Refusal("NOT_WATCHED", "there is no such row on the watchlist")
 
 
 class WatchDesk:
@@ -36,6 +42,7 @@ class WatchDesk:
         self,
         intake: Intake,
         private: PrivateStore,
+        matcher: Matcher,
         verdicts: Verdicts,
         pad: Callable[[], int],
         clock: Callable[[], int],
@@ -44,6 +51,7 @@ class WatchDesk:
         """Keep a watchlist, and with ``keep_keys`` what opens warnings about those on it."""
         self._intake = intake
         self._private = private
+        self.matcher = matcher
         self._verdicts = verdicts
         self._pad = pad
         self._clock = clock
@@ -90,35 +98,58 @@ class WatchDesk:
 
     def _add(self, entries: Sequence[tuple[bytes, int, str]]) -> list[bool]:
         added = self._private.add_watch(entries)
-        self.match(dict.fromkeys(token for token, _, _ in entries))
+        self.matcher.note_watched(list(dict.fromkeys(token for token, _, _ in entries)))
         return added
 
-    def match(self, tokens: Iterable[bytes]) -> int:
-        """Note which of the tokens are both watched and spoken about; blocking.
+    async def remove(self, rows: Sequence[wire.WatchRow]) -> list[wire.RowResult]:
+        """Take customers off the list with their hits; values go to the holders as when added."""
+        taken = await self._intake.take([row.indicator for row in rows], Purpose.WATCH, self._pad())
+        entries = [
+            (one.token, one.indicator.kind.value, rows[one.place].reference) for one in taken.known
+        ]
+        removed = await asyncio.to_thread(self.matcher.remove, entries)
+        refused = dict(taken.refused)
+        refused |= {
+            one.place: NOT_WATCHED
+            for one, there in zip(taken.known, removed, strict=True)
+            if not there
+        }
+        return [
+            wire.RowResult(outcome=wire.ROW_OUTCOME_REFUSED, error=refused[place].wire())
+            if place in refused
+            else wire.RowResult(outcome=wire.ROW_OUTCOME_ADDED)
+            for place in range(len(rows))
+        ]
 
-        Returns:
-            How many hits there are among them.
+    async def match_parts(self, request: wire.MatchWatchRequest) -> wire.MatchWatchResponse:
+        """Match a run of the watchlist again.
+
+        Raises:
+            RequestError: PAGE_TOKEN_INVALID.
         """
-        listed = list(tokens)
-        count = 0
-        for start in range(0, len(listed), MAX_TOKENS):
-            watched = sorted(self._private.watched(listed[start : start + MAX_TOKENS]))
-            known, now = self._verdicts.known(watched), self._clock()
-            hits = [(token, now) for token in watched if token in known]
-            self._private.add_hits(hits)
-            count += len(hits)
-        return count
+        after = _parse_page_token(request.page_token)
+        response = wire.MatchWatchResponse()
+        for _ in range(PARTS_PER_CALL):
+            part, hits = await asyncio.to_thread(self.matcher.match_part, after)
+            response.checked_count += part.rows
+            response.hit_count += hits
+            after = part.last
+            if after == LAST_TOKEN:
+                break
+        response.next_page_token = "" if after == LAST_TOKEN else after.hex()
+        response.total_size = await asyncio.to_thread(self._private.watch_count)
+        return response
 
-    def match_all(self) -> int:
-        """Match the whole watchlist again, in bounded memory; blocking.
+    async def match_anew(self) -> None:
+        """Match the whole list in the background, and speed up what comes after.
 
         A crash between a log's commit and its match loses nothing, because this runs at start.
         """
-        count, after = 0, ""
-        while page := self._private.list_watch(after, MAX_TOKENS):
-            count += self.match(dict.fromkeys(entry.token for entry in page))
-            after = page[-1].cursor
-        return count
+        after = b""
+        while after != LAST_TOKEN:
+            part, _ = await asyncio.to_thread(self.matcher.match_part, after)
+            after = part.last
+        await asyncio.to_thread(self.matcher.load)
 
     async def list_watch(self, request: wire.ListWatchRequest) -> wire.ListWatchResponse:
         """Page through the watchlist."""
@@ -173,3 +204,13 @@ def page_size(asked: int) -> int:
     if asked < 0:
         raise RequestError("a page size is not negative", reason="PAGE_SIZE_INVALID")
     return min(asked or DEFAULT_PAGE, MAX_PAGE)
+
+
+def _parse_page_token(text: str) -> bytes:
+    try:
+        token = bytes.fromhex(text)
+    except ValueError:
+        token = b"?"
+    if len(token) not in (0, TOKEN_BYTES):
+        raise RequestError("the page token is not ours", reason="PAGE_TOKEN_INVALID")
+    return token

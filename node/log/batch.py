@@ -22,7 +22,7 @@ class Folded:
 
     Attributes:
         changes: In the order of the entries.
-        tokens: Those that the evidence now speaks about.
+        tokens: Those about which evidence came or went.
         refused: How many entries are no statement; they are kept and fold to nothing.
         said: The types of the bodies among them.
         latest: The latest time that one of them is dated, seconds since 1970; 0 for none.
@@ -79,5 +79,6 @@ def fold_bodies(member: str, first: int, bodies: Sequence[bytes | None]) -> Fold
         said.add(type(statement.body))
         latest = max(latest, statement.issued_time)
         changes += fold(member, position, body, statement)
-    tokens = {c.row[0] for c in changes if type(c) is Put and c.table == "evidence"}
+    # Item 1 is a Put's row and a Drop's key; both begin with the token.
+    tokens = {change[1][0] for change in changes if change.table == "evidence"}
     return Folded(changes, tokens, refused, frozenset(said), latest)

@@ -61,7 +61,7 @@ Subscriber = Callable[[Origin, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What came of an append: place of the first entry, the checkpoint, tokens spoken about."""
+    """What came of an append: place of the first entry, the checkpoint, tokens it is about."""
 
     first: int
     checkpoint: bytes
@@ -74,7 +74,7 @@ class Ingested:
 
     Attributes:
         count: Entries that are new here.
-        tokens: Tokens that the new evidence speaks about.
+        tokens: Tokens about which evidence came or went.
         refused: New entries that are no statement; kept, but folded to nothing.
         said: Types of the bodies of the new entries.
         latest: The latest time that one of them is dated, seconds since 1970; 0 for none.

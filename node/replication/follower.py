@@ -32,7 +32,7 @@ class Listeners:
     """Who hears what replication brings; awaited, so a slow listener slows replication down.
 
     Attributes:
-        on_new_tokens: Tokens that new evidence speaks about, after each commit.
+        on_new_tokens: Tokens about which evidence came or went, after each commit.
         on_refused: A log's member, how many new entries of its log fold to nothing, and why: its
             signature stands under them, whoever relayed them.
         on_said: A log's member and the types of the bodies among the new entries; whether the

@@ -20,6 +20,16 @@ from node.store.rows import PrivateDatabase, insert_new, put
 # Parameters of one IN list; one text only, so that it is compiled once.
 ITEMS_PER_QUERY: Final = 512
 
+LAST_TOKEN: Final = b"\xff" * 16
+"""No token stands behind it."""
+
+_ROWS_OF: Final = "SELECT token, kind, reference FROM watch WHERE token = ?"
+_REMOVE: Final = "DELETE FROM watch WHERE token = ? AND kind = ? AND reference = ?"
+_TALLY: Final = (
+    "INSERT INTO watch_tally VALUES ('watch', ?)"
+    " ON CONFLICT (name) DO UPDATE SET size = watch_tally.size + excluded.size"
+)
+
 # Seconds: after every time that a signed 64-bit column holds.
 _EVER: Final = 2**63 - 1
 
@@ -102,17 +112,40 @@ class PrivateStore:
 
     def add_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> list[bool]:
         """Add watchlist rows (token, kind number, reference) and say of each whether it is new."""
-        query = insert_new("watch", ("token", "kind", "reference"))
+        query, given = insert_new("watch", ("token", "kind", "reference")), list(rows)
+        # Neighbours share pages: one by one, each row of a large list costs a page read.
+        order = sorted(range(len(given)), key=given.__getitem__)
         with self.database.write() as connection:
-            return connection.changed(query, rows)
+            new = connection.changed(query, [given[place] for place in order])
+            connection.execute(_TALLY, (sum(new),))
+        by_place = dict(zip(order, new, strict=True))
+        return [by_place[place] for place in range(len(given))]
 
-    def remove_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> int:
-        """Remove watchlist rows and return how many there were; hits without a row go too."""
-        query = "DELETE FROM watch WHERE token = ? AND kind = ? AND reference = ?"
+    def remove_watch(self, rows: Iterable[tuple[bytes, int, str]]) -> list[bool]:
+        """Remove watchlist rows, and say of each whether there was one.
+
+        What is kept of a token that nobody is watched by any more goes too.
+
+        Args:
+            rows: Token, kind number, reference; an empty one stands for all of the token.
+        """
+        given = list(rows)
+        wanted = set(given)
+        found: set[tuple[bytes, int, str]] = set()
+        bare: list[tuple[bytes]] = []
         with self.database.write() as connection:
-            removed = connection.executemany(query, rows).rowcount
-            connection.execute("DELETE FROM hit WHERE token NOT IN (SELECT token FROM watch)")
-            return max(0, removed)
+            for token in sorted({row[0] for row in given}):
+                held = connection.execute(_ROWS_OF, (token,)).fetchall()
+                gone = [(*one,) for one in held if wanted & {(*one,), (*one[:2], "")}]
+                found.update(gone)
+                if len(gone) == len(held):
+                    bare.append((token,))
+            connection.executemany(_REMOVE, sorted(found))
+            for table in ("hit", "content_key"):
+                connection.executemany(f"DELETE FROM {table} WHERE token = ?", bare)
+            connection.execute(_TALLY, (-len(found),))
+        found.update((token, kind, "") for token, kind, _ in list(found))
+        return [row in found for row in given]
 
     def watched(self, tokens: Iterable[bytes]) -> set[bytes]:
         """Return those of the tokens that are on the watchlist."""
@@ -138,8 +171,8 @@ class PrivateStore:
         return [WatchEntry(t, kind, text, _cursor(0, t, kind, text)) for t, kind, text in found]
 
     def watch_count(self) -> int:
-        """Return how many watchlist rows there are."""
-        return int(self._select("SELECT COUNT(*) FROM watch")[0][0])
+        """Return how many watchlist rows there are, without counting them."""
+        return sum(size for (size,) in self._select("SELECT size FROM watch_tally"))
 
     def add_hits(self, hits: Iterable[tuple[bytes, int]]) -> list[bytes]:
         """Record tokens as hits, seen at a time, and return those that were none before."""
@@ -147,6 +180,10 @@ class PrivateStore:
         with self.database.write() as connection:
             new = connection.changed(query, given)
         return [hit[0] for hit, is_new in zip(given, new, strict=True) if is_new]
+
+    def remove_hits(self, tokens: Iterable[bytes]) -> None:
+        """Forget that tokens are hits."""
+        self._change("DELETE FROM hit WHERE token = ?", [(token,) for token in tokens])
 
     def list_hits(self, after: str, limit: int) -> list[HitEntry]:
         """Return hits with their references, newest first, from behind a cursor.
@@ -156,11 +193,12 @@ class PrivateStore:
         """
         query = (
             "SELECT token, kind, reference, first_seen FROM hit JOIN watch USING (token)"
-            " WHERE (-first_seen, token, kind, reference) > (?, ?, ?, ?)"
-            " ORDER BY -first_seen, token, kind, reference LIMIT ?"
+            " WHERE (first_seen, token) <= (?, ?)"
+            " AND ((first_seen, token) < (?, ?) OR (kind, reference) > (?, ?))"
+            " ORDER BY first_seen DESC, token DESC, kind, reference LIMIT ?"
         )
-        first_seen, *key = _parse_cursor(after) if after else (_EVER, b"", 0, "")
-        found = self._select(query, (-first_seen, *key, limit))
+        key = _parse_cursor(after) if after else (_EVER, LAST_TOKEN, 0, "")
+        found = self._select(query, (*key[:2], *key, limit))
         return [
             HitEntry(token, kind, text, seen, _cursor(seen, token, kind, text))
             for token, kind, text, seen in found

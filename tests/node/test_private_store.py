@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from node.duties.warning_table import WarningTable
 from node.errors import RequestError
 from node.store.private import PrivateStore
 from tests.node.log_samples import token
@@ -75,12 +76,39 @@ def test_hits_go_with_their_last_watch_row(private: PrivateStore) -> None:
     private.add_watch(rows)
     private.add_hits([(token(1), 100)])
 
-    assert private.remove_watch(rows[:1]) == 1
+    assert private.remove_watch(rows[:1]) == [True]
     assert private.hit_count() == 1
-    assert private.remove_watch(rows) == 1
+    assert private.remove_watch(rows) == [False, True]
     assert private.hit_count() == 0
     private.add_watch(rows)
     assert private.hit_count() == 0
+
+
+def test_an_empty_reference_removes_all_rows_of_a_token_and_its_keys(private: PrivateStore) -> None:
+    private.add_watch([(token(1), PHONE, "line-1"), (token(1), PHONE, "line-2")])
+    private.add_watch([(token(1), DOMAIN, "line-1"), (token(2), PHONE, "line-3")])
+    WarningTable(private).keep_keys([(token(1), b"key"), (token(2), b"other")])
+
+    assert private.remove_watch([(token(1), PHONE, ""), (token(3), PHONE, "")]) == [True, False]
+    assert [entry.kind for entry in private.list_watch("", 9)].count(DOMAIN) == 1
+    assert WarningTable(private).content_key(token(1)) == b"key"
+    assert private.remove_watch([(token(1), DOMAIN, "line-1")] * 2) == [True, True]
+    assert WarningTable(private).content_key(token(1)) is None
+    assert WarningTable(private).content_key(token(2)) == b"other"
+    assert private.watch_count() == 1
+
+
+def test_hits_of_one_second_are_paged_without_a_gap(private: PrivateStore) -> None:
+    rows = [(token(number // 3), PHONE, f"line-{number:02}") for number in range(30)]
+    private.add_watch(rows)
+    private.add_hits([(token(number), 100 + number // 5) for number in range(10)])
+    seen, after = [], ""
+    while page := private.list_hits(after, 7):
+        seen += page
+        after = page[-1].cursor
+
+    assert sorted((hit.token, hit.kind, hit.reference) for hit in seen) == sorted(rows)
+    assert [hit.first_seen for hit in seen] == [101] * 15 + [100] * 15
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "1.2.3", "1.zz.1.aa", "x.aa.1.aa", "1.aa.1.ff"])

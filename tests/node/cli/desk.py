@@ -112,6 +112,20 @@ class DeskService(desk_grpc.DeskServiceServicer):
         rows = [(row.SerializeToString(), row.indicator.value) for row in request.rows]
         return desk.AddWatchResponse(results=[self._seen.outcome(*row) for row in rows])
 
+    def RemoveWatch(self, request, context):
+        self._seen.take(request, context)
+        rows = [(row.SerializeToString(), row.indicator.value) for row in request.rows]
+        return desk.RemoveWatchResponse(results=[self._seen.outcome(*row) for row in rows])
+
+    def MatchWatch(self, request, context):
+        self._seen.take(request, context)
+        return desk.MatchWatchResponse(
+            checked_count=2 if request.page_token else 3,
+            hit_count=1,
+            next_page_token="" if request.page_token else "ab",
+            total_size=5,
+        )
+
     def Sight(self, request, context):
         return self._say(request, context, desk.SightResponse)
 

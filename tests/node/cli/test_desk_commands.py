@@ -242,6 +242,29 @@ def test_customers_are_watched_under_own_references(run, seen, write):
     assert "does not learn whom you watch" in added.err
 
 
+def test_customers_leave_the_watchlist_by_a_file_too(run, seen, write):
+    path = write("number,customer\n+8613000000000,c-1\nbad,c-2\n")
+    removed = run(
+        *("watch", "remove", "--file", path, "--kind", "phone", "--json"),
+        *("--map", "value=number,reference=customer"),
+    )
+    one = run("watch", "remove", "phone", "+8613000000002")
+
+    assert objects(removed.out) == [{"added": 1, "unchanged": 0, "refused": 1}]
+    assert "line 3: INDICATOR_INVALID" in removed.err
+    assert one.code == 0
+    rows = [row for call in seen.of(desk.RemoveWatchRequest) for row in call.rows]
+    assert [row.reference for row in rows] == ["c-1", "c-2", ""]
+
+
+def test_a_full_match_goes_from_part_to_part(run, seen):
+    text, document = run("watch", "match"), run("watch", "match", "--json")
+
+    assert text.out == "checked 5, hits 2\n"
+    assert objects(document.out) == [{"checked": 5, "hits": 2}]
+    assert [call.page_token for call in seen.of(desk.MatchWatchRequest)] == ["", "ab"] * 2
+
+
 def test_the_watchlist_comes_in_pages(run, seen):
     everything = run("watch", "list", "--json")
     some = run("watch", "list", "--limit", "3")

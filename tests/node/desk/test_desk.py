@@ -378,6 +378,36 @@ async def test_watched_customers_become_hits_whoever_speaks_and_whenever(world) 
     await world.until(all_there)
 
 
+async def test_who_leaves_the_watchlist_is_no_hit_and_a_full_match_changes_nothing(world) -> None:
+    bank = world[BANK]
+    rows = [
+        wire.WatchRow(indicator=raw("domain", f"leaves-{each}.example"), reference=f"leaves {each}")
+        for each in range(3)
+    ]
+    await bank.nominate(*(row("domain", f"leaves-{each}.example") for each in range(2)))
+    await bank.desk.AddWatch(wire.AddWatchRequest(rows=rows), timeout=TIME)
+
+    async def references():
+        found = await bank.desk.ListHits(wire.ListHitsRequest(), timeout=TIME)
+        return {hit.reference for hit in found.hits if hit.reference.startswith("leaves")}
+
+    assert await references() == {"leaves 0", "leaves 1"}
+    rows[1].reference = ""
+    gone = [*rows[1:], wire.WatchRow(indicator=raw("domain", "never-watched.example"))]
+    removed = (
+        await bank.desk.RemoveWatch(wire.RemoveWatchRequest(rows=gone), timeout=TIME)
+    ).results
+    matched = await bank.desk.MatchWatch(wire.MatchWatchRequest(), timeout=TIME)
+    wrong = wire.MatchWatchRequest(page_token="abc")
+
+    assert outcomes(removed) == [ADDED, ADDED, REFUSED]
+    assert removed[2].error.reason == "NOT_WATCHED"
+    assert await references() == {"leaves 0"}
+    assert matched.next_page_token == ""
+    assert matched.checked_count == matched.total_size
+    assert await refusal(bank.desk.MatchWatch(wrong, timeout=TIME)) == "PAGE_TOKEN_INVALID"
+
+
 async def test_a_watch_row_needs_a_reference(world) -> None:
     rows = [
         wire.WatchRow(indicator=raw("domain", "unreferenced.example")),

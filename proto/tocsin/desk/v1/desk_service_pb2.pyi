@@ -714,6 +714,110 @@ class AddWatchResponse(_message.Message):
 Global___AddWatchResponse: _TypeAlias = AddWatchResponse  # noqa: Y015
 
 @_typing.final
+class RemoveWatchRequest(_message.Message):
+    """What to watch no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchRow]:
+        """Rows, at most 2,048; an empty reference stands for all of the value."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___WatchRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveWatchRequest: _TypeAlias = RemoveWatchRequest  # noqa: Y015
+
+@_typing.final
+class RemoveWatchResponse(_message.Message):
+    """Results in the order of the rows; ADDED stands for removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RowResult]:
+        """One for each row."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___RowResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveWatchResponse: _TypeAlias = RemoveWatchResponse  # noqa: Y015
+
+@_typing.final
+class MatchWatchRequest(_message.Message):
+    """Which part of the watchlist to match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """Empty for the first part."""
+    def __init__(
+        self,
+        *,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchWatchRequest: _TypeAlias = MatchWatchRequest  # noqa: Y015
+
+@_typing.final
+class MatchWatchResponse(_message.Message):
+    """What came of a part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKED_COUNT_FIELD_NUMBER: _builtins.int
+    HIT_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    checked_count: _builtins.int
+    """Entries of the watchlist in this part."""
+    hit_count: _builtins.int
+    """Tokens in this part that the catalogue speaks about."""
+    next_page_token: _builtins.str
+    """Empty after the last part."""
+    total_size: _builtins.int
+    """How many entries the watchlist has in all."""
+    def __init__(
+        self,
+        *,
+        checked_count: _builtins.int = ...,
+        hit_count: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_count", b"checked_count", "hit_count", b"hit_count", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchWatchResponse: _TypeAlias = MatchWatchResponse  # noqa: Y015
+
+@_typing.final
 class ListWatchRequest(_message.Message):
     """Pages through the watchlist."""
 
@@ -784,7 +888,7 @@ class ListWatchResponse(_message.Message):
     """How many entries there are in all."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchEntry]:
-        """Entries in the order of their references."""
+        """Entries in the order of their tokens."""
 
     def __init__(
         self,

@@ -75,6 +75,16 @@ class DeskServiceStub:
                 request_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.AddWatchRequest.SerializeToString,
                 response_deserializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.AddWatchResponse.FromString,
                 _registered_method=True)
+        self.RemoveWatch = channel.unary_unary(
+                '/tocsin.desk.v1.DeskService/RemoveWatch',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.RemoveWatchRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.RemoveWatchResponse.FromString,
+                _registered_method=True)
+        self.MatchWatch = channel.unary_unary(
+                '/tocsin.desk.v1.DeskService/MatchWatch',
+                request_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.MatchWatchRequest.SerializeToString,
+                response_deserializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.MatchWatchResponse.FromString,
+                _registered_method=True)
         self.ListWatch = channel.unary_unary(
                 '/tocsin.desk.v1.DeskService/ListWatch',
                 request_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.ListWatchRequest.SerializeToString,
@@ -152,6 +162,20 @@ class DeskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveWatch(self, request, context):
+        """Takes own customers off the watchlist, at most 2,048; their hits go with them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MatchWatch(self, request, context):
+        """Matches a part of the watchlist with the catalogue again; the same again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWatch(self, request, context):
         """Lists the watchlist.
         """
@@ -215,6 +239,16 @@ def add_DeskServiceServicer_to_server(servicer, server):
                     servicer.AddWatch,
                     request_deserializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.AddWatchRequest.FromString,
                     response_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.AddWatchResponse.SerializeToString,
+            ),
+            'RemoveWatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveWatch,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.RemoveWatchRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.RemoveWatchResponse.SerializeToString,
+            ),
+            'MatchWatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.MatchWatch,
+                    request_deserializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.MatchWatchRequest.FromString,
+                    response_serializer=tocsin_dot_desk_dot_v1_dot_desk__service__pb2.MatchWatchResponse.SerializeToString,
             ),
             'ListWatch': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWatch,
@@ -449,6 +483,60 @@ class DeskService:
             '/tocsin.desk.v1.DeskService/AddWatch',
             tocsin_dot_desk_dot_v1_dot_desk__service__pb2.AddWatchRequest.SerializeToString,
             tocsin_dot_desk_dot_v1_dot_desk__service__pb2.AddWatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveWatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.DeskService/RemoveWatch',
+            tocsin_dot_desk_dot_v1_dot_desk__service__pb2.RemoveWatchRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_desk__service__pb2.RemoveWatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MatchWatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.desk.v1.DeskService/MatchWatch',
+            tocsin_dot_desk_dot_v1_dot_desk__service__pb2.MatchWatchRequest.SerializeToString,
+            tocsin_dot_desk_dot_v1_dot_desk__service__pb2.MatchWatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class DeskServiceStub:
     """Declares values protected."""
     AddWatch: _grpc.UnaryUnaryMultiCallable[_desk_service_pb2.AddWatchRequest, _desk_service_pb2.AddWatchResponse]
     """Adds own customers to the watchlist, at most 2,048."""
+    RemoveWatch: _grpc.UnaryUnaryMultiCallable[_desk_service_pb2.RemoveWatchRequest, _desk_service_pb2.RemoveWatchResponse]
+    """Takes own customers off the watchlist, at most 2,048; their hits go with them."""
+    MatchWatch: _grpc.UnaryUnaryMultiCallable[_desk_service_pb2.MatchWatchRequest, _desk_service_pb2.MatchWatchResponse]
+    """Matches a part of the watchlist with the catalogue again; the same again changes nothing."""
     ListWatch: _grpc.UnaryUnaryMultiCallable[_desk_service_pb2.ListWatchRequest, _desk_service_pb2.ListWatchResponse]
     """Lists the watchlist."""
     ListHits: _grpc.UnaryUnaryMultiCallable[_desk_service_pb2.ListHitsRequest, _desk_service_pb2.ListHitsResponse]
@@ -77,6 +81,10 @@ class DeskServiceAsyncStub(DeskServiceStub):
     """Declares values protected."""
     AddWatch: _aio.UnaryUnaryMultiCallable[_desk_service_pb2.AddWatchRequest, _desk_service_pb2.AddWatchResponse]  # type: ignore[assignment]
     """Adds own customers to the watchlist, at most 2,048."""
+    RemoveWatch: _aio.UnaryUnaryMultiCallable[_desk_service_pb2.RemoveWatchRequest, _desk_service_pb2.RemoveWatchResponse]  # type: ignore[assignment]
+    """Takes own customers off the watchlist, at most 2,048; their hits go with them."""
+    MatchWatch: _aio.UnaryUnaryMultiCallable[_desk_service_pb2.MatchWatchRequest, _desk_service_pb2.MatchWatchResponse]  # type: ignore[assignment]
+    """Matches a part of the watchlist with the catalogue again; the same again changes nothing."""
     ListWatch: _aio.UnaryUnaryMultiCallable[_desk_service_pb2.ListWatchRequest, _desk_service_pb2.ListWatchResponse]  # type: ignore[assignment]
     """Lists the watchlist."""
     ListHits: _aio.UnaryUnaryMultiCallable[_desk_service_pb2.ListHitsRequest, _desk_service_pb2.ListHitsResponse]  # type: ignore[assignment]
@@ -150,6 +158,22 @@ class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_desk_service_pb2.AddWatchResponse, _abc.Awaitable[_desk_service_pb2.AddWatchResponse]]:
         """Adds own customers to the watchlist, at most 2,048."""
+
+    @_abc_1.abstractmethod
+    def RemoveWatch(
+        self,
+        request: _desk_service_pb2.RemoveWatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_service_pb2.RemoveWatchResponse, _abc.Awaitable[_desk_service_pb2.RemoveWatchResponse]]:
+        """Takes own customers off the watchlist, at most 2,048; their hits go with them."""
+
+    @_abc_1.abstractmethod
+    def MatchWatch(
+        self,
+        request: _desk_service_pb2.MatchWatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_service_pb2.MatchWatchResponse, _abc.Awaitable[_desk_service_pb2.MatchWatchResponse]]:
+        """Matches a part of the watchlist with the catalogue again; the same again changes nothing."""
 
     @_abc_1.abstractmethod
     def ListWatch(
