@@ -123,6 +123,24 @@ class Alarms:
         )
         await self._raise(f"matter/{member}/{statement_id.hex()}", alarm)
 
+    async def round_asks_few(self, matter: AnyMatter, asked: int, wanted: int) -> None:
+        """Tell that a verification round asks few of those who could know: once for each round.
+
+        Args:
+            matter: The round.
+            asked: How many members with customers it asks.
+            wanted: How many it would ask at least, were it nobody's alone.
+        """
+        alarm = Alarm(
+            alarm_kind=AlarmKind.STATEMENT_REFUSED,
+            member=matter.opener,
+            observed=asked,
+            limit=wanted,
+            reason="ASKED_FEW",
+            matter_id=matter.id,
+        )
+        await self._raise(f"asked/{matter.opener}/{matter.id.hex()}", alarm)
+
     async def matter_overdue(self, matter: AnyMatter, member: MemberId, due: int, now: int) -> None:
         """Tell that a member has missed a deadline: once for each matter, member and deadline.
 

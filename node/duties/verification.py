@@ -20,6 +20,7 @@ from federation.indicators import Kind as IndicatorKind
 from federation.matters import Kind, MatterError, State, advance
 from federation.matters.verification import (
     DEFAULT_QUORUM,
+    LONGEST_SECONDS,
     Tally,
     VerificationMatter,
     is_sound,
@@ -46,7 +47,12 @@ from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.private import PrivateStore
 from node.sums.carrier import Sums
-from node.sums.opener import CONTRIBUTE_SECONDS, HOLDER_SECONDS, SumDraft
+from node.sums.opener import (
+    CONTRIBUTE_SECONDS,
+    HOLDER_SECONDS,
+    SumDraft,
+    default_contributors,
+)
 from node.sums.sources import Asked, Source, wait_for_more
 from node.telemetry import describe_error, get_log
 
@@ -225,6 +231,8 @@ class Verifications:
         counts = await asyncio.to_thread(self.sums.records.counts) if rounds else {}
         now = self._clock()
         for booked in rounds:
+            if version != self._version and booked.matter.opened > now - LONGEST_SECONDS:
+                await self._name_narrow(booked.matter)
             if booked.matter.state_at(now) is State.VERIFYING or version != self._version:
                 statements = counts.get(booked.matter.facts.opening.sum_id, 0)
                 await self._advance_safely(booked, statements)
@@ -301,6 +309,18 @@ class Verifications:
         for member, found in progress.findings.items():
             if found.reason is Exclusion.NOT_ONE_HOT and member != self.me:
                 await self._alarms.matter_refused(member, matter.id, found.reason)
+
+    async def _name_narrow(self, matter: VerificationMatter) -> None:
+        """Name who asks so few that they could be its friends; its round counts all the same.
+
+        How many members there were is in no log, so no fold can refuse it: each node says what it
+        sees by its own charter, as long as the round is new.
+        """
+        eligible = default_contributors(self.sums.records.charter(), matter.opened)
+        asked = len(set(eligible) & set(matter.facts.opening.members))
+        wanted = (len(eligible) + 1) // 2
+        if asked < wanted and matter.opener != self.me:
+            await self._alarms.round_asks_few(matter, asked, wanted)
 
     async def _name_liars(self, booked: BookedMatter, tally: Tally) -> None:
         for member in differing(booked, tally):

@@ -18,6 +18,7 @@ from federation.statements import (
     VerificationOpen,
     VerificationTally,
 )
+from federation.statements.codec import decode_statement
 from federation.sums import SPREAD_SECONDS
 from federation.vocabulary import (
     FraudStage,
@@ -32,6 +33,7 @@ from federation.vocabulary import (
     VerificationAnswer,
     VerificationDecision,
 )
+from node.duties import verification
 from node.duties.own_answer import OwnWords, answer_from
 from node.duties.verification import (
     BY_HAND,
@@ -251,6 +253,31 @@ async def test_a_false_tally_is_named_and_decides_nothing(network):
     alarms = [row.body for row in network["bank-x"].log.catalogue.alarms(50)]
 
     assert any(b"TALLY_DIFFERS" in one and b"carrier-b" in one for one in alarms)
+
+
+async def test_who_asks_fewer_than_half_of_those_who_could_know_is_named_by_everybody_else(
+    network, monkeypatch
+):
+    def named(office):
+        alarms = [decode_statement(row.body).body for row in office.log.catalogue.alarms(100)]
+        found = [one for one in alarms if one.reason == "ASKED_FEW"]
+        return [(one.member, one.observed, one.limit, one.matter_id) for one in found]
+
+    half = tuple(map(MemberId, (*NAMES, "bank-v", "bank-w", "net-v", "net-w")))
+    monkeypatch.setattr(verification, "default_contributors", lambda _charter, _now: half)
+    await ask(network, fresh_token())
+    await network.settle()
+
+    assert not any(named(one) for one in network.up)
+
+    more = (*half, MemberId("bank-u"))
+    monkeypatch.setattr(verification, "default_contributors", lambda _charter, _now: more)
+    booked = await ask(network, fresh_token())
+    await network.settle()
+    few = ("carrier-a", 4, 5, booked.matter.id)
+
+    assert named(network["net-p"]).count(few) == 3  # each of the others, and not the opener
+    assert network.states(booked) == {State.INSUFFICIENT}
 
 
 async def test_a_member_that_withholds_its_answer_is_left_out(network):
