@@ -166,7 +166,7 @@ def test_private_rows_move_along_and_the_file_is_kept_under_another_name(
     assert postgresql_server.ask(counted) == [(moved.private_count,)]
     assert moved.private_count > 100
     with closing(open_private(load_config(home.config), home.data)) as private:
-        assert private.watch_count() == 6
+        assert len(private.list_watch("", 100)) == 6
         assert private.add_watch([(b"new", 1, "line-7")]) == [True]
 
 
@@ -193,7 +193,7 @@ def test_private_rows_that_stayed_behind_are_asked_for_and_move_alone(
     assert caught.value.reason == "PRIVATE_LEFT_BEHIND"
     assert (again.entry_count, again.kept) == (700, home.data / "private.db.moved")
     with closing(open_private(config, home.data)) as private:
-        assert private.watch_count() == 6
+        assert len(private.list_watch("", 100)) == 6
 
 
 def test_other_private_rows_in_the_database_are_refused_and_nothing_moves(
@@ -208,7 +208,7 @@ def test_other_private_rows_in_the_database_are_refused_and_nothing_moves(
     assert load_config(home.config).database == ""
     assert postgresql_server.ask(f"SELECT count(*) FROM {SCHEMA}.log") == [(0,)]
     with closing(PrivateStore(home.data / "private.db")) as private:
-        assert private.watch_count() == 6
+        assert len(private.list_watch("", 100)) == 6
 
 
 def test_private_rows_that_cannot_be_copied_whole_leave_nothing(home: Home, address: str) -> None:
@@ -219,6 +219,6 @@ def test_private_rows_that_cannot_be_copied_whole_leave_nothing(home: Home, addr
             with pytest.raises(StoreError) as caught, target.tables.write() as connection:
                 copy_private(source, connection, lambda _: None)
 
-            assert PrivateStore(target).watch_count() == 0
+            assert PrivateStore(target).list_watch("", 100) == []
     assert caught.value.reason == "STORE_VALUE_REFUSED"
     assert "8613800000000" not in str(caught.value)
