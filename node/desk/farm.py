@@ -62,7 +62,7 @@ class FarmService(stubs.FarmServiceServicer):
     ) -> wire.FeedSitesResponse:
         """Keep suspect SIMs by site."""
         farms = self._farms
-        farms.require_carrier()
+        farms.carriers.require_me("SIMs")
         buckets, refused = await self._intake.parse(row.bucket for row in request.rows)
         numbers, bad = await self._intake.parse(
             desk_service_pb2.RawIndicator(kind="phone", value=row.number, region=row.bucket.region)

@@ -46,7 +46,7 @@ class IotService(stubs.IotServiceServicer):
         self, request: wire.KeepInspectionRequest, context: Any
     ) -> wire.KeepInspectionResponse:
         """Keep what an inspection counted."""
-        self._inspections.require_carrier()
+        self._inspections.carriers.require_me("IoT cards")
         counts = request.sheet
         sheet = Sheet(counts.checked, counts.abnormal, counts.suspended, counts.restored)
         if not 0 < sheet.checked <= LARGEST or max(sheet) > sheet.checked:

@@ -35,16 +35,16 @@ from federation.farm import (
     split_subject,
     window_subject,
 )
-from federation.names import MemberId
 from federation.packing import pack
 from federation.roles import Role
 from federation.statements import FarmAlert
 from federation.statements.shape import IDENTIFIER_BYTES
-from federation.sums import MIN_CONTRIBUTORS, Total
+from federation.sums import Total
 from federation.vocabulary import Purpose
+from node.duties.carriers import Carriers
 from node.duties.farm_alerts import FarmAlerts, ToldSite
 from node.duties.farm_table import KEPT_SECONDS, FarmTable, SuspectSim
-from node.errors import PolicyError, RequestError
+from node.errors import RequestError
 from node.speaker import Speaker
 from node.sums.carrier import Sums
 from node.sums.following import draft_after, find_first, is_after, total_of
@@ -118,6 +118,7 @@ class Farms:
         self._sums = sums
         self._speaker = speaker
         self._charter = charter
+        self.carriers = Carriers(sums.me, charter, sums.now)
         self._epoch = epoch
         self._on_told = on_told
         purposes = frozenset({Purpose.VERIFICATION})
@@ -149,7 +150,7 @@ class Farms:
             SLOTS,
             root_labels(),
             Purpose.VERIFICATION,
-            contributors=self._carriers(),
+            contributors=self.carriers.all(),
             seconds=seconds,
             largest=MAX_SIMS,
             subject=window_subject(window),
@@ -232,32 +233,15 @@ class Farms:
         """Return the node's clock, seconds since 1970."""
         return self._sums.now()
 
-    def require_carrier(self) -> None:
-        """Refuse to keep suspect SIMs on a node that has no subscribers of its own.
-
-        Raises:
-            PolicyError: ROLE_NOT_ALLOWED.
-        """
-        if self._sums.me not in self._carriers():
-            raise PolicyError("only carriers have SIMs", reason="ROLE_NOT_ALLOWED")
-
     def _require_may_detect(self) -> None:
         self._speaker.require_may_say(FarmAlert)
-        if len(self._carriers()) < MIN_CONTRIBUTORS:
-            raise PolicyError(
-                f"sites are looked for by at least {MIN_CONTRIBUTORS} carriers",
-                reason="FARM_CARRIERS_FEW",
-            )
-
-    def _carriers(self) -> tuple[MemberId, ...]:
-        active = self._charter().active(self._sums.now())
-        return tuple(sorted(one.member for one in active if Role.CARRIER in one.roles))
+        self.carriers.require_enough("sites are looked for by", "FARM_CARRIERS_FEW")
 
     def _count_slots(self, asked: Asked) -> NDArray[np.int64] | None:
         window = self._window(asked.subject, asked.now)
         if window is None or asked.labels != root_labels() or not self._may_ask(asked):
             return None
-        if asked.opening.contributors != self._carriers():
+        if asked.opening.contributors != self.carriers.all():
             return None
         return root_vector(self.table.counts(window, self._epoch()))
 

@@ -18,8 +18,8 @@ from federation.iot import Sheet
 from federation.iot_sheet import LARGEST, month_subject, read_month, sheet_labels
 from federation.names import MemberId
 from federation.roles import Role
-from federation.sums import MIN_CONTRIBUTORS
 from federation.vocabulary import Purpose
+from node.duties.carriers import Carriers
 from node.duties.inspection_table import InspectionTable
 from node.errors import PolicyError, RequestError
 from node.sums.carrier import Sums
@@ -54,6 +54,7 @@ class Inspections:
         self.table = table
         self._sums = sums
         self._charter = charter
+        self.carriers = Carriers(sums.me, charter, sums.now)
         purposes = frozenset({Purpose.OPERATION})
         sentence = "own IoT cards checked, abnormal, suspended and restored in a month"
         sums.sources.register(Source(SOURCE, sentence, purposes, self._count, self._labels))
@@ -61,15 +62,6 @@ class Inspections:
     def now(self) -> int:
         """Return the node's clock, seconds since 1970."""
         return self._sums.now()
-
-    def require_carrier(self) -> None:
-        """Refuse inspections of a member that has no cards.
-
-        Raises:
-            PolicyError: ROLE_NOT_ALLOWED.
-        """
-        if self._sums.me not in self._carriers():
-            raise PolicyError("only carriers have IoT cards", reason="ROLE_NOT_ALLOWED")
 
     async def add_up(self, month: int, seconds: int = WAIT_SECONDS) -> AddedUp:
         """Add a month's inspections up with all carriers.
@@ -80,16 +72,14 @@ class Inspections:
             SumRefusedError: SUM_REPEATED, the month was added up among other carriers.
             UnavailableError: The sum came to nothing, or not in time.
         """
-        subject, carriers = month_subject(month), self._carriers()
+        subject = month_subject(month)
         if read_month(subject, self.now()) is None:
             message = "a month of the last two years is added up"
             raise RequestError(message, reason="IOT_MONTH_INVALID")
         if not self._may_ask(self._sums.me):
             message = "carriers and those who oversee them add inspections up"
             raise PolicyError(message, reason="ROLE_NOT_ALLOWED")
-        if len(carriers) < MIN_CONTRIBUTORS:
-            message = f"inspections are added up over at least {MIN_CONTRIBUTORS} carriers"
-            raise PolicyError(message, reason="IOT_CARRIERS_FEW")
+        carriers = self.carriers.require_enough("inspections are added up over", "IOT_CARRIERS_FEW")
         draft = SumDraft(
             SOURCE,
             tuple(sheet_labels()),
@@ -110,7 +100,7 @@ class Inspections:
         month = read_month(asked.subject, asked.now)
         if month is None or asked.labels != tuple(sheet_labels()):
             return None
-        among_all = set(asked.opening.contributors) == set(self._carriers())
+        among_all = set(asked.opening.contributors) == set(self.carriers.all())
         if not among_all or not self._may_ask(asked.opener):
             return None
         sheet = self.table.sheet(month)
@@ -119,7 +109,3 @@ class Inspections:
     def _may_ask(self, member: MemberId) -> bool:
         known = self._charter().find(member)
         return known is not None and bool(known.roles & _MAY_ASK)
-
-    def _carriers(self) -> tuple[MemberId, ...]:
-        active = self._charter().active(self.now())
-        return tuple(sorted(one.member for one in active if Role.CARRIER in one.roles))

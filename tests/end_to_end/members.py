@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +16,7 @@ from federation.roles import Role
 from keys.keystore import Cost
 from node.cli import main
 from node.cli.status import read_status
+from node.demo.commands import Outcome
 from node.home import Home
 from node.sandbox import Sandbox
 from node.sandbox.build import passphrase_file
@@ -34,26 +33,6 @@ SPREAD_SECONDS = 90.0
 
 _CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)
 _LAUNCH = "from node.cli import main; main()"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command ended with."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The JSON objects that it wrote, one a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The one JSON object that it wrote."""
-        (found,) = self.rows
-        return found
 
 
 class Federation:
