@@ -90,7 +90,7 @@ class Contributor:
             past=past,
             fingerprints=head.fingerprints,
         )
-        return self._memory.remember_contribution(remembered, shares)
+        return self._memory.remember_contribution(remembered, shares, past)
 
     def _numbers(self, opened: Sum, labels: SumLabels, now: int) -> Numbers:
         names = split_labels(labels)

@@ -75,7 +75,7 @@ class HolderPart:
             remember_close(state.sum, said, now), fingerprints=record.head.fingerprints
         )
         check_repeat(remembered, past)
-        self._memory.bind(remembered, digest)
+        self._memory.bind(remembered, digest, past)
         if opening.echoes and self._me not in state.echoes:
             return echo(state, self._me, digest, past, now)
         keys = self._keys.sealing, self._keys.signing

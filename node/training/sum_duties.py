@@ -173,6 +173,7 @@ class SumDuties:
         if vector is None:
             raise SumRefusedError("there is nothing to add here", reason="SUM_NOT_READY")
         now = party.consents.now()
+        past = party.memory.past(Part.CONTRIBUTOR, now)
         shares = contribute(
             held.sum,
             party.me,
@@ -180,12 +181,12 @@ class SumDuties:
             {name: charter.member(name).sealing_key for name in opening.holders},
             party.signing_key,
             now=now,
-            past=party.memory.past(Part.CONTRIBUTOR, now),
+            past=past,
         )
         vector.fill(0)
         if party.memory.has_contributed(opening.sum_id):
             raise SumRefusedError("this sum was contributed to before", reason="SUM_REPEATED")
-        party.memory.note_contribution(remember_contribution(held.sum, now))
+        party.memory.note_contribution(remember_contribution(held.sum, now), past)
         held.own_shares = held.sum.shares_digest(party.me, shares.sealed_shares)
         return [speak(held.plan, party.me, shares, party.signing_key)]
 

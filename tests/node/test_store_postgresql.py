@@ -21,15 +21,14 @@ from tests.node.log_samples import (
     public_of,
 )
 from tests.node.store_contract import EMPTY_LOG, StoreContract
-from tests.postgresql import Server, running_server
+from tests.postgresql import Server
 
 pytest.importorskip("psycopg", reason="the extra 'postgresql' is not installed")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
+@pytest.fixture
+def server(postgresql_server: Server) -> Server:
+    return postgresql_server
 
 
 @pytest.fixture

@@ -12,9 +12,12 @@ from federation.checkpoint import Checkpoint, sign_checkpoint
 from federation.merkle import CompactRange, inclusion_path, leaf_hash, root_at
 from federation.names import FederationName, MemberId, Origin
 from keys.secret import Secret
+from node.config import encode_config
 from node.member import MemberKeys
+from node.store.private import PrivateStore
 from tests.node.cli.conftest import PASSPHRASE
 from tests.node.cli.desk import open_desk
+from tests.node.private_place import place_on
 from tocsin.desk.v1 import operation_service_pb2 as operation
 
 
@@ -134,6 +137,25 @@ def test_without_a_node_a_good_database_is_opened_and_text_is_for_people(tocsin,
     assert "failed   node: no node runs in this home directory [NODE_NOT_RUNNING]" in text.out
     assert f"hint: tocsin --home {chartered.root} node run" in text.out
     assert text.err == "1 checks failed\n"
+
+
+def test_a_private_file_beside_a_database_is_named_before_and_after_it_moved(
+    doctor, chartered, private_on_server
+):
+    PrivateStore(chartered.data / "private.db").close()
+    chartered.config.write_text(encode_config({"database": private_on_server}))
+    _, before = doctor(chartered)
+    (chartered.data / "private.db").rename(chartered.data / "private.db.moved")
+    _, after = doctor(chartered)
+
+    assert before["database"]["reason"] == "PRIVATE_LEFT_BEHIND"
+    assert after["database"]["outcome"] == "passed"
+    assert "private.db.moved still holds raw values" in after["database"]["message"]
+
+
+@pytest.fixture
+def private_on_server(postgresql_server, tmp_path):
+    return place_on(postgresql_server, tmp_path).where
 
 
 def prove(home, bodies, index, *, signer=None):

@@ -82,3 +82,21 @@ def test_what_lies_behind_the_window_is_bound_and_hinders_nothing(memory):
 
     assert memory.past(Part.HOLDER, later) == []
     assert memory.bound(SUM) == opaque("close 1", 32)
+
+
+def test_a_sum_that_came_meanwhile_is_compared_with_before_anything_is_stored(memory):
+    """The other carrier, or another process, was faster than the one that looked before."""
+    seen = memory.past(Part.CONTRIBUTOR, NOW)
+    memory.remember_contribution(PAST, shares("first"))
+    others = frozenset((*THREE, MemberId("net-p")))
+    again = PastSum(opaque("other"), PAST.labels_digest, others, NOW + 5, PAST.fingerprints)
+    for store in (
+        lambda: memory.remember_contribution(again, shares("second"), seen),
+        lambda: memory.note_contribution(again),
+    ):
+        with pytest.raises(SumRefusedError) as caught:
+            store()
+
+        assert caught.value.reason == "SUM_REPEATED"
+    assert not memory.has_contributed(again.sum_id)
+    memory.bind(again, opaque("close", 32))  # what it holds for others is another matter
