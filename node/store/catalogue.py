@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
+from federation.catalogue_root import catalogue_root
 from federation.statements import BODY_NUMBERS, Designation, Nomination, SumBody
 from federation.views import (
     ALARM,
@@ -26,7 +27,6 @@ from federation.views import (
     Outcome,
     Put,
     Table,
-    catalogue_root,
 )
 from node.store.protocol import PublicReader, PublicStore, Row
 

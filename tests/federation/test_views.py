@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federation.catalogue_root import catalogue_root
 from federation.statements import (
     BODY_NUMBERS,
     KeyJoin,
@@ -15,7 +16,7 @@ from federation.statements import (
     UnknownBody,
     encode_statement,
 )
-from federation.views import TABLES, Drop, Outcome, Put, catalogue_root, fold
+from federation.views import TABLES, Drop, Outcome, Put, fold
 from federation.vocabulary import RetractionReason
 from keys.sealing import PUBLIC_KEY_BYTES
 from tests.federation.said import (
