@@ -49,7 +49,7 @@ class Workers:
         return ProcessPoolExecutor(
             self.count + SHORT_PLACES,
             mp_context=get_context("spawn"),
-            initializer=_start,
+            initializer=start_worker,
             initargs=(os.getpid(), self._library_path),
         )
 
@@ -98,7 +98,8 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(parent: int, library_path: str) -> None:
+def start_worker(parent: int, library_path: str) -> None:
+    """Make a fresh process a worker: it yields to others, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node decides when workers end
     os.nice(NICENESS)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()

@@ -5,24 +5,18 @@ For planning: nothing is hidden from the machine that simulates, so both protect
 here listens on loopback only.
 """
 
-import contextlib
-import importlib.util
 import logging
 import os
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
 from federation.training.adapter import REFUSED, failed_reply
-from federation.training.error import PlanError
 from federation.training.local_engine import (
     LocalRun,
     describe_error,
@@ -31,29 +25,13 @@ from federation.training.local_engine import (
 )
 from federation.training.memory import forget_tables, remember_table
 from federation.training.plan import TrainingPlan
+from federation.training.ray_runtime import LOCAL, STORE_BYTES, require_ray, running_ray
 from federation.training.records import COMPARE
 from federation.training.schema import FeatureSchema
 from federation.training.server_app import app as server_app
 from federation.training.stock_grid import LOOK_SECONDS, StockGrid
 from federation.training.table import Table
 
-LOCAL: Final = "local"
-LOOPBACK: Final = "127.0.0.1"
-STORE_BYTES: Final = 256 * 1024 * 1024
-"""Bytes of Ray's shared memory besides the tables: models and messages under way."""
-QUIET: Final = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_enable_metrics_collection": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
-"""Environment in which neither flwr nor Ray reports to anyone."""
-
-START_TRIES: Final = 3
-"""Ray gives up a start after 30 seconds, which a busy machine may need."""
-NO_CLOUD: Final = "ray_bootstrap_config.yaml"
-"""File at home for lack of which Ray asks metadata services of three clouds where it runs."""
 _MEMBER: Final = "simulated-member"
 
 
@@ -82,76 +60,21 @@ def run_simulated(
         QuorumError: Too few members' tables or updates could be used.
     """
     started = time.monotonic()
-    if importlib.util.find_spec("ray") is None:
-        raise PlanError(
-            "the simulation engine needs Ray",
-            reason="ENGINE_MISSING",
-            hint="pip install 'tocsin[simulate]'",
-        )
-    os.environ |= QUIET
-    with tempfile.TemporaryDirectory(prefix="tocsin-") as directory:
-        try:
-            _start_ray(directory, address, processes or os.cpu_count() or 1, tables)
-            context, grid = _simulate(plan, schema, tables, compare=compare)
-        finally:
-            _ray().shutdown()
+    require_ray("the simulation engine", "simulate")
+    with running_ray(processes or os.cpu_count() or 1, address, _store_bytes(tables)):
+        context, grid = _simulate(plan, schema, tables, compare=compare)
     return finished_run(context, grid.reports, grid.ended, started)
+
+
+def _store_bytes(tables: Mapping[str, Table]) -> int:
+    columns = (column for table in tables.values() for column in table.columns.values())
+    return STORE_BYTES + 4 * sum(column.nbytes for column in columns)
 
 
 def _ray() -> Any:
     import ray
 
     return ray
-
-
-def _start_ray(directory: str, address: str, processes: int, tables: Mapping[str, Table]) -> None:
-    """Start Ray on loopback, or join the cluster named."""
-    path = os.pathsep.join(part for part in sys.path if part)
-    settings: dict[str, Any] = {
-        "address": address,
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-    }
-    if address != LOCAL:
-        settings["runtime_env"] = {"env_vars": {"PYTHONPATH": path} | QUIET}
-    else:
-        os.environ["PYTHONPATH"] = path  # its processes inherit it
-        columns = (column for table in tables.values() for column in table.columns.values())
-        settings |= {
-            "include_dashboard": False,
-            "_node_ip_address": LOOPBACK,
-            "_temp_dir": directory,
-            "num_cpus": processes,
-            "num_gpus": 0,
-            "object_store_memory": STORE_BYTES + 4 * sum(column.nbytes for column in columns),
-        }
-    for left in reversed(range(START_TRIES)):
-        try:
-            with _home_at(Path(directory)):
-                _ray().init(**settings)
-            return
-        except Exception as error:  # Ray has no class for it
-            _ray().shutdown()
-            if not left:
-                raise PlanError(
-                    "Ray does not start",
-                    reason="ENGINE_FAILED",
-                    hint="try again when the machine is less busy: Ray gives up after 30 seconds",
-                ) from error
-
-
-@contextlib.contextmanager
-def _home_at(directory: Path) -> Iterator[None]:
-    """Give processes that start meanwhile a home of their own, where Ray need not ask a cloud."""
-    before = os.environ.get("HOME")
-    (directory / NO_CLOUD).touch()
-    os.environ["HOME"] = str(directory)
-    try:
-        yield
-    finally:
-        os.environ.pop("HOME")
-        if before is not None:
-            os.environ["HOME"] = before
 
 
 def _simulate(

@@ -57,6 +57,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "brief": ("node.cli.brief", "Tell the others about a case, and read what they tell."),
     "log": ("node.cli.log", "Show, prove and verify logs."),
     "conformance": ("node.cli.conformance", "Test vectors and running nodes against the contract."),
+    "bulk": ("node.cli.bulk", "Tokenise and match very many values, on a cluster if need be."),
     "config": ("node.cli.config", "Show the settings and where each comes from."),
 }
 

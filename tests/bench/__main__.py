@@ -21,6 +21,7 @@ from tests.bench.result import Result, table
 
 BENCHES: Final[dict[str, Bench]] = {
     "tokens": Bench("tests.bench.tokens", 120),
+    "bulk": Bench("tests.bench.bulk", 120),
     "ingest": Bench("tests.bench.ingest", 120),
     "replication": Bench("tests.bench.replication", 240),
     "psi": Bench("tests.bench.psi", 240),

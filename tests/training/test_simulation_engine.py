@@ -128,9 +128,9 @@ def _processes(mark: bytes) -> list[str]:
 
 
 def test_without_ray_the_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from federation.training import simulation_engine
+    from federation.training import ray_runtime, simulation_engine
 
-    monkeypatch.setattr(simulation_engine.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(ray_runtime.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(PlanError, match="Ray") as refusal:
         simulation_engine.run_simulated(*small_plan(), members(broken=False))
 
