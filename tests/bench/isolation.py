@@ -11,13 +11,16 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.bench.curve import Curve
 from tests.bench.result import NotMeasuredError, Result
+
+C = TypeVar("C")
 
 Figure = Result | Curve
 """What a bench yields."""
@@ -60,6 +63,17 @@ def figures_of(bench: Bench, on_failure: Callable[[Failure], None]) -> Iterator[
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # with all nodes that it started
         process.join()
+
+
+def apart(work: Callable[[int], C], size: int) -> C:
+    """Do a piece of work in a fresh process, so that memory and caches are its own.
+
+    Args:
+        work: A function of a module.
+        size: Its one argument.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, size).result()
 
 
 def _heard(ours: Connection, until: float) -> Iterator[Figure | Failure]:

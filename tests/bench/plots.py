@@ -91,16 +91,16 @@ def _growth(curves: Sequence[Curve]) -> Any:
 
 
 def _panels(curves: Sequence[Curve]) -> list[tuple[str, list[Curve]]]:
-    """Put together what has the same cost, unit and kind of items."""
+    """Put together what has the same cost and kind of items."""
     order = sorted(curves, key=_panel)
     return [
         (f"{cost} against {items}", list(members))
-        for (_, cost, items, _), members in groupby(order, key=_panel)
+        for (_, cost, items), members in groupby(order, key=_panel)
     ]
 
 
-def _panel(curve: Curve) -> tuple[bool, str, str, str]:
-    return (curve.items != "items", curve.cost, curve.items, curve.unit)
+def _panel(curve: Curve) -> tuple[bool, str, str]:
+    return (curve.items != "items", curve.cost, curve.items)
 
 
 def _guide(axes: Any, members: Sequence[Curve]) -> None:

@@ -7,7 +7,7 @@ where time is measured, so that an item is an item, and its own where bytes are 
 """
 
 import asyncio
-import resource
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +39,7 @@ from node.status import resident_bytes
 from node.store.private import PrivateStore
 from node.workers import Workers
 from tests.bench.clock import ROUNDS, cpu_of
+from tests.bench.processes import family_cpu
 from tests.bench.result import NotMeasuredError, Result
 
 SESSION: Final = bytes(16)
@@ -100,7 +101,7 @@ def _directional(theirs: Theirs) -> Iterator[Result]:
     """Yield what 10^4 asked among 10^6 offered ones cost, as a node does it with its workers."""
     offered, asked = values(0, HUGE), values(HUGE - 10, 10_000)
     others, sent, common = theirs(offered, asked)
-    taken = _by_a_node(offered, asked)
+    taken = by_a_node(offered, asked)
     if common != taken.common:
         raise RuntimeError(f"{common} and {taken.common} values are common")
     name = "psi: 10^4 among 10^6"
@@ -125,7 +126,8 @@ class Taken:
     common: int
 
 
-def _by_a_node(offered: Sequence[str], asked: Sequence[str]) -> Taken:
+def by_a_node(offered: Sequence[str], asked: Sequence[str]) -> Taken:
+    """Match through the parts of a node, with workers on all cores."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         private = PrivateStore(Path(directory) / "private.db")
         try:
@@ -137,10 +139,11 @@ def _by_a_node(offered: Sequence[str], asked: Sequence[str]) -> Taken:
 
 
 async def _offer_and_ask(table: MatchTable, asked: Sequence[str]) -> Taken:
-    begin, cpu, before = time.perf_counter(), _all_cpu(), resident_bytes()
     workers = Workers(0)
     try:
         await workers.warm_up()
+        begin, before = time.perf_counter(), resident_bytes()
+        cpu = family_cpu(os.getpid())
         offering = Offering(HARBOUR, table, workers, lambda: NOW)
         size = padded_size(len(asked))
         opened = await offering.open(FIRM, Kind.PHONE, size, _free)
@@ -156,19 +159,14 @@ async def _offer_and_ask(table: MatchTable, asked: Sequence[str]) -> Taken:
         own = await unblind_in_workers(workers, key, opened.session, again, width)
         places = matching_places(own, bytes(digests), width)
         common = sum(order[place] < len(asked) for place in places)
+        cpu = family_cpu(os.getpid()) - cpu
+        return Taken(cpu, time.perf_counter() - begin, grown, common)
     finally:
         workers.close()
-    return Taken(_all_cpu() - cpu, time.perf_counter() - begin, grown, common)
 
 
 async def _free(_amount: int) -> None:
     """Charge nothing."""
-
-
-def _all_cpu() -> float:
-    """Return the CPU seconds of this process and of all that it started and that have ended."""
-    each = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in each)
 
 
 def values(start: int, count: int) -> list[str]:

@@ -7,7 +7,7 @@ federation work beside one another. Rows: the round itself, and where its time g
 import importlib.util
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -66,7 +66,7 @@ def measure() -> Iterator[Result]:
     """Yield the figures; those of Ray last."""
     if any(importlib.util.find_spec(name) is None for name in ("flwr", "torch")):
         raise NotMeasuredError("the extra 'train' is not installed")
-    tables, schema = _tables()
+    tables, schema = tables_of(MEMBERS, ROWS)
     plan, one_process = _in_one_process(tables, schema)
     yield Result("training round, one process", one_process, "s")
     training = _of_one_member(plan, tables, schema)
@@ -84,17 +84,19 @@ def _engine(name: str, taken: Taken, base: float, target: float | None) -> Itera
     yield Result("its start, once a run", taken.start, "s")
 
 
-def _tables() -> tuple[dict[str, Any], Any]:
+def tables_of(members: Sequence[str], rows: int) -> tuple[dict[str, Any], Any]:
+    """Return a table of planted rows for each member, and their schema."""
     from federation.training.table import infer_schema
     from tests.training.planted import planted_rows
 
     tables = {
-        member: planted_rows(ROWS, 7 + place, place * 0.3) for place, member in enumerate(MEMBERS)
+        member: planted_rows(rows, 7 + place, place * 0.3) for place, member in enumerate(members)
     }
     return tables, infer_schema(planted_rows(200, 1), "label")
 
 
-def _plan(schema: Any, rounds: int, protection: str) -> Any:
+def plan_for(schema: Any, rounds: int, protection: str) -> Any:
+    """Return a plan of some 6,000 parameters."""
     from dataclasses import replace
 
     from federation.training.experiment import fit_plan, propose_plan
@@ -114,14 +116,14 @@ def _taken(run: Any) -> Taken:
 def _in_one_process(tables: dict[str, Any], schema: Any) -> tuple[Any, float]:
     from federation.training.local_engine import run_locally
 
-    plan = _plan(schema, ROUNDS, "robust")
+    plan = plan_for(schema, ROUNDS, "robust")
     return plan, _taken(run_locally(plan, schema, tables)).round
 
 
 def _simulated(tables: dict[str, Any], schema: Any) -> Taken:
     from federation.training.simulation_engine import run_simulated
 
-    return _taken(run_simulated(_plan(schema, ROUNDS, "secret"), schema, tables))
+    return _taken(run_simulated(plan_for(schema, ROUNDS, "secret"), schema, tables))
 
 
 def _of_one_member(plan: Any, tables: dict[str, Any], schema: Any) -> float:
