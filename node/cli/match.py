@@ -69,7 +69,8 @@ to a firm replaces the one before, and an empty file withdraws it.
 
 \b
 FILES
-  CSV with a header, column value (others by --map), or, where the name ends in .txt, one a line.
+  CSV with a header, column value (others by --map), or, where the name ends in .txt, one a line;
+  at most 1,000,000.
 
 \b
 EXAMPLES
@@ -119,7 +120,8 @@ def offer(
 @match_command.command(
     epilog="""\b
 The carrier learns how many of your numbers it offers, where they are at least 5, and how many
-you have, up to half as many again, or a sixteenth from 8,192 on. The hits are yours to verify again; the others stay unknown.
+you have, up to half as many again, or a sixteenth from 8,192 on. The hits are yours to verify
+again; the others stay unknown.
 
 \b
 FILES

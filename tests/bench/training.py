@@ -5,6 +5,7 @@ federation work beside one another. Rows: the round itself, and where its time g
 """
 
 import importlib.util
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,9 @@ def measure() -> Iterator[Result]:
     """Yield the figures; those of Ray last."""
     if any(importlib.util.find_spec(name) is None for name in ("flwr", "torch")):
         raise NotMeasuredError("the extra 'train' is not installed")
+    # Before torch is loaded: as in a member's training process, and so that the loop in one process
+    # is not slowed by threads that wait for one another.
+    os.environ["OMP_NUM_THREADS"] = "1"
     tables, schema = tables_of(MEMBERS, ROWS)
     plan, one_process = _in_one_process(tables, schema)
     yield Result("training round, one process", one_process, "s")
