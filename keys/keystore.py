@@ -123,17 +123,43 @@ class KeyStore:
         federation, member = str(document["federation"]), str(document["member"])
         salt, wrapped = _decode_base64(document["salt"]), _decode_base64(document["master_key"])
         cost = _read_cost(document["argon2id"])
-        entries = {str(name): _decode_base64(text) for name, text in document["entries"].items()}
         context = _context(_MASTER_LABEL, federation, member)
         try:
             master = _open(_derive(passphrase, salt, cost), wrapped, context)
         except InvalidTag as error:
             raise KeyStoreError("the passphrase is wrong", reason="KEYSTORE_PASSPHRASE") from error
         store = cls(federation, member, master)
-        store._cost, store._salt, store._wrapped, store._entries = cost, salt, wrapped, entries
-        if not hmac.compare_digest(store._code(), _decode_base64(document["code"])):
-            raise KeyStoreError("the key store was changed by somebody without its passphrase")
+        store._fill(document)
         return store
+
+    def reopen(self, data: bytes) -> "KeyStore":
+        """Unlock a later state of the same store, without its passphrase.
+
+        Raises:
+            KeyStoreError: KEYSTORE_INVALID, it is damaged, forged or another store's.
+        """
+        document = _read_document(data)
+        try:
+            twin = KeyStore(
+                str(document["federation"]),
+                str(document["member"]),
+                Secret(self._master.reveal()),
+            )
+            twin._fill(document)
+        except (KeyError, TypeError, AttributeError, ValueError, MemoryError) as error:
+            raise KeyStoreError("the key store's fields are not what they should be") from error
+        return twin
+
+    def _fill(self, document: dict[str, Any]) -> None:
+        """Take over what a document holds, if its code is one of this store's master key."""
+        self._salt = _decode_base64(document["salt"])
+        self._wrapped = _decode_base64(document["master_key"])
+        self._cost = _read_cost(document["argon2id"])
+        self._entries = {
+            str(name): _decode_base64(text) for name, text in document["entries"].items()
+        }
+        if not hmac.compare_digest(self._code(), _decode_base64(document["code"])):
+            raise KeyStoreError("the key store was changed by somebody without its passphrase")
 
     def encode(self) -> bytes:
         """Write the store; the same state gives the same bytes."""

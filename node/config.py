@@ -55,6 +55,12 @@ SETTINGS: tuple[Setting, ...] = (
         "postgresql://...",
         "Where all tables are; empty: files below the home. Never with a password.",
     ),
+    Setting(
+        "processes",
+        1,
+        "processes",
+        "Processes of this node behind its address; more than one needs the setting database.",
+    ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
     Setting(
         "rehearsal_clock",
@@ -65,11 +71,13 @@ SETTINGS: tuple[Setting, ...] = (
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 MAX_WORKERS = 256  # processes; more cores than one node can keep busy
+MAX_PROCESSES = 64  # each has a door and workers of its own; more cores than one address feeds
 MAX_SECONDS = 86_400  # a node that looks less often than daily is as good as off
 MAX_LEAF_HOURS = 24 * 90  # a leaf is short-lived, or revocation by not renewing means nothing
 
 _BOUNDS = {
     "workers": (0, MAX_WORKERS),
+    "processes": (1, MAX_PROCESSES),
     "poll_seconds": (1, MAX_SECONDS),
     "gossip_seconds": (1, MAX_SECONDS),
     "charter_seconds": (1, MAX_SECONDS),
@@ -101,6 +109,7 @@ class Config:
     dispose: str
     libsodium: str
     database: str
+    processes: int
     capture: str
     rehearsal_clock: str
 

@@ -78,6 +78,18 @@ class KeyFile:
             raise ConfigError(str(error), reason=error.reason, hint=hint) from error
         return cls(path, store, data)
 
+    def refresh(self) -> None:
+        """Take over what another process of this node has written meanwhile.
+
+        Raises:
+            ConfigError: As ``read_secret_file``.
+            KeyStoreError: KEYSTORE_INVALID; what was known stays.
+        """
+        data = read_secret_file(self.path).reveal()
+        digest = hashlib.sha256(data).digest()
+        if digest != self._digest:
+            self.store, self._digest = self.store.reopen(data), digest
+
     def put(self, name: str, secret: Secret, binding: bytes = b"") -> None:
         """Add or replace an entry, durably; arguments and errors as ``KeyStore.put``.
 

@@ -25,6 +25,7 @@ import grpc.aio
 
 from federation.charter import Charter, Member
 from federation.names import MemberId
+from node.doors.errors import STANDING_BY
 from node.doors.policy import client_options
 from node.handshake import Target, find_reason
 from node.identity import Identity
@@ -42,6 +43,13 @@ ATTEMPTS: Final = 3
 
 FIRST_PAUSE_SECONDS: Final = 0.2
 """Seconds before the second attempt; doubled each time, and spread by a random half."""
+
+PROCESS_ATTEMPTS: Final = 24
+"""Attempts to reach the one process of several behind an address that takes a call: of four, less
+than one call in a hundred misses it; and one that takes over is up within their two seconds."""
+
+PROCESS_PAUSE_SECONDS: Final = 0.1
+"""Longest pause before each of them."""
 
 RECONNECT_MILLISECONDS: Final = (250, 2_000)
 """Least and greatest pause between attempts to connect; gRPC's own greatest is two minutes.
@@ -121,18 +129,24 @@ class Peers:
             PeerCallError: The call failed; its reason says why.
         """
         end = asyncio.get_running_loop().time() + seconds
-        for attempt in range(ATTEMPTS):
+        attempt = passed_on = 0
+        while True:
             left = end - asyncio.get_running_loop().time()
             try:
                 return await method(self.channel(member))(request, timeout=max(left, 0.001))
             except grpc.aio.AioRpcError as error:
                 failure = await self.explain(member, error)
-                pause = FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
-                again = idempotent and failure.is_retryable and attempt + 1 < ATTEMPTS
+                if failure.reason == STANDING_BY:  # refused before any work: safe to ask again
+                    passed_on += 1
+                    again, base = passed_on < PROCESS_ATTEMPTS, PROCESS_PAUSE_SECONDS
+                else:
+                    again = idempotent and failure.is_retryable and attempt + 1 < ATTEMPTS
+                    base = FIRST_PAUSE_SECONDS * 2**attempt
+                    attempt += 1
+                pause = base * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
                 if not again or end - asyncio.get_running_loop().time() <= pause:
                     raise failure from error
                 await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
 
     async def stream(
         self,
@@ -161,6 +175,8 @@ class Peers:
         """Return what a failed call means; looks at the connection itself where gRPC is silent."""
         explained = explain_status(member, error)
         if explained is not None:
+            if explained.reason == STANDING_BY:
+                self._drop(member)  # a new connection may reach the process that takes the call
             return explained
         reason = await self.diagnose(member)
         get_log().warning("peer.unreachable", peer=member, reason=reason)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -45,9 +46,11 @@ from node.desk.score import ScoreDesk
 from node.desk.service import DeskService
 from node.desk.sums import SumService
 from node.desk.train import TrainService
-from node.doors.inside import InsideDoor
+from node.doors.errors import SocketError
+from node.doors.inside import InsideDoor, hold_desk, hold_directory
 from node.doors.member_service import MemberService
 from node.doors.outside import OutsideDoor, Registration
+from node.doors.policy import DoorPolicy
 from node.duties.case_side import build_case_side, case_service
 from node.duties.counting_side import INSIDE_NAMES as COUNTING_NAMES
 from node.duties.counting_side import build_counting_side
@@ -60,6 +63,8 @@ from node.duties.verification import LOOK_SECONDS as VERIFICATION_LOOK_SECONDS
 from node.duties.verification_side import build_verification_side, verification_services
 from node.duties.warning_side import build_warning_side, warning_services
 from node.duties.warnings import LOOK_SECONDS as WARNING_LOOK_SECONDS
+from node.election import LOOK_SECONDS as ELECTION_LOOK_SECONDS
+from node.election import Election
 from node.errors import NodeError
 from node.home import Home
 from node.lookup.quota import quota_states
@@ -69,6 +74,7 @@ from node.member import MemberKeys
 from node.replication.follower import Listeners
 from node.replication.replication import Hooks, Replication, Timing
 from node.replication.roster import Roster
+from node.several import Place
 from node.speaker import name_bodies
 from node.status import StatusReporter, StatusSources
 from node.sums.carrier import LOOK_SECONDS
@@ -100,6 +106,8 @@ POLICY_SECONDS = 5.0  # how often a changed training.toml is noticed when no log
 PARTNER_KEYS_SECONDS = 60.0  # how often a partner asks whether the shares were refreshed
 FIRST_KEYS_SECONDS = 1.0  # the same before it has any keys
 STOP_SECONDS = 10.0
+DESK_SECONDS = 60.0  # how long a process that no longer leads has to close the desk
+EXIT_DEPOSED = 75  # "try again" (sysexits.h): start the process anew, and it stands by
 
 INSIDE_NAMES = (
     "tocsin.desk.v1.DeskService",
@@ -121,11 +129,17 @@ INSIDE_NAMES = (
 )
 
 
-def run_node(home: Home, config: Config, passphrase: Secret) -> int:
+def run_node(home: Home, config: Config, passphrase: Secret, place: Place | None = None) -> int:
     """Run until SIGTERM or Ctrl-C.
 
+    Args:
+        home: Whose node it is.
+        config: Its settings.
+        passphrase: Of the keys; wiped.
+        place: What one of several processes is told; None for a node of one process.
+
     Returns:
-        0 after a graceful stop.
+        0 after a graceful stop; EXIT_DEPOSED where another process leads instead.
 
     Raises:
         NodeError: The node cannot start; nothing was changed.
@@ -135,28 +149,57 @@ def run_node(home: Home, config: Config, passphrase: Secret) -> int:
         set_library_path(config.libsodium)
     keys = MemberKeys.open(home, passphrase)
     passphrase.wipe()
-    return asyncio.run(_run(home, config, keys))
+    if place is not None:
+        place.keep()
+        config = replace(config, workers=place.workers)
+    return asyncio.run(_run(home, config, keys, place))
 
 
-async def _run(home: Home, config: Config, keys: MemberKeys) -> int:
-    node = RunningNode(build_core(home, config, keys))
+async def _run(home: Home, config: Config, keys: MemberKeys, place: Place | None) -> int:
+    node = RunningNode(build_core(home, config, keys), is_one_of_several=place is not None)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if place is not None:
+        loop.add_reader(place.alive, stopping.set)
     try:
-        await node.start()
-        await stopping.wait()
+        await node.serve()
+        if not await node.election.begin():
+            node.stand_by()
+        if await _unless(stopping, node.election.won()):
+            await node.lead()
+            if await _unless(stopping, node.election.lost()):
+                get_log().error("leadership.lost")
+                return EXIT_DEPOSED
     finally:
         await node.stop()
     return 0
 
 
+async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Wait for something, and say whether it happened before the node was told to stop."""
+    waiting = asyncio.create_task(stopping.wait())
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait((waiting, working), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        for task in (waiting, working):
+            task.cancel()
+        await asyncio.gather(waiting, working, return_exceptions=True)
+
+
 class RunningNode:
     """The parts of one node while it runs; used from the event loop alone."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, is_one_of_several: bool = False) -> None:
         self._core = core
+        self._is_one_of_several = is_one_of_several
+        self._leads = False
+        self._reads_index = False
         self._log: LogSide | None = build_log_side(core) if core.speaks else None
         self._training = build_training_side(core, self._log) if self._log else None
         self._tokeniser = build_tokeniser(core, self._log)
@@ -178,8 +221,20 @@ class RunningNode:
         self._charter_sync = build_charter_sync(core) if self._log is None else None
         self._reporting = build_report_side(core, self._log, self._tokeniser) if self._log else None
         self._status = StatusReporter(self._sources())
-        self._outside = OutsideDoor(core.identity, self._outside_services(), core.traffic)
-        self._inside = InsideDoor(core.home.socket, self._inside_services(), INSIDE_NAMES)
+        self._outside = OutsideDoor(
+            core.identity,
+            self._outside_services(),
+            core.traffic,
+            DoorPolicy(shares_port=is_one_of_several),
+            lambda: self._leads,
+        )
+        self._inside = InsideDoor(
+            core.home.socket,
+            self._inside_services(),
+            INSIDE_NAMES,
+            take=hold_desk if is_one_of_several else hold_directory,
+        )
+        self.election = Election(self._log.store.leadership() if self._log else None)
         self._tasks: set[asyncio.Task[None]] = set()
         self._grown = asyncio.Event()  # for ceremonies
         self._spoken = asyncio.Event()  # for training plans
@@ -189,39 +244,85 @@ class RunningNode:
         self._moved = asyncio.Event()  # for the oversight of matters
         self._address = ""
         self._holds_home = False
+        self._following: asyncio.Task[None] | None = None
         core.charter.subscribe(self._follow)
 
-    async def start(self) -> None:
-        """Open the doors and start everything that runs by itself."""
+    async def serve(self) -> None:
+        """Open the outside door; what any of several processes may do runs from now on."""
         core = self._core
-        self._inside.hold()  # a second node on this home gets no further
-        self._holds_home = True
-        core.home.process_id.write_text(f"{os.getpid()}\n")
+        if not self._is_one_of_several:
+            self._inside.hold()  # a second node on this home gets no further
+            self._holds_home = True
+            core.home.process_id.write_text(f"{os.getpid()}\n")
         await core.workers.warm_up()
         if self._log is not None:
-            await self._log.ceremonies.advance()
+            self._log.ledger.listen()
+            await self._log.ceremonies.follow_if_changed()
             self._wake_on_growth(self._log)
-            self._log.speaker.subscribe(self._match)
         listen = core.config.listen or core.now_charter().member(core.me).address
         port = await self._outside.start(listen)
         self._address = f"{listen.rpartition(':')[0]}:{port}"
+        self._spawn("leaf", core.identity.keep_fresh)
+        self._spawn("charter", self._watch_charter)
+        if self._log is not None:
+            self._following = self._spawn("keys", self._follow_ceremonies)
+        get_log().info(
+            "node.serving", member=core.me, address=self._address, process_id=os.getpid()
+        )
+
+    def stand_by(self) -> None:
+        """Answer peers while another process leads."""
+        self._start_index()
+        get_log().info("node.standing_by", member=self._core.me, process_id=os.getpid())
+
+    async def lead(self) -> None:
+        """Do also what only one process of a member may do: the desk, replication, duties."""
+        core = self._core
+        if self._following is not None:
+            self._following.cancel()
+        if self._log is not None:
+            await self._log.ceremonies.take_over()
+            self._log.speaker.subscribe(self._match)
+        await self._take_desk()
         await self._inside.start()
+        self._leads = True
         self._start_tasks()
         if self._replication is not None:
             self._replication.start()
         if self._charter_sync is not None:
             self._charter_sync.start()
         await self._inside.set_ready(ready=True)
-        if self._log is not None:
-            self._log.index.start()  # until it has read the store, look-ups ask there
+        self._start_index()
         if isinstance(core.clock, RehearsalClock):
             get_log().warning("node.rehearsal", seconds=core.clock.offset())
         get_log().info(
-            "node.started", member=core.me, address=self._address, software_version=__version__
+            "node.started",
+            member=core.me,
+            address=self._address,
+            process_id=os.getpid(),
+            software_version=__version__,
         )
+
+    def _start_index(self) -> None:
+        """Read the store once what must be ready is; until then look-ups ask the store itself."""
+        if self._log is not None and not self._reads_index:
+            self._reads_index = True
+            self._log.index.start()
+
+    async def _take_desk(self) -> None:
+        """Wait until a process that led before has closed the desk."""
+        end = asyncio.get_running_loop().time() + DESK_SECONDS
+        while True:
+            try:
+                return self._inside.hold()
+            except SocketError as error:
+                if error.reason != "NODE_RUNNING" or asyncio.get_running_loop().time() > end:
+                    raise
+            await asyncio.sleep(ELECTION_LOOK_SECONDS)
 
     async def stop(self) -> None:
         """Take no new calls, let those under way end, close everything."""
+        self._leads = False
         if self._holds_home:  # while the home is still locked: the next node writes its own
             self._core.home.process_id.unlink(missing_ok=True)
         doors = [self._inside.stop(STOP_SECONDS), self._outside.stop(STOP_SECONDS)]
@@ -238,6 +339,7 @@ class RunningNode:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.election.close()
         await _end("peers", self._core.peers.close())
         await _end("workers", asyncio.to_thread(self._core.workers.close))
         self._core.private.close()
@@ -398,8 +500,6 @@ class RunningNode:
         return done.count, list(done.unreachable)
 
     def _start_tasks(self) -> None:
-        self._spawn("leaf", self._core.identity.keep_fresh)
-        self._spawn("charter", self._watch_charter)
         self._spawn("keys", self._keep_keys if self._log is None else self._hold_ceremonies)
         if self._log is not None:
             self._spawn("watchlist", self._match_watchlist)
@@ -418,9 +518,10 @@ class RunningNode:
             self._spawn("attachments", self._training.attachments.run)
             self._tasks.add(asyncio.create_task(self._training.runs.resume(), name="resume"))
 
-    def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(_supervised(name, work), name=name)
         self._tasks.add(task)
+        return task
 
     def _wake_on_growth(self, log: LogSide) -> None:
         loop = asyncio.get_running_loop()
@@ -440,13 +541,18 @@ class RunningNode:
         self._moved.set()
 
     async def _hold_ceremonies(self) -> None:
-        log = self._require_log()
+        await self._after_growth(self._require_log().ceremonies.advance_if_changed)
+
+    async def _follow_ceremonies(self) -> None:
+        await self._after_growth(self._require_log().ceremonies.follow_if_changed)
+
+    async def _after_growth(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CEREMONY_SECONDS):
                     await self._grown.wait()
             self._grown.clear()
-            await log.ceremonies.advance_if_changed()
+            await look()
 
     async def _decide_plans(self) -> None:
         log = self._require_log()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from node.cli.option import json_option, pass_home, passphrase_options
 from node.cli.output import data, json_object, say
-from node.config import load_config
+from node.config import MAX_PROCESSES, load_config
 from node.errors import EXIT_FAILED
 from node.home import Home
 
@@ -32,17 +33,38 @@ EXAMPLES
   tocsin --home ./bank-x node run
   tocsin --home ./bank-x node run --passphrase-file ./passphrase
   tocsin --home ./bank-x node run --passphrase-descriptor 3 3< <(pass show tocsin)
+  tocsin --home ./bank-x node run --processes 4
 """
 )
 @passphrase_options
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MAX_PROCESSES),
+    help="Processes behind the node's address, instead of the setting; with a database only.",
+)
+@click.option("--one-of-several", type=(int, int, int), hidden=True)
 @pass_home
-def run(home: Home, passphrase_file: Path | None, passphrase_descriptor: int | None) -> int:
+def run(
+    home: Home,
+    passphrase_file: Path | None,
+    passphrase_descriptor: int | None,
+    processes: int | None,
+    one_of_several: tuple[int, int, int] | None,
+) -> int:
     """Run the node until it is told to stop (SIGTERM or Ctrl-C)."""
     from node.cli.unlock import read_passphrase
     from node.runtime import run_node
+    from node.several import Place, require_sharable, run_several
 
     config = load_config(home.require().config)
+    config = replace(config, processes=processes or config.processes)
+    if config.processes > 1:
+        require_sharable(config)
     passphrase = read_passphrase(passphrase_file, passphrase_descriptor)
+    if one_of_several is not None:
+        return run_node(home, config, passphrase, Place(*one_of_several))
+    if config.processes > 1:
+        return run_several(home, config, passphrase)
     return run_node(home, config, passphrase)
 
 

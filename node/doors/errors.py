@@ -4,6 +4,7 @@ CallerError     (PolicyError)       the certificate does not show who the caller
 AccessError     (PolicyError)       who the caller is, is known; it may not do this
 CallError       (PolicyError)       the call itself is not acceptable
 BusyError       (UnavailableError)  a limit is reached; try again
+StandbyError    (UnavailableError)  another process of this node takes the call; try again
 AddressError    (ConfigError)       the outside door's address cannot be used
 SocketError     (ConfigError)       the inside door's socket cannot be used
 """
@@ -14,6 +15,9 @@ from node.errors import ConfigError, PolicyError, UnavailableError
 
 ERROR_DOMAIN: Final = "tocsin"
 """Domain of the ErrorInfo that both ends use; reasons are unique within it."""
+
+STANDING_BY: Final = "STANDING_BY"
+"""The reason of a process that answers some calls, and not this one."""
 
 
 class CallerError(PolicyError):
@@ -46,6 +50,13 @@ class BusyError(UnavailableError):
 
     reason = "TOO_MANY_CALLS"
     public = "The caller has too many calls open; end some first."
+
+
+class StandbyError(UnavailableError):
+    """What the caller asks for is kept by another process behind the same address."""
+
+    reason = STANDING_BY
+    public = "Another process of this node takes such calls; try again over a new connection."
 
 
 class AddressError(ConfigError):

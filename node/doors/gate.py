@@ -6,7 +6,7 @@ message tells them. Inside, the directory's mode has decided already.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +16,10 @@ from federation.authorisation import Reason, Request, decide
 from federation.charter import Charter
 from keys.identity import peer_identity, verify_leaf
 from node.doors.caller import Caller, caller
-from node.doors.errors import AccessError, CallerError, CallError
+from node.doors.errors import AccessError, CallerError, CallError, StandbyError
 from node.doors.interceptor import Context
 from node.doors.live import LiveCalls
-from node.doors.policy import DoorPolicy
+from node.doors.policy import LEADER_SERVICES, DoorPolicy
 from node.identity import Identity
 
 RECOGNITION_SECONDS: Final = 60
@@ -73,10 +73,17 @@ def recognise(charter: Charter, certificate: bytes, now: int) -> Recognition:
 class OutsideGate:
     """Let identified members in, each to the methods of its roles."""
 
-    def __init__(self, identity: Identity, policy: DoorPolicy, live: LiveCalls) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        policy: DoorPolicy,
+        live: LiveCalls,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._identity = identity
         self._policy = policy
         self._live = live
+        self._leads = leads
         self._recognised: OrderedDict[bytes, Recognition] = OrderedDict()
 
     @contextmanager
@@ -88,11 +95,14 @@ class OutsideGate:
             CallerError, CertificateError, CharterError, AccessError: As ``recognise``.
             AccessError: ROLE_NOT_ALLOWED; or MEMBER_REVOKED, also while the service works.
             BusyError: The member has too many calls open.
+            StandbyError: Only the process that leads takes this call.
         """
         check_deadline(self._policy, method, context)
         found = self._recognise(_certificate(context))
         if not method.startswith(_HEALTH):
             authorise(self._identity.charter, found, method, self._identity.now())
+        if method.startswith(LEADER_SERVICES) and not self._leads():
+            raise StandbyError
         caller.set(found)
         with self._live.enter(found.member):
             yield found.member

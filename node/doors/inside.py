@@ -8,8 +8,8 @@ lock that the system drops with the process tells a live node from a dead one's 
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,8 @@ INSIDE_POLICY: Final = DoorPolicy(
 )
 
 _PRIVATE: Final = 0o700
+_LOCK_MODE: Final = 0o600
+_DESK_LOCK: Final = "desk.lock"
 
 
 class InsideDoor:
@@ -46,6 +48,7 @@ class InsideDoor:
         services: Sequence[Registration],
         names: Sequence[str] = (),
         policy: DoorPolicy = INSIDE_POLICY,
+        take: Callable[[Path], AbstractContextManager[object]] | None = None,
     ) -> None:
         """Prepare a door.
 
@@ -54,8 +57,10 @@ class InsideDoor:
             services: What it serves, beside health and reflection.
             names: Full names of the services, for reflection.
             policy: Limits.
+            take: Keeps everybody else from the socket's directory; ``hold_directory`` if None.
         """
         self._socket = socket.absolute()
+        self._take = take or hold_directory
         self._services = services
         self._names = names
         self._policy = policy
@@ -72,7 +77,7 @@ class InsideDoor:
                 enter it.
         """
         if not self._is_held:
-            self._held.enter_context(hold_directory(self._socket.parent))
+            self._held.enter_context(self._take(self._socket.parent))
             self._is_held = True
 
     async def start(self) -> None:
@@ -129,8 +134,11 @@ class InsideDoor:
 
 
 @contextmanager
-def hold_directory(directory: Path) -> Iterator[None]:
+def hold_directory(directory: Path) -> Iterator[int]:
     """Keep every other node, and whatever moves a node's data, from a home's run directory.
+
+    Yields:
+        The descriptor that holds it; a process that inherits it holds it, too.
 
     Raises:
         SocketError: NODE_RUNNING or SOCKET_DIRECTORY_OPEN.
@@ -144,6 +152,22 @@ def hold_directory(directory: Path) -> Iterator[None]:
             hint=f"chmod 700 {directory}",
         )
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def hold_desk(directory: Path) -> Iterator[None]:
+    """Keep the other processes of this node from the desk's socket; the home is held already.
+
+    Raises:
+        SocketError: NODE_RUNNING.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(directory / _DESK_LOCK, flags, _LOCK_MODE)
     try:
         _lock(descriptor)
         yield

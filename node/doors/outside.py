@@ -38,13 +38,23 @@ class OutsideDoor:
         services: Sequence[Registration],
         traffic: Meter,
         policy: DoorPolicy | None = None,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Prepare a door.
+
+        Args:
+            identity: Whose door it is.
+            services: What it serves, beside health.
+            traffic: Counts every message.
+            policy: Limits.
+            leads: Whether this process leads; one that stands by refuses LEADER_SERVICES.
+        """
         self._identity = identity
         self._policy = policy or DoorPolicy()
         self._services = services
         self.live = LiveCalls(self._policy.calls_per_member)
         self._health = health_aio.HealthServicer()
-        gate = OutsideGate(identity, self._policy, self.live)
+        gate = OutsideGate(identity, self._policy, self.live, leads)
         self._interceptor = DoorInterceptor(gate, log_incident, meter=traffic)
         self._server: grpc.aio.Server | None = None
         identity.subscribe(self._end_revoked)

@@ -39,12 +39,17 @@ UNBOUNDED_METHODS: Final = frozenset(
 """Methods that wait for news and may be open for days."""
 
 
+LEADER_SERVICES: Final = ("/tocsin.v1.MatchService/", "/tocsin.v1.TrainingService/")
+"""Services that keep a session or a stream in one process: the one that leads takes their calls."""
+
+
 @dataclass(frozen=True, slots=True)
 class DoorPolicy:
     """The limits of one door; the defaults are those of the outside door.
 
     Attributes:
         longest_deadline: None where callers need not set a deadline.
+        shares_port: Whether several processes of this node listen on the same port.
     """
 
     message_bytes: int = MESSAGE_BYTES
@@ -53,6 +58,7 @@ class DoorPolicy:
     streams_per_connection: int = STREAMS_PER_CONNECTION
     longest_deadline: timedelta | None = LONGEST_DEADLINE
     unbounded_methods: frozenset[str] = field(default=UNBOUNDED_METHODS)
+    shares_port: bool = False
 
 
 def server_options(policy: DoorPolicy) -> list[tuple[str, int]]:
@@ -63,8 +69,8 @@ def server_options(policy: DoorPolicy) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", policy.streams_per_connection),
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(KEEPALIVE_PERMITTED)),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Without it, a second process on the port would silently take half of the connections.
-        ("grpc.so_reuseport", 0),
+        # Without it, a second node on the port would silently take half of the connections.
+        ("grpc.so_reuseport", int(policy.shares_port)),
     ]
 
 

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from federation.tiles import Tile
 from federation.views import TABLES, Drop, Put, Table
+from node.store.leadership import Leadership
 from node.store.notes import ChangeNotes, Followers, Noted
 from node.store.postgresql_database import LOCK_TIMEOUT_MS, Migration, PostgresqlDatabase
+from node.store.postgresql_leadership import PostgresqlLeadership
 from node.store.postgresql_news import MAX_FOLDED_ENTRIES, Newsroom, Reading, Run, Written
 from node.store.protocol import (
     Fold,
@@ -121,6 +123,10 @@ class PostgresqlStore:
     def listen(self, fold: Fold, grown: Callable[[str, int], None]) -> None:
         """Hear what other processes write: followers get the changes, as of own transactions."""
         self._newsroom.listen(Reading(partial(self._refold, fold), self._sizes, grown))
+
+    def leadership(self) -> Leadership:
+        """Return how the processes on this schema agree on the one that leads."""
+        return PostgresqlLeadership(self.database)
 
     def tidy(self) -> None:
         """Take out rows that were deleted; the server's own files are its operator's."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 from federation.tiles import Tile
 from federation.views import Drop, Put, Table
+from node.store.leadership import Leadership
 
 Row = tuple[Any, ...]
 """One row of a view table: bytes, text and integers, in the order of the table's columns."""
@@ -188,6 +189,10 @@ class PublicStore(Protocol):
             grown: Hears origin and size of each log that another process grew, on a thread of
                 the store.
         """
+        ...
+
+    def leadership(self) -> Leadership | None:
+        """Return how the processes on these tables agree on who leads; None: there is but one."""
         ...
 
     def tidy(self) -> None:

@@ -88,6 +88,9 @@ class SqliteStore:
     def listen(self, fold: Fold, grown: Callable[[str, int], None]) -> None:
         """Do nothing: a file has one node."""
 
+    def leadership(self) -> None:
+        """Return None: a file has one node."""
+
     def tidy(self) -> None:
         """Empty the journal, which still holds what was deleted."""
         self.file.truncate_journal()

@@ -87,6 +87,7 @@ class Ceremonies:
         self._ended: list[Ended] = []
         self._turn = asyncio.Lock()
         self._seen = -1
+        self._followed = (-1, -1)  # ceremony statements, version of the charter
         self._complained: set[tuple[bytes, str]] = set()
 
     def signed_key_sets(self) -> list[SignedKeySet]:
@@ -118,11 +119,36 @@ class Ceremonies:
         if await asyncio.to_thread(self._catalogue.ceremony_count) != self._seen:
             await self.advance()
 
+    async def follow_if_changed(self) -> None:
+        """Use keys that stand confirmed, and say nothing: another process of this node takes part.
+
+        Raises:
+            ConfigError, KeyStoreError: The key file that it writes cannot be read.
+        """
+        count = await asyncio.to_thread(self._catalogue.ceremony_count)
+        known = (count, self._charters()[0].version)
+        if known == self._followed:
+            return
+        async with self._turn:
+            await asyncio.to_thread(self._keys.keyfile.refresh)
+            for state in await asyncio.to_thread(self._states):
+                if state.phase is Phase.CONFIRMED:
+                    await self._use(state)
+            self._followed = known
+
+    async def take_over(self) -> None:
+        """Take part from now on, in place of another process that may have died in the middle."""
+        await asyncio.to_thread(self._keys.keyfile.refresh)
+        if self._ended:
+            states = await asyncio.to_thread(self._states)
+            await asyncio.to_thread(self._forget_older, states, self._ended[-1].signed.key_set)
+        await self.advance()
+
     async def _advance_once(self) -> bool:
         states = await asyncio.to_thread(self._states)
         for state in states:
-            if state.phase is Phase.CONFIRMED:
-                await self._use(state, states)
+            if state.phase is Phase.CONFIRMED and await self._use(state):
+                await asyncio.to_thread(self._forget_older, states, self._ended[-1].signed.key_set)
         for state in states:
             if await self._take_part(state, states):
                 return True  # what was said changes the next look
@@ -159,22 +185,23 @@ class Ceremonies:
         charter, *earlier = self._charters()
         return Setting(charter, sets[-1] if sets else None, tuple(earlier))
 
-    async def _use(self, state: CeremonyState, states: Sequence[CeremonyState]) -> None:
+    async def _use(self, state: CeremonyState) -> bool:
+        """Use the keys of a confirmed ceremony, and say whether they were not in use before."""
         if any(ended.state.id == state.id for ended in self._ended):
-            return
+            return False
         try:
             signed = await asyncio.to_thread(conclude, state, self._setting(state))
         except (FederationError, KeysError) as error:
             self._complain_once(state, error.reason)
-            return
+            return False
         held = await asyncio.to_thread(self._load_shares, signed.key_set, state.id)
         self._key_ring.accept(signed.key_set, held)
         self._ended.append(Ended(state, signed))
         self._ended.sort(key=lambda one: _place(one.signed.key_set))
-        await asyncio.to_thread(self._forget_older, states, signed.key_set)
         get_log().info(
             "keys.in_use", epoch=signed.key_set.epoch, share_epoch=signed.key_set.share_epoch
         )
+        return True
 
     async def _take_part(self, state: CeremonyState, states: Sequence[CeremonyState]) -> bool:
         """Say what the ceremony asks of this node; return whether it said anything."""

@@ -125,14 +125,20 @@ class Attachments:
         while True:
             started = asyncio.get_running_loop().time()
             try:
-                await _Stream(self, coordinator).hold()
-            except (grpc.aio.AioRpcError, NodeError, FederationError) as error:
-                reason = getattr(error, "reason", type(error).__name__)
+                await self._hold_stream(coordinator)
+            except (NodeError, FederationError) as error:
+                reason = error.reason
                 get_log().info("training.not_attached", peer=coordinator, reason=reason)
             if asyncio.get_running_loop().time() - started > longest:
                 pause = PAUSE_SECONDS[0]
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause = min(2 * pause, longest)
+
+    async def _hold_stream(self, coordinator: MemberId) -> None:
+        try:
+            await _Stream(self, coordinator).hold()
+        except grpc.aio.AioRpcError as error:
+            raise await self._peers.explain(coordinator, error) from error
 
     async def hello(self, coordinator: MemberId) -> wire.Hello:
         """Return the first message to a coordinator."""

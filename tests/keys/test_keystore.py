@@ -296,3 +296,30 @@ def test_no_secret_is_in_the_file_or_the_repr():
         assert secret.decode("latin-1") not in shown
         assert base64.b64encode(secret).decode().rstrip("=") not in shown
         assert secret.hex() not in shown
+
+
+def test_a_later_state_of_the_same_store_opens_without_its_passphrase():
+    later = KeyStore.decode(DATA, PASSPHRASE)
+    later.put("token/phone/2", SHARE)
+    later.delete("signing")
+    later.change_passphrase(Secret(b"another horse"), CHEAP)
+    found = KeyStore.decode(DATA, PASSPHRASE).reopen(later.encode())
+
+    assert found.names() == later.names()
+    assert found.get("token/phone/2") == SHARE
+    assert found.encode() == later.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        new_store().encode(),
+        new_store("bank-b").encode(),
+        forge(lambda document: document["entries"].pop("signing")),
+        DATA[:-30],
+        b"[]",
+    ],
+    ids=["another master key", "another member", "forged", "cut short", "no store"],
+)
+def test_a_state_of_another_store_does_not_open(data):
+    assert reason_of(lambda: STORE.reopen(data)) == "KEYSTORE_INVALID"

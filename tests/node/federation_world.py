@@ -110,7 +110,8 @@ class World:
 
     async def start(self) -> None:
         for member in self.members.values():
-            await member.node.start()
+            await member.node.serve()
+            await member.node.lead()
         await self[CARRIER].log.ceremonies.open(KeyAction.GENERATE)
         await self.until(lambda: all(m.core.key_ring.current for m in self.members.values()))
 

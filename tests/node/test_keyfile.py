@@ -240,6 +240,26 @@ def test_a_change_by_another_process_is_not_overwritten(keyfile, path):
     assert KeyFile.open(path, PASSPHRASE).store.names() == ("theirs",)
 
 
+def test_a_change_by_another_process_can_be_taken_over(keyfile, path):
+    other = KeyFile.open(path, PASSPHRASE)
+    other.put("theirs", Secret(b"1"))
+    keyfile.refresh()
+    keyfile.put("ours", Secret(b"2"))
+    other.refresh()
+
+    assert keyfile.store.names() == other.store.names() == ("ours", "theirs")
+    assert other.store.get("ours") == Secret(b"2")
+
+
+def test_a_file_that_cannot_be_taken_over_leaves_what_was_known(keyfile, path):
+    keyfile.put("ours", Secret(b"1"))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(KeyStoreError):
+        keyfile.refresh()
+
+    assert keyfile.store.get("ours") == Secret(b"1")
+
+
 def test_a_second_store_is_not_made_over_the_first(keyfile, path):
     before = path.read_bytes()
     error = refusal(lambda: KeyFile.create(path, PASSPHRASE, "night.example", "bank-a", CHEAP))

@@ -518,7 +518,7 @@ async def test_only_a_holder_grants_and_only_with_the_threshold_does_it_count(wo
 async def test_a_second_node_on_the_home_gets_no_further_and_harms_nothing(world, tmp_path) -> None:
     member = world[NET]
     second = RunningNode(build_core(member.home, member.core.config, member.core.keys))
-    assert await refusal(second.start()) == "NODE_RUNNING"
+    assert await refusal(second.serve()) == "NODE_RUNNING"
     await second.stop()
 
     assert member.home.process_id.exists()

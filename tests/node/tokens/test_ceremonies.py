@@ -14,7 +14,7 @@ from keys.errors import KeyStoreError
 from keys.secret import Secret
 from node.errors import ConfigError
 from node.keyfile import KeyFile
-from tests.node.tokens.parties import KilledError, advance_all, make_parties
+from tests.node.tokens.parties import KilledError, Party, advance_all, make_parties
 
 FIRST = (1, 1)
 
@@ -47,6 +47,33 @@ async def test_a_generated_key_is_the_same_everywhere_and_survives_a_restart(par
     assert parties[0].shares.shares == before
     assert parties[0].ring.current == key_sets[0]
     assert {one.key_set.share_epoch for one in parties[0].ceremonies.signed_key_sets()} == {1}
+
+
+async def test_a_process_that_stands_by_uses_the_same_shares_and_says_nothing(parties) -> None:
+    standing_by = Party(parties[0].home)
+    await standing_by.ceremonies.follow_if_changed()
+    await generate(parties)
+    size = parties[0].log.ledger.size(parties[0].log.ledger.own)
+    await standing_by.ceremonies.follow_if_changed()
+
+    assert standing_by.ring.current == parties[0].ring.current
+    assert standing_by.shares == parties[0].shares
+    assert standing_by.log.ledger.size(standing_by.log.ledger.own) == size
+    standing_by.close()
+
+
+async def test_a_process_that_takes_over_ends_what_another_began(parties) -> None:
+    standing_by = Party(parties[0].home)
+    await generate(parties)
+    await standing_by.ceremonies.follow_if_changed()
+    await parties[0].ceremonies.open(KeyAction.REFRESH)
+    parties[0].close()
+    parties[0] = standing_by
+    await standing_by.ceremonies.take_over()
+    await advance_all(parties, lambda party: party.place == (1, 2))
+
+    assert all(party.shares is not None for party in parties[:3])
+    assert standing_by.entries("share/") == {f"share/1/2/{k.name.lower()}" for k in KindClass}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

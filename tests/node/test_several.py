@@ -1,0 +1,211 @@
+"""Several processes of one node: who leads, who takes which call, and what they need."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.names import MemberId
+from federation.roles import Role
+from node.config import parse_config
+from node.doors.outside import OutsideDoor
+from node.doors.policy import DoorPolicy
+from node.election import Election
+from node.errors import ConfigError
+from node.peer_error import PeerCallError
+from node.peers import Peers
+from node.several import require_sharable, share_workers
+from node.store.postgresql import SCHEMA, PostgresqlStore
+from node.traffic import Traffic
+from tests.end_to_end.members import eventually
+from tests.node.federation_fixture import BANK, CARRIER, Federation, calling, make_federation
+from tests.postgresql import Server, running_server
+from tocsin.v1 import match_service_pb2 as wire
+from tocsin.v1 import match_service_pb2_grpc as stubs
+
+PLATFORM = MemberId("net-p")
+ROLES = {CARRIER: Role.CARRIER, BANK: Role.BANK, PLATFORM: Role.INTERNET}
+LOOK_SECONDS = 0.05
+DATABASE = 'database = "postgresql://tocsin@db.example/tocsin"\n'
+
+
+class Closing(stubs.MatchServiceServicer):
+    """Answers one call, and counts how often."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def CloseMatch(  # noqa: N802 - the contract's name
+        self, request: Any, context: Any
+    ) -> wire.CloseMatchResponse:
+        self.count += 1
+        return wire.CloseMatchResponse(found_count=request.found_count)
+
+
+class Process:
+    """One of several doors on a port."""
+
+    def __init__(self, federation: Federation) -> None:
+        self.leads = False
+        self.service = Closing()
+        self.identity = federation.identity(BANK)
+        services = [(stubs.add_MatchServiceServicer_to_server, self.service)]
+        policy = DoorPolicy(shares_port=True)
+        self.door = OutsideDoor(self.identity, services, Traffic(), policy, lambda: self.leads)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[Federation, list[Process]]]:
+    federation = make_federation(ROLES)
+    processes = [Process(federation) for _ in range(2)]
+    port = 0
+    for process in processes:
+        port = await process.door.start(f"127.0.0.1:{port}")
+        process.identity.adopt(federation.at(BANK, port))
+    yield federation, processes
+    for process in processes:
+        await process.door.stop(0)
+
+
+async def close_match(peers: Peers, member: MemberId = BANK) -> int:
+    answer = await peers.call(
+        member,
+        lambda channel: stubs.MatchServiceStub(channel).CloseMatch,
+        wire.CloseMatchRequest(found_count=7),
+        30.0,
+    )
+    return int(answer.found_count)
+
+
+async def test_a_call_for_the_leader_finds_it_behind_the_shared_port(
+    pair: tuple[Federation, list[Process]],
+) -> None:
+    federation, processes = pair
+    for leader in (*processes, *processes):
+        leader.leads = True
+        async with calling(federation, PLATFORM) as peers:
+            assert await close_match(peers) == 7
+        leader.leads = False
+
+    assert [process.service.count for process in processes] == [2, 2]
+
+
+async def test_a_call_that_nobody_takes_ends_with_a_reason(
+    pair: tuple[Federation, list[Process]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation, processes = pair
+    monkeypatch.setattr("node.peers.PROCESS_PAUSE_SECONDS", 0.001)
+    async with calling(federation, PLATFORM) as peers:
+        with pytest.raises(PeerCallError) as caught:
+            await close_match(peers)
+
+    assert caught.value.reason == "STANDING_BY"
+    assert [process.service.count for process in processes] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    pytest.importorskip("psycopg", reason="the extra 'postgresql' is not installed")
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def opened(server: Server, tmp_path: Path) -> Iterator[Callable[[], PostgresqlStore]]:
+    server.do(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    stores = []
+
+    def open_one() -> PostgresqlStore:
+        passfile = str(server.passfile(tmp_path / "passfile"))
+        stores.append(store := PostgresqlStore(server.address(passfile=passfile)))
+        return store
+
+    yield open_one
+    for store in stores:
+        store.close()
+
+
+def end_leader(server: Server) -> None:
+    server.do(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    )
+
+
+def test_one_leads_until_its_session_ends(
+    server: Server, opened: Callable[[], PostgresqlStore]
+) -> None:
+    first, second = (opened().leadership() for _ in range(2))
+
+    assert first.claim()
+    assert first.claim()
+    assert not second.claim()
+    assert first.holds()
+    assert not second.holds()
+
+    end_leader(server)
+    eventually(second.claim)  # a server takes a moment to end a session
+
+    assert not first.holds()
+    assert not first.claim()
+
+    second.close()
+    eventually(first.claim)
+    first.close()
+
+
+async def test_who_loses_its_session_leads_on_unless_another_was_faster(
+    server: Server, opened: Callable[[], PostgresqlStore]
+) -> None:
+    first, second = (Election(opened().leadership(), LOOK_SECONDS) for _ in range(2))
+    await first.won()
+    lost = asyncio.create_task(first.lost())
+    await asyncio.to_thread(end_leader, server)
+    await asyncio.sleep(10 * LOOK_SECONDS)
+
+    assert not lost.done()
+
+    won = asyncio.create_task(second.won())
+    await asyncio.sleep(4 * LOOK_SECONDS)
+
+    assert not won.done()
+
+    first.close()
+    await asyncio.wait_for(won, 30.0)
+    await asyncio.wait_for(lost, 30.0)
+    second.close()
+    first.close()
+
+
+async def test_a_node_without_others_leads_at_once_and_for_ever() -> None:
+    election = Election(None, LOOK_SECONDS)
+    await asyncio.wait_for(election.won(), 30.0)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(election.lost(), 4 * LOOK_SECONDS)
+    election.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("processes = 2", "PROCESSES_NEED_DATABASE"),
+        (f'{DATABASE}processes = 2\nlisten = "0.0.0.0:0"', "PROCESSES_NEED_PORT"),
+    ],
+)
+def test_settings_that_several_processes_cannot_share_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        require_sharable(parse_config(text))
+
+    assert caught.value.reason == reason
+    assert caught.value.hint
+
+
+def test_processes_have_the_cores_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+
+    assert share_workers(parse_config(f"{DATABASE}processes = 2")) == 4
+    assert share_workers(parse_config(f"{DATABASE}processes = 16")) == 1
+    assert share_workers(parse_config(f"{DATABASE}processes = 2\nworkers = 3")) == 3
