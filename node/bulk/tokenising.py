@@ -133,19 +133,17 @@ def tokenise_part(source: TokenSource, part: Part) -> Tokenised:
     lines: list[int] = []
     indicators: list[Indicator] = []
     refused = list(part.refused)
-    for value in part.values:
+    for line, kind, value, region in part.values:
         try:
-            found = parse_indicator(
-                value.kind, value.value, region=value.region or source.country or None
-            )
+            found = parse_indicator(kind, value, region=region or source.country or None)
         except IndicatorError as error:
-            refused.append((value.line, f"INDICATOR_{str(error.rule).upper()}"))
+            refused.append((line, f"INDICATOR_{str(error.rule).upper()}"))
             continue
         if found.kind in PERSONS:
-            refused.append((value.line, PERSON.reason))
+            refused.append((line, PERSON.reason))
         else:
             indicators.append(found)
-            lines.append(value.line)
+            lines.append(line)
     client.blamed.clear()
     records = pack_records(client.tokens(indicators), lines)
     return Tokenised(

@@ -16,7 +16,7 @@ from node.cli.charter_file import require_charter
 from node.cli.connection import InsideDoor
 from node.cli.option import json_option, pass_home, passphrase_options
 from node.cli.output import Progress, data, json_object, say
-from node.cli.table_file import KNOWN_COLUMNS, Layout, parse_mapping
+from node.cli.table_file import Layout, parse_mapping
 from node.cli.unlock import unlock_member
 from node.errors import UnavailableError
 from node.home import Home
@@ -193,8 +193,10 @@ def match(
 
 
 def _layout(mapping: str, kind: str, region: str) -> Layout:
+    from node.bulk.part import COLUMNS
+
     defaults = {name: text for name, text in (("kind", kind), ("region", region)) if text}
-    return Layout(parse_mapping(mapping), defaults, ("kind", "value"), KNOWN_COLUMNS)
+    return Layout(parse_mapping(mapping), defaults, ("kind", "value"), COLUMNS)
 
 
 def _say_refused(output: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.sandbox.build import passphrase_file
 from tests.end_to_end.members import (
     INDUSTRY,
     Federation,
@@ -46,6 +47,26 @@ def test_fresh_values_are_answered_while_one_of_three_holders_is_gone(
     federation.nominate("net-q", "domain", "said-without-one.example")
 
     eventually(lambda: federation.band("carrier-b", "domain", "said-without-one.example") != "NONE")
+
+
+def test_a_bulk_job_at_the_holders_doors_finds_what_the_replica_knows_though_one_is_gone(
+    federation: Federation, tmp_path: Path
+) -> None:
+    federation.nominate("net-q", "domain", "bulk.example")
+    tokens, job = tmp_path / "tokens.bin", tmp_path / "job"
+    federation.do("net-q", "bulk", "export", str(tokens))
+    file = write_lines(tmp_path / "v.txt", ["other.example", "bulk.example", "no domain at all"])
+    words = ("bulk", "match", "--file", str(file), "--kind", "domain", "--against", str(tokens))
+    secret = ("--passphrase-file", str(passphrase_file(federation.home("net-q"))))
+    federation.sandbox.kill("bank-x")
+    outcome = federation.do("net-q", *words, "--output", str(job), *secret, "--json")
+    again = federation.do("net-q", *words, "--output", str(job), *secret, "--json")
+    found = outcome.document
+
+    assert (found["rows"], found["matched"], found["refused"]) == (3, 1, 1)
+    assert "line 3: INDICATOR_" in outcome.err
+    assert (job / "matches.csv").read_text().splitlines()[1].endswith(",2")
+    assert (again.document["fresh_rows"], again.document["matched"]) == (0, 1)
 
 
 def test_with_two_holders_gone_fresh_values_are_refused_and_known_ones_answered(
