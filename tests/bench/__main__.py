@@ -22,12 +22,12 @@ from tests.bench.result import Result, table
 BENCHES: Final[dict[str, Bench]] = {
     "tokens": Bench("tests.bench.tokens", 120),
     "bulk": Bench("tests.bench.bulk", 120),
-    "ingest": Bench("tests.bench.ingest", 120),
+    "ingest": Bench("tests.bench.ingest", 45),
     "replication": Bench("tests.bench.replication", 240),
     "psi": Bench("tests.bench.psi", 240),
-    "sums": Bench("tests.bench.sums", 60),
-    "matters": Bench("tests.bench.matters", 90),
-    "scoring": Bench("tests.bench.scoring", 60),
+    "sums": Bench("tests.bench.sums", 45),
+    "matters": Bench("tests.bench.matters", 30),
+    "scoring": Bench("tests.bench.scoring", 45),
     "training": Bench("tests.bench.training", 240),
     "growth": Bench("tests.bench.growth", 360),
 }

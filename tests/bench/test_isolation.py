@@ -1,10 +1,11 @@
 """A bench that breaks or hangs ends alone, and what it had measured is kept."""
 
+import math
 import sys
 
 import pytest
 
-from tests.bench.isolation import Bench, figures_of
+from tests.bench.isolation import Bench, apart, figures_of
 
 HEAD = "import os, time\nfrom tests.bench.result import NotMeasuredError, Result\n"
 FIRST = "    yield Result('a', 1.0, 's')\n"
@@ -43,3 +44,9 @@ def test_a_bench_that_hangs_is_ended(tmp_path, monkeypatch):
     _, failures = run(tmp_path, monkeypatch, "time.sleep(600)", budget=1.0)
 
     assert [one.reason for one in failures] == ["it took too long and was ended"]
+
+
+def test_work_apart_gives_its_result_and_its_error():
+    assert apart(math.isqrt, 81) == 9
+    with pytest.raises(ValueError, match="negative"):
+        apart(math.isqrt, -1)
