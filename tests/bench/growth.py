@@ -34,7 +34,7 @@ def measure() -> Iterator[Curve]:
     yield from _curves("matching, 1,000 asked", cost_of_matching, MATCHING)
     if not has_training():
         raise NotMeasuredError("no training: the extra 'train' is not installed")
-    yield from _curves("training round", cost_of_training, MEMBERS, "members")
+    yield from _curves("training, 4 rounds", cost_of_training, MEMBERS, "members")
 
 
 def _curves(

@@ -72,19 +72,24 @@ def _growth(curves: Sequence[Curve]) -> Any:
     from matplotlib.figure import Figure
 
     panels = _panels(curves)
-    rows = -(-len(panels) // 2)
-    figure = Figure(figsize=(10, 3.9 * rows), layout="constrained")
-    places = figure.subplots(rows, 2, squeeze=False).flat
+    columns = len(COSTS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(13, 4.2 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).flat
     for axes, (title, members) in zip(places, panels, strict=False):
         for mark, curve in zip(MARKS, members, strict=False):
             label = f"{curve.name}, slope {curve.slope:.2f}"
             axes.loglog(curve.sizes, curve.values, marker=mark, markersize=4, label=label)
         _guide(axes, members)
+        if members[0].items != "items":  # few and small: their own numbers instead of powers
+            sizes = [int(size) for size in members[0].sizes]
+            axes.set_xticks(sizes, [str(size) for size in sizes])
+            axes.minorticks_off()
         axes.set_title(title, loc="left")
         axes.set_xlabel(members[0].items)
         axes.set_ylabel(members[0].unit)
         axes.grid(which="major", color="#dddddd")
-        axes.legend(fontsize=8, framealpha=0.7)
+        axes.legend(fontsize=8, framealpha=0.7, loc="upper left")
     for axes in places:
         axes.set_visible(False)
     return figure
@@ -94,13 +99,13 @@ def _panels(curves: Sequence[Curve]) -> list[tuple[str, list[Curve]]]:
     """Put together what has the same cost and kind of items."""
     order = sorted(curves, key=_panel)
     return [
-        (f"{cost} against {items}", list(members))
+        (f"{COSTS[cost]} against {items}", list(members))
         for (_, cost, items), members in groupby(order, key=_panel)
     ]
 
 
-def _panel(curve: Curve) -> tuple[bool, str, str]:
-    return (curve.items != "items", curve.cost, curve.items)
+def _panel(curve: Curve) -> tuple[bool, int, str]:
+    return (curve.items != "items", COSTS.index(curve.cost), curve.items)
 
 
 def _guide(axes: Any, members: Sequence[Curve]) -> None:
@@ -108,9 +113,10 @@ def _guide(axes: Any, members: Sequence[Curve]) -> None:
     least = min(curve.sizes[0] for curve in members)
     most = max(curve.sizes[-1] for curve in members)
     top = max(curve.values[-1] / curve.sizes[-1] for curve in members)
-    sizes = [least, most]
-    proportion = [size * top * 3 for size in sizes]
+    sizes, limits = [least, most], axes.get_ylim()
+    proportion = [size * top * 2 for size in sizes]
     axes.loglog(sizes, proportion, ":", color=LINE, linewidth=1, label="in proportion")
+    axes.set_ylim(limits[0], limits[1] * 4)  # room for the legend; the guide may leave the panel
 
 
 def main(arguments: Sequence[str]) -> None:
