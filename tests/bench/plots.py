@@ -84,7 +84,7 @@ def _growth(curves: Sequence[Curve]) -> Any:
         if members[0].items != "items":  # few and small: their own numbers instead of powers
             sizes = [int(size) for size in members[0].sizes]
             axes.set_xticks(sizes, [str(size) for size in sizes])
-            axes.minorticks_off()
+            axes.xaxis.minorticks_off()
         axes.set_title(title, loc="left")
         axes.set_xlabel(members[0].items)
         axes.set_ylabel(members[0].unit)
