@@ -42,7 +42,12 @@ EXAMPLES
     type=click.IntRange(1, MAX_PROCESSES),
     help="Processes behind the node's address, instead of the setting; with a database only.",
 )
-@click.option("--one-of-several", type=(int, int, int), hidden=True)
+@click.option(
+    "--one-of-several",
+    type=(int, int, int),
+    hidden=True,
+    help="What the processes of one node are told by the one that starts them.",
+)
 @pass_home
 def run(
     home: Home,
