@@ -17,6 +17,7 @@ from federation.vocabulary import (
     SubjectRole,
     TrafficLight,
 )
+from tests.bench.clock import SEED
 
 BATCH: Final = 2_048
 """Statements of one append: what a desk says at once."""
@@ -26,14 +27,14 @@ FRAUD: Final = FraudType.INVESTMENT
 TERM_SECONDS: Final = 9 * 86_400
 
 
-def nominations(member: str, count: int, now: int, seed: int = 1) -> Iterator[Statement]:
+def nominations(member: str, count: int, now: int, seed: int = SEED) -> Iterator[Statement]:
     """Yield nominations of distinct tokens, issued at ``now``."""
     source = random.Random(seed)
     for _ in range(count):
         yield _nomination(member, source.randbytes(16), now)
 
 
-def batches(member: str, count: int, now: int, seed: int = 1) -> Iterator[list[bytes]]:
+def batches(member: str, count: int, now: int, seed: int = SEED) -> Iterator[list[bytes]]:
     """Yield the same nominations as a log holds them, a batch at a time.
 
     Only token and id differ between them, so one is encoded and these are put in its place.
