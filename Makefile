@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= $(TOCSIN_DATA)
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo test test-all check format gen bench clean
+.PHONY: help setup setup-dev demo test test-all check format gen bench soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ bench: setup-dev $(VENV)/.baseline ## Measure the hot paths; the figures go to b
 	@# What was measured is shown even where a bench lacked something; the status says so.
 	$(BIN)/python -m tests.bench --output bench.json; status=$$?; \
 	  $(BIN)/python -m tests.contract.readme bench.json && $(BIN)/python -m tests.bench.plots bench.json docs || exit 1; exit $$status
+
+soak: setup-dev ## Load three nodes for MINUTES (24) at 70% of what they can do, and hold them to it
+	$(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),24)
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,8 +5,8 @@ share of it for so long. At the end nothing may have failed, memory and the 99th
 single look-ups must be as they were, and every node must hold the same catalogue.
 
 Memory is what a node and its workers have resident. What a node holds stays the same, because as
-many nominations are taken back as are said; logs grow on disk, by about 80 bytes a statement and
-its rows. A third of the time counts as warm-up, in which caches fill.
+many nominations are taken back as are said; logs and what was taken back grow on disk, and a row
+says by how much. A third of the time counts as warm-up, in which caches fill.
 """
 
 import argparse
@@ -123,7 +123,7 @@ async def _soak(sandbox: Sandbox, seconds: float, share: float) -> list[Result]:
         record = await _run(sandbox, load, rates, seconds)
     grown = await asyncio.to_thread(_disk, sandbox) - sizes
     roots = await asyncio.to_thread(_equal_roots, sandbox)
-    return [*_capacity_rows(capacity), *_load_rows(record, rates), *_verdict(record, roots, grown)]
+    return [*_capacity_rows(capacity), *_load_rows(record, rates), *judge(record, roots, grown)]
 
 
 async def _run(sandbox: Sandbox, load: Load, rates: dict[str, float], seconds: float) -> Record:
@@ -192,7 +192,14 @@ def _load_rows(record: Record, rates: dict[str, float]) -> list[Result]:
     ]
 
 
-def _verdict(record: Record, roots: float, grown: int) -> list[Result]:
+def judge(record: Record, roots: float, grown: int) -> list[Result]:
+    """Hold what was recorded to its targets.
+
+    Args:
+        record: What was seen.
+        roots: How many different catalogue roots the nodes showed at the end.
+        grown: Bytes by which their stores grew.
+    """
     third = (record.end - record.begin) / 3
     single = record.tallies[UNARY]
     first = _taken(single, record.begin, record.begin + third)
@@ -249,7 +256,7 @@ def _wait(is_so: Callable[[], bool]) -> None:
 def _disk(sandbox: Sandbox) -> int:
     """Return the bytes of all stores of all nodes."""
     homes = [sandbox.home(member) for member in MEMBERS]
-    return sum(path.stat().st_size for home in homes for path in home.data.glob("*.db"))
+    return sum(path.stat().st_size for home in homes for path in home.data.glob("*.db*"))
 
 
 def _shown(rates: dict[str, float]) -> str:
