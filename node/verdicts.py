@@ -84,6 +84,11 @@ class Verdicts:
             answers[token] = outline(*found, standing, now, about)
         return answers
 
+    def token_count(self) -> int | None:
+        """Return how many tokens something is said about; None where counting takes long."""
+        index = self._index
+        return len(index) if index is not None and index.is_ready else None
+
     def protected(self, tokens: Sequence[bytes]) -> set[bytes]:
         """Return those of the tokens that the federation protects."""
         found = self._catalogue.protections(tokens)

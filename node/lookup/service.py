@@ -54,8 +54,7 @@ class LookupService(stubs.LookupServiceServicer):
         """Answer exact tokens, in the order asked."""
         tokens = _require_tokens(request.tokens)
         await self._charge("LookupService.Lookup", request.purpose, len(tokens))
-        known = await asyncio.to_thread(self._verdicts.outline, tokens)
-        return wire.LookupResponse(verdicts=[verdict_message(t, known[t]) for t in tokens])
+        return await asyncio.to_thread(self._answer, tokens)
 
     async def LookupPrefix(  # noqa: N802  # the contract's name
         self, request: wire.LookupPrefixRequest, context: Any
@@ -85,6 +84,16 @@ class LookupService(stubs.LookupServiceServicer):
     async def _charge(self, method: str, purpose: int, amount: int) -> None:
         await self._meter(current_caller().member, method, _purpose(purpose), amount)
 
+    def _answer(self, tokens: Sequence[bytes]) -> wire.LookupResponse:
+        known, response = self._verdicts.outline(tokens), wire.LookupResponse()
+        add = response.verdicts.add  # half the cost of messages made apart
+        for token in tokens:
+            band, codes, expires, _ = known[token]
+            message = add(token=token, band=band.value, display_codes=codes)
+            if expires:
+                message.expires_time.seconds = expires
+        return response
+
     def _buckets(self, bits: int, prefixes: Sequence[int]) -> wire.LookupPrefixResponse:
         _require_small(self._token_count() >> bits, len(prefixes))
         tokens: dict[int, list[bytes]] = {}
@@ -100,6 +109,8 @@ class LookupService(stubs.LookupServiceServicer):
         )
 
     def _token_count(self) -> int:
+        if (known := self._verdicts.token_count()) is not None:
+            return known
         count, counted_at = self._counted
         if time.monotonic() - counted_at > COUNT_SECONDS:
             count = self._catalogue.token_count()

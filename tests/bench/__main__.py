@@ -23,6 +23,7 @@ BENCHES: Final[dict[str, Bench]] = {
     "tokens": Bench("tests.bench.tokens", 120),
     "bulk": Bench("tests.bench.bulk", 120),
     "ingest": Bench("tests.bench.ingest", 45),
+    "lookup": Bench("tests.bench.lookup", 180),
     "replication": Bench("tests.bench.replication", 240),
     "psi": Bench("tests.bench.psi", 240),
     "sums": Bench("tests.bench.sums", 45),

@@ -1,22 +1,18 @@
-"""Measure a ledger: own statements appended, a peer's ingested, tokens looked up; all durable."""
+"""Measure a ledger: own statements appended, a peer's ingested; all durable."""
 
-import random
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from federation.names import MemberId
-from federation.roles import Role
-from federation.verdict import Outline, Standing
 from keys.signing import SigningKey
 from node.log.ledger import Ledger
 from node.log.run import Run
 from node.store.catalogue import Catalogue
 from node.store.sqlite import SqliteStore
-from node.verdicts import MAX_TOKENS, Verdicts
 from tests.bench.clock import cpu_of, medians
 from tests.bench.result import Result
 from tests.bench.statements import batches
@@ -29,24 +25,8 @@ READ_BYTES: Final = 4 * 1024 * 1024
 WRITER, READER = MemberId("bank-x"), MemberId("carrier-a")
 
 
-class BankVerdicts(Verdicts):
-    """Verdicts under a charter in which the writer is a bank of ordinary reliability."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        # The standing is given below, so that no charter is asked.
-        super().__init__(catalogue, _no_charter, lambda: NOW)
-
-    def standing(self) -> Standing:
-        """Return the one member's standing."""
-        return Standing({WRITER: frozenset({Role.BANK})}, {WRITER: 0.8})
-
-
-def _no_charter() -> NoReturn:
-    raise LookupError("this bench has no charter")
-
-
 def measure() -> Iterator[Result]:
-    """Yield rates in statements, rows and tokens a second of CPU."""
+    """Yield rates in statements and rows a second of CPU."""
     taken = medians(_round)
     unit = "statements/s CPU"
     plain = taken["plain"]
@@ -57,9 +37,6 @@ def measure() -> Iterator[Result]:
         "ingest: verify and fold, beside plain inserts", taken["ingest"], unit, None, plain
     )
     yield Result("ingest: catalogue root", taken["root"], "rows/s CPU")
-    unit = "tokens/s CPU"
-    yield Result("ingest: look-up, all known", taken["known"], unit)
-    yield Result("ingest: look-up, 1 in 10 known", taken["mixed"], unit, 300_000, at_least=True)
 
 
 def _round() -> dict[str, float]:
@@ -104,23 +81,7 @@ def _measure_stores(key: SigningKey, writer: SqliteStore, reader: SqliteStore) -
     catalogue = Catalogue(reader)
     digesting, _ = cpu_of(lambda: catalogue.root(NOW))
     rates = {"append": appending, "ingest": ingesting, "root": digesting}
-    return {name: STATEMENTS / seconds for name, seconds in rates.items()} | _looked_up(catalogue)
-
-
-def _looked_up(catalogue: Catalogue) -> dict[str, float]:
-    verdicts, source = BankVerdicts(catalogue), random.Random(2)
-    held = random.Random(1)  # as the statements were made
-    known = [held.randbytes(16) for _ in range(MAX_TOKENS)]
-    tenth = MAX_TOKENS // 10
-    mixed = known[:tenth] + [source.randbytes(16) for _ in range(MAX_TOKENS - tenth)]
-
-    def ask(tokens: list[bytes]) -> dict[bytes, Outline]:
-        return verdicts.outline(tokens)
-
-    return {
-        name: MAX_TOKENS / cpu_of(lambda tokens=tokens: ask(tokens))[0]
-        for name, tokens in (("known", known), ("mixed", mixed))
-    }
+    return {name: STATEMENTS / seconds for name, seconds in rates.items()}
 
 
 def _ledger(store: SqliteStore, member: MemberId, key: SigningKey, writer: SigningKey) -> Ledger:
