@@ -44,6 +44,7 @@ from node.turns import Turn
 from tocsin.v1 import token_service_pb2 as wire
 
 BATCHES_IN_FLIGHT = 4  # enough to keep client and holders busy at once, 0.5 MiB in memory
+SHORT_IN_FLIGHT = 16  # besides those: a single value asked for waits behind no import
 BATCH_PADS = 32  # a full batch is this many times the member's padding: 2,048 for members
 CACHED_TOKENS = 16_384  # tokens of values asked lately, about 4 MiB
 RETRY_SECONDS = 20.0  # how long a holder that failed is asked only if no other set is left
@@ -152,6 +153,7 @@ class Tokeniser:
         self._turn = itertools.count(secrets.randbelow(1000))
         self._failed_at: dict[MemberId, float] = {}
         self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT)
+        self._short_slots = asyncio.Semaphore(SHORT_IN_FLIGHT)
 
     async def tokenise(
         self, indicators: Sequence[Indicator], purpose: Purpose, pad: int
@@ -204,13 +206,12 @@ class Tokeniser:
         purpose: Purpose,
         pad: int,
     ) -> list[TokenKey]:
-        async with self._slots:
+        turn = Turn(items=max(len(chunk), pad))
+        async with self._short_slots if turn.is_short else self._slots:
             inputs = [
                 token_input(self._federation, one.kind.value, one.value.encode()) for one in chunk
             ]
-            batch = await self._workers.run_in(
-                Turn(items=max(len(inputs), pad)), blind_batch, inputs, self._mode, pad
-            )
+            batch = await self._workers.run_in(turn, blind_batch, inputs, self._mode, pad)
             return await self._try_sets(_Attempt(epoch, of_class, purpose, batch))
 
     async def _try_sets(self, attempt: _Attempt) -> list[TokenKey]:

@@ -20,6 +20,8 @@ from keys.transcript import response_digest
 from node.errors import PolicyError, UnavailableError
 from node.tokens.holder import EVALUATION_CONTEXT, signed_digests
 from node.tokens.key_ring import KeyRing
+from node.tokens.tokeniser import BATCHES_IN_FLIGHT
+from node.turns import SHORT_ITEMS
 from tests.node.tokens.holders import BY_NAME, HolderSet, domain, phones
 from tocsin.v1 import token_service_pb2 as wire
 
@@ -348,3 +350,32 @@ async def test_cancelling_a_call_cancels_its_batches(holders: HolderSet) -> None
 
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_single_value_waits_behind_no_import(holders: HolderSet, monkeypatch) -> None:
+    holders.allow(100_000)
+    let_go, ask = asyncio.Event(), holders.ask
+
+    async def slow_for_imports(client, name, request):
+        if len(request.blinded) > SHORT_ITEMS * ELEMENT_BYTES:
+            await let_go.wait()
+        return await ask(client, name, request)
+
+    monkeypatch.setattr(holders, "ask", slow_for_imports)
+    tokeniser = holders.tokeniser()
+    size = SHORT_ITEMS + 1
+    imports = [
+        asyncio.create_task(tokeniser.tokenise(phones(size, start), Purpose.NOMINATION, 64))
+        for start in range(0, size * (BATCHES_IN_FLIGHT + 1), size)
+    ]
+    await asyncio.sleep(0)
+    (single,) = await asyncio.wait_for(
+        tokeniser.tokenise([domain("single.example")], Purpose.CHECK, 64), 60
+    )
+
+    assert len(single.token) == 16
+    assert not any(task.done() for task in imports)
+
+    let_go.set()
+
+    assert [len(made) for made in await asyncio.gather(*imports)] == [size] * len(imports)
