@@ -29,12 +29,14 @@ class PostgresqlLeadership:
         self._lock = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
         self._session: Any = None
         self._leads = False
+        self._number: int | None = None  # of the session that led, at the server
 
     def claim(self) -> bool:
         """Take the lock if it is free.
 
         Raises:
-            StoreError: The server cannot be asked.
+            StoreError: The server cannot be asked; or STORE_LOCKED, it has not noticed yet that
+                this process lost the session which has the lock: nobody else leads.
         """
         if self._leads and self.holds():
             return True
@@ -69,5 +71,23 @@ class PostgresqlLeadership:
             self._session = self._database.connect()
             for name, value in _SERVER_KEEPALIVE.items():
                 self._session.execute(f"SET {name} TO {value}")
-        found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (self._lock,))
-        return bool(found.fetchone()[0])
+        query = "SELECT pg_try_advisory_lock(%s), pg_backend_pid()"
+        leads, number = self._session.execute(query, (self._lock,)).fetchone()
+        if leads:
+            self._number = number
+        elif self._number is not None and self._holder() == self._number:
+            raise StoreError("a lost session still has the lock", reason="STORE_LOCKED")
+        else:
+            self._number = None
+        return bool(leads)
+
+    def _holder(self) -> int | None:
+        """Return the number of the session that has the lock; PostgreSQL shows a key in halves."""
+        high, low = divmod(self._lock % 2**64, 2**32)
+        query = (
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+            " AND classid::bigint = %s AND objid::bigint = %s AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        found = self._session.execute(query, (high, low)).fetchone()
+        return int(found[0]) if found else None

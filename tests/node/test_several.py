@@ -17,6 +17,7 @@ from node.errors import ConfigError
 from node.peer_error import PeerCallError
 from node.peers import Peers
 from node.several import require_sharable, share_workers
+from node.store.error import StoreError
 from node.store.postgresql import SCHEMA, PostgresqlStore
 from node.traffic import Traffic
 from tests.end_to_end.members import eventually
@@ -154,6 +155,31 @@ def test_one_leads_until_its_session_ends(
     second.close()
     eventually(first.claim)
     first.close()
+
+
+def test_a_lost_session_that_the_server_still_has_makes_nobody_else_the_leader(
+    opened: Callable[[], PostgresqlStore],
+) -> None:
+    store, other = opened(), opened().leadership()
+    leadership = store.leadership()
+    assert leadership.claim()
+
+    at_server = leadership._session
+    leadership._session = store.database.connect()
+    leadership._session.close()
+
+    assert not leadership.holds()
+
+    with pytest.raises(StoreError) as caught:
+        leadership.claim()
+
+    assert caught.value.reason == "STORE_LOCKED"
+    assert not other.claim()
+
+    at_server.close()
+    eventually(leadership.claim)
+    other.close()
+    leadership.close()
 
 
 async def test_who_loses_its_session_leads_on_unless_another_was_faster(
