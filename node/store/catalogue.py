@@ -19,15 +19,14 @@ from federation.views import (
     LIFT,
     MARK,
     MATTER,
-    OUTCOME,
     PROTECTION,
     RETRACTION,
     SUM,
     Drop,
-    Outcome,
     Put,
     Table,
 )
+from node.store.outcome_counts import Counts, OutcomeCounts
 from node.store.protocol import PublicReader, PublicStore, Row
 
 TOKEN_BYTES: Final = 16
@@ -109,9 +108,7 @@ class Catalogue:
 
     def __init__(self, store: PublicStore) -> None:
         self._store = store
-        self._outcome_changes = 0
-        self._outcomes: tuple[int, dict[str, tuple[int, int]]] = (-1, {})
-        store.follow(OUTCOME, self._note_outcomes)
+        self._outcome_counts = OutcomeCounts(store)
 
     def evidence(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
         """Return the rows of at most 4,096 tokens; a token without any is left out.
@@ -246,17 +243,9 @@ class Catalogue:
                 if reader.find(RETRACTION, {"member": member, "statement": statement}, limit=1)
             }
 
-    def outcomes(self) -> dict[str, tuple[int, int]]:
-        """Return, by member, how many of its statements were upheld and how many overturned.
-
-        They are counted again only after they have changed.
-        """
-        changes = self._outcome_changes  # before they are read
-        counted_at, outcomes = self._outcomes
-        if counted_at != changes:
-            outcomes = self._count_outcomes()
-            self._outcomes = (changes, outcomes)
-        return outcomes
+    def outcomes(self) -> Counts:
+        """Return, by member, how many of its statements were upheld and how many overturned."""
+        return self._outcome_counts.get()
 
     def alarms(self, limit: int) -> list[AlarmRow]:
         """Return alarms, the newest first."""
@@ -348,20 +337,6 @@ class Catalogue:
             for table in self._store.tables:
                 for row in reader.rows(table):
                     yield table.name, row
-
-    def _note_outcomes(self, _changes: object) -> None:
-        self._outcome_changes += 1  # writers take turns
-
-    def _count_outcomes(self) -> dict[str, tuple[int, int]]:
-        with self._store.read() as reader:
-            counts = {(m, o): n for m, o, n in reader.count(OUTCOME, ("member", "outcome"))}
-        return {
-            member: (
-                counts.get((member, Outcome.OVER), 0),
-                counts.get((member, Outcome.OVERTURNED), 0),
-            )
-            for member in sorted({member for member, _ in counts})
-        }
 
     def _nominations(self, member: str, tokens: Sequence[bytes]) -> list[Row]:
         return self._said(member, tokens, _NOMINATION)
