@@ -32,11 +32,13 @@ class Cost:
         seconds: Of CPU.
         resident: Bytes by which the memory of its process grew at most.
         sent: Bytes between the parties; 0 where there are none.
+        lookup_seconds: Of CPU for 4,096 look-ups; 0 where there are none.
     """
 
     seconds: float
     resident: float
     sent: float = 0.0
+    lookup_seconds: float = 0.0
 
 
 class Grown:
@@ -89,6 +91,14 @@ def cost_of_matching(count: int) -> Cost:
     taken = by_a_node(values(0, count), values(count - 10, ASKED))
     grown = max(LEAST_GROWN, taken.mebibytes * KIBIBYTE * KIBIBYTE)
     return Cost(taken.cpu, grown, our_bytes(count, ASKED))
+
+
+def cost_of_index(count: int) -> Cost:
+    """Read the index of so many tokens out of a node's store."""
+    from tests.bench.lookup import held
+
+    found = held(count)
+    return Cost(found.build, max(LEAST_GROWN, found.resident), lookup_seconds=found.cpu)
 
 
 def has_training() -> bool:
