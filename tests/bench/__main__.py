@@ -27,6 +27,7 @@ BENCHES: Final[dict[str, Bench]] = {
     "replication": Bench("tests.bench.replication", 240),
     "psi": Bench("tests.bench.psi", 240),
     "sums": Bench("tests.bench.sums", 45),
+    "watchlist": Bench("tests.bench.watchlist", 120),
     "matters": Bench("tests.bench.matters", 30),
     "scoring": Bench("tests.bench.scoring", 45),
     "training": Bench("tests.bench.training", 240),
