@@ -99,9 +99,9 @@ class Matcher:
 
     def _settle(self, tokens: Sequence[bytes]) -> int:
         watched = sorted(self._private.watched(tokens))
-        spoken = self._watchlist.spoken(watched)
-        self._note(spoken)
-        self._drop(set(self._private.hit_times(set(watched) - spoken)))
+        spoken, noted = self._watchlist.spoken(watched), set(self._private.hit_times(watched))
+        self._note(spoken - noted)
+        self._drop(noted - spoken)
         return len(spoken)
 
     def _note(self, tokens: set[bytes]) -> None:

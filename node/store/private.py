@@ -17,8 +17,9 @@ from node.store.database import BUSY_TIMEOUT_MS, DatabaseFile
 from node.store.private_schema import PRIVATE_APPLICATION_ID, PRIVATE_MIGRATIONS
 from node.store.rows import PrivateDatabase, insert_new, put
 
-# Parameters of one IN list; one text only, so that it is compiled once.
+# Parameters of one IN list, for many items and for few: two texts only, compiled once each.
 ITEMS_PER_QUERY: Final = 512
+FEW_ITEMS: Final = 16
 
 LAST_TOKEN: Final = b"\xff" * 16
 """No token stands behind it."""
@@ -395,14 +396,14 @@ class PrivateStore:
 
     def _select_in(self, table: str, column: str, items: Iterable[Any]) -> list[Any]:
         """Return the rows whose column is among the items, in few statements."""
-        marks = ", ".join("?" * ITEMS_PER_QUERY)
-        query = f"SELECT * FROM {table} WHERE {column} IN ({marks})"
         wanted = sorted(set(items))
+        size = FEW_ITEMS if len(wanted) <= FEW_ITEMS else ITEMS_PER_QUERY
+        query = f"SELECT * FROM {table} WHERE {column} IN ({', '.join('?' * size)})"
         found: list[Any] = []
-        for begin in range(0, len(wanted), ITEMS_PER_QUERY):
-            part = wanted[begin : begin + ITEMS_PER_QUERY]
-            # A list is a set to the database: repeating an item fills it up without a second text.
-            found += self._select(query, part + part[-1:] * (ITEMS_PER_QUERY - len(part)))
+        for begin in range(0, len(wanted), size):
+            part = wanted[begin : begin + size]
+            # A list is a set to the database: repeating an item fills it up without another text.
+            found += self._select(query, part + part[-1:] * (size - len(part)))
         return found
 
 

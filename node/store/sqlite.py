@@ -38,6 +38,8 @@ from node.store.schema import (
 # Parameters of one IN list: large enough to spread the cost of a statement, and one text only, so
 # that it is compiled once; SQLite allows 32,766.
 TOKENS_PER_QUERY: Final = 512
+# The same for a look-up of few: filling up a long list costs more than such a look-up.
+FEW_TOKENS: Final = 16
 
 _LOG_COLUMNS = "number, origin, size, frontier, root, checkpoint, stopped"
 
@@ -150,16 +152,16 @@ class SqliteReader:
         """Yield the rows of these tokens, sorted by the key."""
         if not self._connection.execute(f"SELECT 1 FROM {view_name(table)} LIMIT 1").fetchone():
             return  # most often nothing is protected and no number has changed hands
-        marks = ", ".join("?" * TOKENS_PER_QUERY)
+        wanted = sorted(set(tokens))
+        size = FEW_TOKENS if len(wanted) <= FEW_TOKENS else TOKENS_PER_QUERY
         query = (
-            f"SELECT * FROM {view_name(table)} WHERE token IN ({marks})"
+            f"SELECT * FROM {view_name(table)} WHERE token IN ({', '.join('?' * size)})"
             f" ORDER BY {column_names(table.key)}"
         )
-        wanted = sorted(set(tokens))
-        for begin in range(0, len(wanted), TOKENS_PER_QUERY):
-            part = wanted[begin : begin + TOKENS_PER_QUERY]
-            # A list is a set to SQLite: repeating a token fills it up without a second text.
-            part += part[-1:] * (TOKENS_PER_QUERY - len(part))
+        for begin in range(0, len(wanted), size):
+            part = wanted[begin : begin + size]
+            # A list is a set to SQLite: repeating a token fills it up without another text.
+            part += part[-1:] * (size - len(part))
             yield from self._connection.execute(query, part)
 
     def find(
