@@ -35,8 +35,8 @@ def measure() -> Iterator[Curve]:
     """Yield a curve of each cost of each kind of work."""
     yield from _curves("tokens", cost_of_tokens, TOKENS)
     yield from _curves("replication", cost_of_replication, REPLICATION)
-    yield from _lookups()
     yield from _curves("matching, 1,000 asked", cost_of_matching, MATCHING)
+    yield from _lookups()
     if not has_training():
         raise NotMeasuredError("no training: the extra 'train' is not installed")
     yield from _curves("training, 4 rounds", cost_of_training, MEMBERS, "members")
