@@ -7,6 +7,7 @@ since 1970 2 (big-endian), and four zero bytes. A record of zeros is padding.
 from __future__ import annotations
 
 import functools
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from node.metering import SECONDS_A_DAY
 MAX_PREFIX_BITS = 13  # a bucket keeps at least 1,221 numbers of a list of 10^7 (CRYPTO section 5)
 TARGET_BUCKET_TOKENS = 16  # below this a longer prefix shows more than it saves
 MIN_RECORDS = 32  # buckets are padded to a power of two from here: their size says little
+# Standard deviations above the mean up to which buckets are padded: tokens are as good as random,
+# so one bucket in a billion is larger, and all replies have one size whatever was asked.
+SPREAD = 6
 
 _RECORD = struct.Struct(">16sBBH4x")
 RECORD_BYTES = _RECORD.size
@@ -47,9 +51,21 @@ def prefix_of(token: bytes, bits: int) -> int:
     return int.from_bytes(token[:2], "big") >> (16 - bits)
 
 
-def pack(buckets: Sequence[Sequence[Record]]) -> list[bytes]:
-    """Pack buckets, all padded to the size of the largest, rounded up to a power of two."""
+def largest_bucket(token_count: int, bits: int) -> int:
+    """Return how many tokens the largest bucket has, unless somebody chose tokens to fill one."""
+    mean = token_count / (1 << bits)
+    return math.ceil(mean + SPREAD * math.sqrt(mean))
+
+
+def pack(buckets: Sequence[Sequence[Record]], least: int = 0) -> list[bytes]:
+    """Pack buckets, all padded to one size: that of the largest, rounded up to a power of two.
+
+    Args:
+        buckets: Records, by bucket.
+        least: Records that one is taken to have, even if none has so many.
+    """
     size = padded_size(max((len(bucket) for bucket in buckets), default=0))
+    size = max(size, padded_size(least))
     return [
         b"".join(map(_pack_record, bucket)).ljust(size * RECORD_BYTES, b"\0") for bucket in buckets
     ]

@@ -18,6 +18,7 @@ from node.lookup.bucket import (
     MAX_PREFIX_BITS,
     RECORD_BYTES,
     Record,
+    largest_bucket,
     pack,
     padded_size,
     recommended_bits,
@@ -95,17 +96,19 @@ class LookupService(stubs.LookupServiceServicer):
         return response
 
     def _buckets(self, bits: int, prefixes: Sequence[int]) -> wire.LookupPrefixResponse:
-        _require_small(self._token_count() >> bits, len(prefixes))
+        count = self._token_count()
+        largest = largest_bucket(count, bits)
+        _require_small(largest, len(prefixes))
         tokens: dict[int, list[bytes]] = {}
         for prefix in prefixes:
             tokens[prefix] = self._catalogue.bucket(prefix, bits)
             # A member may have filled one bucket with tokens of its own making.
             _require_small(len(tokens[prefix]), len(prefixes))
         known = self._verdicts.outline([token for bucket in tokens.values() for token in bucket])
-        packed = pack([[_record(t, known[t]) for t in tokens[p]] for p in prefixes])
+        packed = pack([[_record(t, known[t]) for t in tokens[p]] for p in prefixes], largest)
         return wire.LookupPrefixResponse(
             buckets=[wire.TokenBucket(records=records) for records in packed],
-            recommended_bits=recommended_bits(self._token_count()),
+            recommended_bits=recommended_bits(count),
         )
 
     def _token_count(self) -> int:

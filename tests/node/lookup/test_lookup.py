@@ -13,6 +13,7 @@ from node.lookup.bucket import (
     MIN_RECORDS,
     RECORD_BYTES,
     Record,
+    largest_bucket,
     pack,
     prefix_of,
     recommended_bits,
@@ -60,6 +61,19 @@ async def test_every_bucket_has_one_size_whatever_is_in_it(world) -> None:
     assert sizes == {MIN_RECORDS * RECORD_BYTES}
     assert set(found) == set(_all_tokens(world))
     assert all(prefix_of(token, 0) == 0 for token in found)
+
+
+async def test_replies_have_one_size_though_buckets_differ() -> None:
+    tokens, bits = [os.urandom(16) for _ in range(32_768)], 8
+    buckets = {prefix: [] for prefix in range(1 << bits)}
+    for token in tokens:
+        buckets[prefix_of(token, bits)].append(Record(token, Band.LOW, (), 0))
+    least = largest_bucket(len(tokens), bits)
+    sizes = {len(bucket) for bucket in buckets.values()}
+    packed = {len(pack([bucket], least)[0]) for bucket in buckets.values()}
+
+    assert min(sizes) <= 128 < max(sizes)
+    assert packed == {256 * RECORD_BYTES}
 
 
 def _all_tokens(world):
