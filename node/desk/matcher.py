@@ -8,7 +8,7 @@ part by part. Hits change under one lock, so that what a part saw still holds wh
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from node.store.catalogue import MAX_TOKENS
@@ -77,7 +77,12 @@ class Matcher:
             return self._private.remove_watch(rows)
 
     def load(self) -> None:
-        """Fill the filter from the list, if only this process changes that; others wait."""
+        """Fill the filter from the list, if only this process changes that."""
+        for _ in self.loading():
+            pass
+
+    def loading(self) -> Iterator[Part]:
+        """Fill the filter part by part; who stops in between leaves the filter as it was."""
         if not self._watchlist.is_alone or not self._loading.acquire(blocking=False):
             return
         try:
@@ -91,6 +96,7 @@ class Matcher:
                 with self._lock:
                     fresh.add(tokens)
                 after = part.last
+                yield part
             with self._lock:
                 self._filter = fresh
         finally:

@@ -149,7 +149,9 @@ class WatchDesk:
         while after != LAST_TOKEN:
             part, _ = await asyncio.to_thread(self.matcher.match_part, after)
             after = part.last
-        await asyncio.to_thread(self.matcher.load)
+        parts = self.matcher.loading()
+        while await asyncio.to_thread(next, parts, None) is not None:
+            pass  # a node that stops waits for one part at most
 
     async def list_watch(self, request: wire.ListWatchRequest) -> wire.ListWatchResponse:
         """Page through the watchlist."""

@@ -173,6 +173,18 @@ def test_a_full_filter_is_made_anew_and_misses_nobody(node: Node, full_filters: 
     assert node.hits() == node.naive()
 
 
+def test_a_filter_that_was_not_filled_to_the_end_is_not_used(node: Node) -> None:
+    for number in range(8):
+        node.do("watch", number)
+    filling = node.matcher.loading()
+    next(filling)
+    filling.close()
+
+    assert node.matcher._filter is None
+    node.matcher.load()
+    assert node.matcher._filter is not None
+
+
 class Elsewhere(Watchlist):
     """A watchlist whose hits another process changes at the worst moment."""
 
