@@ -16,9 +16,9 @@ from node.lookup.packed import ASK, DETAIL, FIRST_SAID, Details, Entries, Tokens
 from node.store.protocol import PublicReader, Row
 
 # Rows of a block: some megabytes of Python objects at a time.
-ROWS: Final = 16_384
+ROWS: Final = 8_192
 # Blocks that are put into the arrays together, since that copies these.
-BLOCKS: Final = 32
+BLOCKS: Final = 4
 
 _COLUMNS: Final = [name for name, _ in EVIDENCE.columns]
 _TOKEN: Final = itemgetter(0)
