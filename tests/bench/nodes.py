@@ -68,7 +68,7 @@ def running_nodes(
         sandbox.down()
 
 
-def start_apart(home: Home, namespace: str) -> None:
+def start_apart(home: Home, namespace: str = "") -> None:
     """Start a node in a network namespace, or here where none is named.
 
     Unlike the sandbox's own it belongs to this process's group, and ends with a bench that hangs.
@@ -93,7 +93,7 @@ def start_apart(home: Home, namespace: str) -> None:
 def start_timed(home: Home) -> float:
     """Start a node that is down and return the seconds until it says that it is ready."""
     begin = time.perf_counter()
-    start_apart(home, "")
+    start_apart(home)
     while not _is_serving(home):
         if time.perf_counter() - begin > START_SECONDS:
             raise RuntimeError(f"the node of {home.root.name} is not ready")

@@ -15,14 +15,17 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+from federation.indicators import Kind
 from node.sandbox import Sandbox
+from node.store.opening import PRIVATE_FILE
+from node.store.private import PrivateStore
 from tests.bench.large_nodes import wait_held
 from tests.bench.machine import describe_machine
 from tests.bench.nodes import (
@@ -33,6 +36,7 @@ from tests.bench.nodes import (
     process_of,
     resident,
     running_nodes,
+    start_apart,
 )
 from tests.bench.result import Result, table
 from tests.bench.soak_load import (
@@ -53,6 +57,10 @@ from tests.end_to_end.members import Federation
 
 HELD: Final = 300_000
 """Tokens that every node holds from the start: more than its caches have room for."""
+VALUES: Final = 600_000
+"""Own values that every node remembers from the start: as many as its cache has room for, else
+memory would grow until that is full."""
+EPOCH: Final = 1
 CAPACITY_SECONDS: Final = 20.0
 WARM_SECONDS: Final = 10.0
 SAMPLE_SECONDS: Final = 15.0
@@ -102,14 +110,26 @@ def main(arguments: list[str]) -> int:
 
 
 def _fill(sandbox: Sandbox) -> None:
-    """Give every node the tokens that look-ups are about."""
+    """Let every node hold what fills its caches, and the tokens that look-ups are about."""
     sender = MEMBERS[0]
     _say(f"fills the log of {sender} with {HELD:,} statements")
-    sandbox.stop(sender)
+    sandbox.down()
+    for member in MEMBERS:
+        with closing(PrivateStore(sandbox.home(member).data / PRIVATE_FILE)) as private:
+            private.put_values(_values(), EPOCH)
     append_at(sandbox, sender, HELD)
-    sandbox.start(sender)
+    for member in MEMBERS:
+        start_apart(sandbox.home(member))
+    sandbox.up()
     for member in MEMBERS[1:]:
         wait_held(sandbox, member, sender)
+
+
+def _values() -> Iterator[tuple[bytes, int, str]]:
+    """Yield own values of some past, none of which is asked for."""
+    step = 2**128 // VALUES
+    for number in range(VALUES):
+        yield (number * step).to_bytes(16), Kind.DOMAIN.value, f"past-{number}.example.com"
 
 
 async def _soak(sandbox: Sandbox, seconds: float, share: float) -> list[Result]:

@@ -164,7 +164,7 @@ async def run_freely(load: Load, seconds: float) -> dict[str, float]:
     """Call as fast as the nodes answer, all kinds at once, and return calls a second by kind.
 
     Raises:
-        RuntimeError: A call failed.
+        WrongAnswerError: Or whatever else a call failed with.
     """
     until = time.monotonic() + seconds
     counts: Counter[str] = Counter()
