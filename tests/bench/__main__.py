@@ -24,7 +24,7 @@ BENCHES: Final[dict[str, Bench]] = {
     "bulk": Bench("tests.bench.bulk", 120),
     "ingest": Bench("tests.bench.ingest", 45),
     "lookup": Bench("tests.bench.lookup", 180),
-    "replication": Bench("tests.bench.replication", 240),
+    "replication": Bench("tests.bench.replication", 270),
     "psi": Bench("tests.bench.psi", 240),
     "sums": Bench("tests.bench.sums", 45),
     "watchlist": Bench("tests.bench.watchlist", 120),

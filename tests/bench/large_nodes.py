@@ -19,6 +19,7 @@ from tests.bench.nodes import (
     MEMBERS,
     append_at,
     held,
+    peak_resident,
     percentile,
     process_of,
     processor_seconds,
@@ -32,8 +33,11 @@ from tests.bench.spread import Spread, measure_spread
 STATEMENTS: Final = 1_000_000
 TOKENS: Final = 10_000_000
 SYNC_SECONDS: Final = 300.0
-SETTLE_SECONDS: Final = 3.0
-"""Seconds after the last entry came, in which a node may still work on it."""
+REST_SECONDS: Final = 3.0
+"""Seconds in which a node that works on nothing uses hardly any processor."""
+REST_SHARE: Final = 0.15
+SETTLE_SECONDS: Final = 120.0
+"""Seconds until a node has done with what it works on by itself: reading ten million tokens."""
 ROWS: Final = 200_000
 """Rows of one transaction."""
 MEGABYTE: Final = 1_000_000
@@ -73,20 +77,23 @@ def _grow(sandbox: Sandbox) -> Iterator[Result]:
     spent = processor_seconds(process) - spent
     yield Result("replication: cold sync of 10⁶", seconds, "s wall", 60)
     yield Result("replication: cold sync of 10⁶, receiver", spent, "s CPU")
-    time.sleep(SETTLE_SECONDS)
+    wait_rested(process)
     yield _memory("after its cold sync of 10⁶", process, 300)
     sandbox.stop(sender)
     sandbox.stop(receiver)
     seconds = start_timed(sandbox.home(receiver))
     yield Result("replication: start with 10⁶ foreign tokens", seconds, "s", 3)
-    time.sleep(SETTLE_SECONDS)
+    wait_rested(process_of(sandbox.home(receiver)))
     yield _memory("holding 10⁶ foreign tokens", process_of(sandbox.home(receiver)), 300)
     sandbox.stop(receiver)
     fill_view(sandbox.home(receiver).data / "public.db", sender, TOKENS - STATEMENTS)
     seconds = start_timed(sandbox.home(receiver))
     yield Result("replication: start with 10⁷ foreign tokens", seconds, "s")
-    time.sleep(SETTLE_SECONDS)
-    yield _memory("holding 10⁷ foreign tokens", process_of(sandbox.home(receiver)), 1_000)
+    process = process_of(sandbox.home(receiver))
+    wait_rested(process)
+    yield _memory("holding 10⁷ foreign tokens", process, 1_000)
+    peak = peak_resident(process) / MEGABYTE
+    yield Result("replication: memory at most, reading 10⁷ foreign tokens", peak, "MB", 1_000)
 
 
 def wait_held(sandbox: Sandbox, receiver: str, sender: str) -> float:
@@ -97,6 +104,16 @@ def wait_held(sandbox: Sandbox, receiver: str, sender: str) -> float:
             raise RuntimeError("the log did not arrive")
         time.sleep(_LOOK_SECONDS)
     return time.perf_counter() - begin
+
+
+def wait_rested(process: int) -> None:
+    """Wait until a node has done with what it does by itself, such as reading its index."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        before = processor_seconds(process)
+        time.sleep(REST_SECONDS)
+        if processor_seconds(process) - before < REST_SHARE * REST_SECONDS:
+            return
 
 
 def fill_view(path: Path, member: str, count: int) -> None:

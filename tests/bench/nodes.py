@@ -139,6 +139,13 @@ def resident(process: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_resident(process: int) -> int:
+    """Return the most bytes of a process that were in memory at once."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    (kibibytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return 1024 * int(kibibytes)
+
+
 def process_of(home: Home) -> int:
     """Return the id of a home's node, which runs."""
     process = running_process(home)
