@@ -24,8 +24,8 @@ from tests.bench.clock import ROUNDS
 from tests.bench.result import NotMeasuredError, Result
 from tests.node.bulk.shares import FEDERATION, make_source
 
-ROWS: Final = 16_384
-PART_ROWS: Final = 2_048
+ROWS: Final = 8_192
+PART_ROWS: Final = 1_024
 """Rows of a part: eight parts, so that two processes end together."""
 
 ENGINES: Final = (("local", 1), ("local", 2), ("ray", 2))
