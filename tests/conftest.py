@@ -1,9 +1,16 @@
 """Settings for every test."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# What these say of a failure tells what was compared, as in tests. Here, since any test may import
+# them, and before one does.
+for _path in (Path(__file__).parent / "end_to_end").glob("*.py"):
+    if _path.name != "conftest.py" and not _path.name.startswith("test_"):
+        pytest.register_assert_rewrite(f"tests.end_to_end.{_path.stem}")
 
 # A deadline measures the machine's load, not the code: two cores are shared by everything.
 settings.register_profile("tocsin", deadline=None)

@@ -11,10 +11,6 @@ import pytest
 from keys.keystore import Cost
 from node.sandbox import Sandbox
 
-# Their assertions tell what they compared, as those of tests do.
-for _path in Path(__file__).parent.glob("*.py"):
-    if _path.name != "conftest.py" and not _path.name.startswith("test_"):
-        pytest.register_assert_rewrite(f"tests.end_to_end.{_path.stem}")
 CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)
 
 NewSandbox = Callable[..., Sandbox]

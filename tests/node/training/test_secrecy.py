@@ -299,6 +299,7 @@ async def test_without_memory_and_echoes_the_same_attacks_succeed(world, attack,
         return None
 
     monkeypatch.setattr(sum_duties.SumMemory, "bind", forget)
+    monkeypatch.setattr(sum_duties.SumMemory, "note_contribution", forget)
     monkeypatch.setattr(sum_duties.SumMemory, "bound", forget)
     monkeypatch.setattr(sum_duties.SumMemory, "past", lambda *_: [])
     monkeypatch.setattr(sum_duties, "fold_sum", latest_close_alone(sum_duties.fold_sum))
