@@ -54,14 +54,13 @@ def _targets(results: Sequence[Result]) -> Any:
     axes = figure.subplots()
     shares = [used(one) for one in results]
     colours = [MET if one.met else MISSED for one in results]
-    axes.barh(range(len(results)), [share - 1e-3 for share in shares], left=1e-3, color=colours)
+    axes.barh(range(len(results)), shares, color=colours)
     axes.set_yticks(range(len(results)), [one.name for one in results])
     axes.set_ylim(len(results) - 0.4, -0.6)
-    axes.set_xscale("log")
-    axes.set_xlim(min(0.05, *shares) / 1.3, max(2.0, *shares) * 1.6)
+    axes.set_xlim(0, max(1.5, *shares) * 1.1)
     axes.axvline(1, color="black", linewidth=1)
     for place, share in enumerate(shares):
-        axes.text(share * 1.05, place, f"{share:.2f}", va="center", fontsize=8)
+        axes.text(share + 0.02, place, f"{share:.2f}", va="center", fontsize=8)
     axes.set_xlabel("share of the target that is used (1: the target itself; right of it: missed)")
     axes.grid(axis="x", which="major", color="#dddddd")
     axes.set_axisbelow(True)
@@ -74,7 +73,7 @@ def _growth(curves: Sequence[Curve]) -> Any:
     panels = _panels(curves)
     columns = len(COSTS)
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(13, 4.2 * rows), layout="constrained")
+    figure = Figure(figsize=(13, 5 * rows), layout="constrained")
     places = figure.subplots(rows, columns, squeeze=False).flat
     for axes, (title, members) in zip(places, panels, strict=False):
         for mark, curve in zip(MARKS, members, strict=False):
@@ -89,7 +88,7 @@ def _growth(curves: Sequence[Curve]) -> Any:
         axes.set_xlabel(members[0].items)
         axes.set_ylabel(members[0].unit)
         axes.grid(which="major", color="#dddddd")
-        axes.legend(fontsize=8, framealpha=0.7, loc="upper left")
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     for axes in places:
         axes.set_visible(False)
     return figure
@@ -116,7 +115,8 @@ def _guide(axes: Any, members: Sequence[Curve]) -> None:
     sizes, limits = [least, most], axes.get_ylim()
     proportion = [size * top * 2 for size in sizes]
     axes.loglog(sizes, proportion, ":", color=LINE, linewidth=1, label="in proportion")
-    axes.set_ylim(limits[0], limits[1] * 4)  # room for the legend; the guide may leave the panel
+    # A decade at least, so that what hardly grows looks so; the guide may leave the panel.
+    axes.set_ylim(limits[0], max(limits[1], 10 * limits[0]))
 
 
 def main(arguments: Sequence[str]) -> None:
