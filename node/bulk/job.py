@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from node.bulk.token_file import TokenFile
 from node.bulk.tokenising import Tokenised, TokenSource, tokenise_part
 from node.cli.table_file import Layout, read_rows
 from node.errors import ConfigError, RequestError
+from node.whole_file import whole_file, write_whole
 
 RANGE_TOKENS: Final = 1 << 22
 """Tokens of values and catalogue in a range: 160 MB in a process that joins them."""
@@ -110,7 +110,7 @@ def _claim(files: Files, source: TokenSource) -> None:
     }
     path = files.directory / "job.json"
     if not path.exists():
-        _write(path, _json(about).encode())
+        write_whole(path, _json(about).encode())
     elif path.read_text(encoding="utf-8") != _json(about):
         raise ConfigError(
             "the directory keeps a job about other files, other settings or another key epoch",
@@ -137,10 +137,10 @@ class _Progress:
 def _tokenise(files: Files, source: TokenSource, engine: Engine, progress: _Progress) -> None:
     for done in engine.each(partial(tokenise_part, source), _missing(files)):
         path = _part_path(files, done.number)
-        _write(path, done.records)
+        write_whole(path, done.records)
         # Written last: a part without its head is not done.
         head = {"rows": done.rows, "refused": done.refused, "position": done.position}
-        _write(path.with_suffix(".json"), _json(head).encode())
+        write_whole(path.with_suffix(".json"), _json(head).encode())
         progress.add(done)
 
 
@@ -164,7 +164,7 @@ def _match(files: Files, engine: Engine, summary: Summary) -> int:
     missing = [number for number in range(ranges) if not _found_path(files, number).exists()]
     join = partial(join_number, parts, files.catalogue, ranges)
     for number, records in engine.each(join, missing):
-        _write(_found_path(files, number), records)
+        write_whole(_found_path(files, number), records)
     return _gather(files, ranges)
 
 
@@ -178,16 +178,12 @@ def join_number(
 
 def _gather(files: Files, ranges: int) -> int:
     target, count = files.directory / "matches.csv", 0
-    beside = _beside(target)
-    with beside.open("w", encoding="ascii", newline="") as file:
-        file.write("token,line\n")
+    with whole_file(target) as file:
+        file.write(b"token,line\n")
         for number in range(ranges):
             for token, line in each_record(_found_path(files, number).read_bytes()):
-                file.write(f"{token.hex()},{line}\n")
+                file.write(f"{token.hex()},{line}\n".encode())
                 count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(target)
     return count
 
 
@@ -222,16 +218,3 @@ def _digest(path: Path) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = _beside(path)
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

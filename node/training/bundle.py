@@ -19,7 +19,7 @@ from federation.matters import State, TrainingMatter
 from federation.training.released import MAX_BYTES, ReleasedModel
 from federation.vocabulary import TrainingCandidate, TrainingMetric
 from node.errors import PeerError
-from node.training.whole_file import write_whole
+from node.whole_file import write_whole
 
 MILLION: Final = 1_000_000
 

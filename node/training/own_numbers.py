@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from node.training.whole_file import write_whole
+from node.whole_file import write_whole
 
 OWN_FILE: Final = "own.json"
 """Beside the model's other files, which are the same at every member."""

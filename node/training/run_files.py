@@ -15,7 +15,7 @@ from node.errors import RequestError
 from node.training.bundle import Bundles, ModelFile
 from node.training.card_writer import RoundNote
 from node.training.frames import read_frame
-from node.training.whole_file import write_whole
+from node.whole_file import write_whole
 
 _SCHEMA: Final = "schema"
 _CHECKPOINT: Final = "checkpoint"

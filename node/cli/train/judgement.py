@@ -72,7 +72,7 @@ EXAMPLES
 def assess(home: Home, digest: bytes, file: Path | None, template: bool, as_json: bool) -> None:
     """Assess the risks of an own plan's model: purpose, risks, what is done, who decides what."""
     from federation.training.assessment import Assessment
-    from node.training.whole_file import write_whole
+    from node.whole_file import write_whole
 
     directory = find_directory(home, digest)
     card = read_model_card(directory)

@@ -23,7 +23,7 @@ from node.demo.night_harbour.scene import Scene
 from node.demo.night_harbour.train import GROUPS
 from node.errors import NodeError
 from node.training.bundle import ModelFile
-from node.training.whole_file import write_whole
+from node.whole_file import write_whole
 from tocsin.desk.v1 import learning_service_pb2 as learning
 from tocsin.desk.v1 import train_service_pb2 as wire
 
