@@ -1,9 +1,9 @@
 """Handle files that hold secrets: who may read them, and that no crash leaves half of one.
 
-A secret file is created exclusively with mode 0600 and never overwritten, only replaced as a
-whole: a new file is written and fsynced beside it, renamed over it, and the directory fsynced. A
-file that others may read is refused with the ``chmod`` to run. Passphrases are read in
-``node/passphrase.py``; neither they nor any key is ever an argument or an environment variable.
+A secret file is created with mode 0600 and never overwritten, only replaced as a whole
+(``node/whole_file.py``). A file that others may read is refused with the ``chmod`` to run.
+Passphrases are read in ``node/passphrase.py``; neither they nor any key is ever an argument or an
+environment variable.
 
     keyfile = KeyFile.create(path, passphrase, "night.example", "bank-a")
     keyfile.put("signing", key.seed())          # on disk when this returns
@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import shlex
 import stat
 from collections.abc import Callable, Iterator
@@ -24,8 +23,8 @@ from keys.errors import KeyStoreError
 from keys.keystore import DEFAULT_COST, MAX_STORE_BYTES, Cost, KeyStore
 from keys.secret import Secret
 from node.errors import ConfigError
+from node.whole_file import create_whole, write_whole
 
-MODE = 0o600
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 MAX_SECRET_BYTES = MAX_STORE_BYTES
@@ -149,8 +148,7 @@ def create_secret_file(path: Path, data: bytes) -> None:
         ConfigError: KEYFILE_EXISTS, or KEYFILE_UNUSABLE.
     """
     with _explained(path):
-        _write_new(path, data)
-        _sync_directory(path.parent)
+        create_whole(path, data)
 
 
 def replace_secret_file(path: Path, data: bytes) -> None:
@@ -159,37 +157,8 @@ def replace_secret_file(path: Path, data: bytes) -> None:
     Raises:
         ConfigError: KEYFILE_UNUSABLE.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     with _explained(path):
-        _write_new(beside, data)
-        try:
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-        _sync_directory(path.parent)
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, MODE)  # a strange umask may have taken bits away
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_whole(path, data)
 
 
 @contextlib.contextmanager

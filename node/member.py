@@ -11,7 +11,6 @@ whose presence says that the home is complete.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,13 +30,13 @@ from node.config import SETTINGS, Value, encode_config
 from node.errors import ConfigError
 from node.home import Home
 from node.keyfile import KeyFile
+from node.whole_file import PUBLIC_MODE, create_whole
 
 SIGNING_ENTRY = "signing"
 SEALING_ENTRY = "sealing"
 AUTHORITY_ENTRY = "authority"
 
 _DIRECTORY_MODE = 0o700  # the socket directory below it is reached by the owner alone
-_PUBLIC_MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +223,8 @@ def _write_keys(
 
 def _write_new(made: contextlib.ExitStack, path: Path, data: bytes) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PUBLIC_MODE)
+        create_whole(path, data, PUBLIC_MODE)
         made.callback(path.unlink)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
     except OSError as error:
         raise _unusable(path, error) from error
 

@@ -7,7 +7,6 @@ would see why.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy
 
 from keys.derivation import TOKEN_BYTES
 from node.errors import RequestError
+from node.whole_file import whole_file
 
 Tokens = Any
 """An array of numpy with one 16-byte string an item."""
@@ -57,20 +57,13 @@ def write_tokens(path: Path, federation: str, epoch: int, tokens: Iterable[bytes
         RequestError: TOKENS_INVALID; they do not ascend.
     """
     count, last = 0, b""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(_header(federation, epoch))
-            for token in tokens:
-                if token <= last:
-                    raise _invalid()
-                file.write(token)
-                count, last = count + 1, token
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(_header(federation, epoch))
+        for token in tokens:
+            if token <= last:
+                raise _invalid()
+            file.write(token)
+            count, last = count + 1, token
     return count
 
 

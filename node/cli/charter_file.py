@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,10 @@ from keys.errors import NoteError
 from keys.note import parse_note, verify_note
 from node.errors import ConfigError, RequestError
 from node.home import Home
+from node.whole_file import PUBLIC_MODE, create_whole, write_whole
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Bytes: a charter has at most 1 MiB; anything longer is a wrong path."""
-
-_PUBLIC_MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +166,7 @@ def create_file(path: Path, data: bytes) -> None:
         RequestError: FILE_EXISTS or FILE_UNWRITABLE.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PUBLIC_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        create_whole(path, data, PUBLIC_MODE)
     except FileExistsError as error:
         message = f"{path} exists and is never overwritten"
         raise RequestError(message, reason="FILE_EXISTS", hint="choose another name") from error
@@ -183,14 +179,10 @@ def replace_file(path: Path, data: bytes) -> None:
     """Put new content under a path at once, with the mode that it had.
 
     Raises:
-        RequestError: FILE_UNWRITABLE or FILE_EXISTS.
+        RequestError: FILE_UNWRITABLE.
     """
-    beside = path.with_name(f".{path.name}.new")
-    create_file(beside, data)
     try:
-        beside.chmod(path.stat().st_mode & 0o777)
-        beside.replace(path)
+        write_whole(path, data, path.stat().st_mode & 0o777)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         message = f"{path} cannot be written: {error.strerror}"
         raise RequestError(message, reason="FILE_UNWRITABLE") from error

@@ -18,6 +18,7 @@ from node.store.moving import copy_logs, count_entries
 from node.store.opening import PRIVATE_FILE, open_database, open_file
 from node.store.private import open_private_file
 from node.store.protocol import PublicStore, PublicWriter
+from node.whole_file import PUBLIC_MODE, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,6 @@ def _name_database(home: Home, address: str) -> None:
     """Write the setting in place of an empty one, or at the head: tables may follow below."""
     text = home.config.read_text(encoding="utf-8") if home.config.exists() else ""
     kept = re.sub(r"(?m)^database\s*=\s*(\"\"|'')[^\n]*\n?", "", text)
-    temporary = home.config.with_suffix(".new")
-    temporary.write_text(encode_config({"database": address}) + kept, encoding="utf-8")
-    temporary.replace(home.config)
+    data = (encode_config({"database": address}) + kept).encode()
+    mode = home.config.stat().st_mode & 0o777 if home.config.exists() else PUBLIC_MODE
+    write_whole(home.config, data, mode)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from federation.vocabulary import AccountKind
 from keys.secret import Secret
 from node.cli.document import time_text
 from node.errors import RequestError
+from node.whole_file import OWNER_MODE, PUBLIC_MODE, create_whole
 from tocsin.desk.v1 import one_id_service_pb2 as wire
 
 KEY: Final = "tocsin-citizen-key/v1"
@@ -28,9 +28,6 @@ DISPUTE: Final = "tocsin-one-id-dispute/v1"
 MAX_PAPER_BYTES: Final = 4 * 1024 * 1024
 """Bytes of a file: answers of a hundred members, written as text, with their keys."""
 
-_SECRET_MODE: Final = 0o600
-_OTHERS_MODE: Final = 0o644
-
 
 def write_paper(path: Path, paper: str, content: Mapping[str, Any]) -> None:
     """Write a new file; the one of a key can be read by its owner alone.
@@ -39,11 +36,8 @@ def write_paper(path: Path, paper: str, content: Mapping[str, Any]) -> None:
         RequestError: FILE_EXISTS or FILE_UNUSABLE.
     """
     text = json.dumps({"paper": paper, **content}, ensure_ascii=False, indent=1) + "\n"
-    mode = _SECRET_MODE if paper == KEY else _OTHERS_MODE
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        create_whole(path, text.encode(), OWNER_MODE if paper == KEY else PUBLIC_MODE)
     except FileExistsError as error:
         raise RequestError(
             "the file exists", reason="FILE_EXISTS", hint="give another name: nothing is replaced"

@@ -78,6 +78,7 @@ class Bundles:
 
     def keep(self, plan: bytes, file: ModelFile, data: bytes) -> Path:
         """Write a file whole or not at all, durably; returns its path."""
+        self.directory(plan).mkdir(mode=0o700, parents=True, exist_ok=True)
         return write_whole(self.path(plan, file), data)
 
     def has(self, matter: TrainingMatter, file: ModelFile) -> bool:

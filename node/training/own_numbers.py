@@ -15,7 +15,9 @@ OWN_FILE: Final = "own.json"
 
 def keep_own_numbers(root: Path, plan: bytes, text: str) -> Path:
     """Keep the numbers of one run; the last evaluation stands."""
-    return write_whole(root / plan.hex() / OWN_FILE, text.encode())
+    directory = root / plan.hex()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return write_whole(directory / OWN_FILE, text.encode())
 
 
 def read_own_numbers(directory: Path) -> Mapping[str, Any] | None:

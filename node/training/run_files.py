@@ -116,6 +116,7 @@ class RunFiles:
             return b""
 
     def _write(self, name: str, data: bytes) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self.directory / name, data)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from node.cli.output import say
 from node.errors import RequestError
+from node.whole_file import whole_file
 from tocsin.desk.v1 import desk_service_pb2
 from tocsin.desk.v1 import train_service_pb2 as wire
 
@@ -120,15 +121,12 @@ def opened_output(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    new = path.with_name(f"{path.name}.new")
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        message = f"the file cannot be written: {error.strerror}"
-        raise RequestError(message, reason="FILE_UNWRITABLE", hint="check --out") from error
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(whole_file(path))
+        except OSError as error:
+            message = f"the file cannot be written: {error.strerror}"
+            raise RequestError(message, reason="FILE_UNWRITABLE", hint="check --out") from error
+        text = TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()
