@@ -71,18 +71,28 @@ class Turns:
     @contextlib.asynccontextmanager
     async def take(self, turn: Turn) -> AsyncIterator[None]:
         """Wait until it is this work's turn, and hold a place meanwhile."""
+        await self.begin(turn)
+        try:
+            yield
+        finally:
+            self.end(turn)
+
+    async def begin(self, turn: Turn) -> None:
+        """Wait until it is this work's turn; its place is held until ``end``."""
         waiting = self._enqueue(turn)
         self._begin_next()
         try:
             await waiting.begin
         except asyncio.CancelledError:
             if waiting.begin.done() and not waiting.begin.cancelled():
-                self._leave(turn)  # begun and given up in the same step of the loop
+                self.end(turn)  # begun and given up in the same step of the loop
             raise
-        try:
-            yield
-        finally:
-            self._leave(turn)
+
+    def end(self, turn: Turn) -> None:
+        """Give back the place of work that is done."""
+        self._running -= 1
+        self._running_long -= not turn.is_short
+        self._begin_next()
 
     def waiting(self) -> int:
         """Return how much work waits."""
@@ -96,11 +106,6 @@ class Turns:
         waiting = _Waiting(start, next(self._numbers), turn, begin)
         heapq.heappush(self._short if turn.is_short else self._long, waiting)
         return waiting
-
-    def _leave(self, turn: Turn) -> None:
-        self._running -= 1
-        self._running_long -= not turn.is_short
-        self._begin_next()
 
     def _begin_next(self) -> None:
         while (queue := self._next_queue()) is not None:

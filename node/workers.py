@@ -8,12 +8,13 @@ workers yield the processor to the event loop, so that bulk work holds up no sin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import ParamSpec, Self, TypeVar
@@ -70,13 +71,10 @@ class Workers:
         Raises:
             UnavailableError: WORKER_LOST; a worker was killed. The next call finds new ones.
         """
-        async with self._turns.take(turn):
-            return await self._submit(function, *args, **kwargs)
-
-    async def _submit(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        pool = self._pool
+        await self._turns.begin(turn)
+        pool, ends = self._pool, self._turn_ends(turn)
         try:
-            return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
+            return await asyncio.wrap_future(_begun(pool, ends, function, *args, **kwargs))
         except BrokenProcessPool as error:
             self._replace(pool)
             raise UnavailableError(
@@ -84,6 +82,16 @@ class Workers:
                 reason="WORKER_LOST",
                 hint="ask again; if it comes back, see whether the machine is out of memory",
             ) from error
+
+    def _turn_ends(self, turn: Turn) -> Callable[[object], None]:
+        """Return what ends a turn, to be called on any thread."""
+        loop = asyncio.get_running_loop()
+
+        def end(_done: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+                loop.call_soon_threadsafe(self._turns.end, turn)
+
+        return end
 
     def _replace(self, broken: ProcessPoolExecutor) -> None:
         if self._pool is broken:  # else another call that failed with it was faster
@@ -96,6 +104,27 @@ class Workers:
     def close(self) -> None:
         """End the processes; batches under way are finished, waiting ones dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begun(
+    pool: ProcessPoolExecutor,
+    ends: Callable[[object], None],
+    function: Callable[P, R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Future[R]:
+    """Hand work to a pool; the turn ends with the work.
+
+    Not with the call: who gives it up leaves a worker behind that is still at it, and whoever came
+    next would wait for that one out of turn.
+    """
+    try:
+        work = pool.submit(function, *args, **kwargs)
+    except BaseException:
+        ends(None)
+        raise
+    work.add_done_callback(ends)
+    return work
 
 
 def start_worker(parent: int, library_path: str) -> None:

@@ -3,7 +3,8 @@
 A session is held by the step that works on it: whatever else its member sends meanwhile is
 refused, and it neither expires nor ends under that step. From the second step on the caller has its
 hits, so the match is remembered there, as uncounted, and the last step only adds the number. What
-is malformed ends the session: another try costs another session, or it would be worked on for free.
+is malformed or given up ends the session: another try costs another session, or it would be worked
+on for free.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ class Offering:
     async def evaluate(self, member: MemberId, session_id: bytes, blinded: bytes) -> bytes:
         """Blind the caller's elements, once in a session.
 
-        Malformed ones end the session.
+        Malformed ones end the session, and so does a caller that does not wait.
 
         Raises:
             RequestError: MATCH_SESSION_UNKNOWN or MATCH_STEP_INVALID.
@@ -160,20 +161,11 @@ class Offering:
             try:
                 await check_in_worker(self._workers, blinded, session.size)
                 reblinded = await evaluate_in_workers(self._workers, session.key, blinded)
-            except KeysError:
+                match = self._uncounted(session)
+                await asyncio.to_thread(self._table.remember, match)
+            except (KeysError, asyncio.CancelledError):
                 self._end(session)
                 raise
-            match = PastMatch(
-                session.id,
-                member,
-                is_offered=True,
-                time=self._clock(),
-                own=session.offered,
-                other=session.size,
-                found=0,
-                uncounted=True,
-            )
-            await asyncio.to_thread(self._table.remember, match)
             session.match, session.digests = match, b""
         return reblinded
 
@@ -224,6 +216,18 @@ class Offering:
 
     def _inputs(self, kind: Kind, values: Iterable[str]) -> list[bytes]:
         return [token_input(self._federation, int(kind), one.encode()) for one in values]
+
+    def _uncounted(self, session: _Session) -> PastMatch:
+        return PastMatch(
+            session.id,
+            session.member,
+            is_offered=True,
+            time=self._clock(),
+            own=session.offered,
+            other=session.size,
+            found=0,
+            uncounted=True,
+        )
 
     def _begin(self, member: MemberId, size: int, offered: int) -> _Session:
         """Put a held session in place of the member's earlier one."""

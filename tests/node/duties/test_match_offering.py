@@ -259,6 +259,20 @@ async def test_malformed_elements_end_the_session_so_that_no_second_try_is_free(
     assert again == "MATCH_SESSION_UNKNOWN"
 
 
+async def test_a_call_given_up_ends_the_session_so_that_no_second_try_is_free(world):
+    offering, table, _ = world
+    session, _ = await open_session(offering, FIRM)
+    call = asyncio.create_task(offering.evaluate(FIRM, session, random_elements(64)))
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+    again = await refusal(offering.evaluate(FIRM, session, random_elements(64)))
+    assert again == "MATCH_SESSION_UNKNOWN"
+    assert table.past() == []
+
+
 async def test_nothing_but_the_number_of_values_is_read_before_the_charge(world):
     offering, table, _ = world
     charged = []
