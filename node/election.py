@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from node.store.error import StoreError
-from node.store.leadership import Leadership
+from node.store.leadership import Leadership, ProcessState
 from node.telemetry import describe_error, get_log
 
 LOOK_SECONDS: Final = 0.5
@@ -47,6 +47,16 @@ class Election:
             get_log().warning("leadership.uncertain")
             if await self._claim() is False:
                 return
+
+    def processes(self) -> list[ProcessState]:
+        """Return the processes of this node, the leader first; none where this is the only one.
+
+        Blocking; by any thread.
+
+        Raises:
+            StoreError: The database cannot be asked.
+        """
+        return [] if self._leadership is None else self._leadership.processes()
 
     def close(self) -> None:
         """Make room for another process."""

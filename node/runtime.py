@@ -220,6 +220,7 @@ class RunningNode:
         self._replication = self._build_replication() if self._log else None
         self._charter_sync = build_charter_sync(core) if self._log is None else None
         self._reporting = build_report_side(core, self._log, self._tokeniser) if self._log else None
+        self.election = Election(self._log.store.leadership() if self._log else None)
         self._status = StatusReporter(self._sources())
         self._outside = OutsideDoor(
             core.identity,
@@ -234,7 +235,6 @@ class RunningNode:
             INSIDE_NAMES,
             take=hold_desk if is_one_of_several else hold_directory,
         )
-        self.election = Election(self._log.store.leadership() if self._log else None)
         self._tasks: set[asyncio.Task[None]] = set()
         self._grown = asyncio.Event()  # for ceremonies
         self._spoken = asyncio.Event()  # for training plans
@@ -382,6 +382,7 @@ class RunningNode:
             key_ring=core.key_ring,
             traffic=core.traffic,
             peers=self._peer_states,
+            processes=self.election.processes,
             address=lambda: self._address,
             clock=core.clock,
             ledger=log.ledger if log else None,

@@ -17,6 +17,7 @@ from node.clock import Clock, RehearsalClock
 from node.identity import Identity
 from node.log.ledger import Ledger
 from node.store.catalogue import Catalogue
+from node.store.leadership import ProcessState
 from node.store.private import PrivateStore
 from node.store.protocol import LogState
 from node.tokens.key_ring import KeyRing
@@ -37,6 +38,7 @@ class StatusSources:
     key_ring: KeyRing
     traffic: Traffic
     peers: Callable[[], list[wire.PeerStatus]]
+    processes: Callable[[], list[ProcessState]]
     address: Callable[[], str]
     clock: Clock
     ledger: Ledger | None = None
@@ -123,6 +125,7 @@ class StatusReporter:
             response.hit_count = sources.private.hit_count()
         if sources.catalogue is None or sources.ledger is None:
             return
+        response.processes.extend(map(_process_status, sources.processes()))
         states = sources.ledger.states()
         counted = self._count(sources.catalogue, as_of, tuple(state.size for state in states))
         response.catalogue_root, response.token_count = counted.root, counted.tokens
@@ -140,6 +143,15 @@ class StatusReporter:
             root, tokens = catalogue.root(as_of), catalogue.token_count()
             self._counted = counted = _Counted(as_of, sizes, root, tokens)
         return counted
+
+
+def _process_status(state: ProcessState) -> wire.ProcessStatus:
+    return wire.ProcessStatus(
+        number=state.number,
+        machine=state.machine,
+        leads=state.leads,
+        since_time=Timestamp(seconds=state.since),
+    )
 
 
 def _log_status(state: LogState) -> wire.LogStatus:

@@ -92,6 +92,19 @@ def _write_details(status: dict[str, Any]) -> None:
         ],
     )
     _section(
+        "Processes",
+        ("process", "machine", "state", "since"),
+        [
+            (
+                process["number"],
+                process["machine"],
+                "leads" if process["leads"] else "stands by",
+                process["since_time"],
+            )
+            for process in status["processes"]
+        ],
+    )
+    _section(
         "Peers",
         ("member", "reachable", "reason", "last contact"),
         [

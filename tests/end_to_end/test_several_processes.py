@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -87,6 +88,12 @@ def leader(home: Home) -> int | None:
 
 def is_complete(home: Home) -> bool:
     return len(processes(home)) == 2 and leader(home) in processes(home)
+
+
+def told_processes(federation: Federation) -> dict[int | None, bool]:
+    """Return which processes ``tocsin status`` names, and of each whether it leads."""
+    found = federation.status(SHARED)["processes"]
+    return {one["number"]: one["leads"] for one in found}
 
 
 class Reader:
@@ -183,6 +190,22 @@ def test_killing_one_process_after_the_other_loses_nothing(federation: Federatio
     assert not state.alarms
     assert federation.do(SHARED, "log", "rebuild", "--json").document["agree"]
     assert federation.do(SHARED, "log", "verify").code == 0
+
+
+def test_status_tells_the_processes_and_which_of_them_leads(federation: Federation) -> None:
+    home = federation.home(SHARED)
+    eventually(partial(is_complete, home))
+    eventually(
+        lambda: (
+            told_processes(federation)
+            == dict.fromkeys(processes(home), False) | {leader(home): True}
+        )
+    )
+    text = federation.do(SHARED, "status").out
+
+    assert re.search(rf"\n{leader(home)} +\S+ +leads +20", text)
+    assert text.count("stands by") == 1
+    assert federation.status("net-p")["processes"] == []
 
 
 def test_a_node_that_is_told_to_stop_leaves_no_process(federation: Federation) -> None:

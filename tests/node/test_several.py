@@ -1,6 +1,8 @@
 """Several processes of one node: who leads, who takes which call, and what they need."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from node.peers import Peers
 from node.several import require_sharable, share_workers
 from node.store.error import StoreError
 from node.store.postgresql import SCHEMA, PostgresqlStore
+from node.store.postgresql_leadership import _machine
 from node.traffic import Traffic
 from tests.end_to_end.members import eventually
 from tests.node.federation_fixture import BANK, CARRIER, Federation, calling, make_federation
@@ -157,6 +160,48 @@ def test_one_leads_until_its_session_ends(
     first.close()
 
 
+def test_who_takes_part_is_told_with_the_leader_first_and_since_when(
+    server: Server, opened: Callable[[], PostgresqlStore]
+) -> None:
+    begin = int(time.time()) - 1
+    first, second, third = (opened().leadership() for _ in range(3))
+    second.claim()
+    first.claim()
+
+    states = third.processes()
+
+    assert [one.leads for one in states] == [True, False]
+    assert {one.number for one in states} == {os.getpid()}
+    assert {one.machine for one in states} == {_machine()}
+    assert all(begin <= one.since <= time.time() + 1 for one in states)
+
+    second.close()
+    eventually(first.claim)
+
+    assert [one.leads for one in first.processes()] == [True]
+    assert first.processes()[0].since >= states[1].since
+
+    first.close()
+    eventually(lambda: third.processes() == [])
+
+
+def test_a_session_with_another_name_is_no_process(
+    server: Server, opened: Callable[[], PostgresqlStore]
+) -> None:
+    with server.connect() as other:
+        for name in (
+            "",
+            "psql",
+            "tocsin leads since x: 1@host",
+            "tocsin leads since 1: 2@h" + 60 * "h",
+        ):
+            other.execute("SELECT set_config('application_name', %s, false)", (name,))
+            other.commit()
+            found = opened().leadership().processes()
+
+            assert [one.machine for one in found] == (["h" * 39] if name.endswith("h") else [])
+
+
 def test_a_lost_session_that_the_server_still_has_makes_nobody_else_the_leader(
     opened: Callable[[], PostgresqlStore],
 ) -> None:
@@ -207,6 +252,9 @@ async def test_who_loses_its_session_leads_on_unless_another_was_faster(
 
 async def test_a_node_without_others_leads_at_once_and_for_ever() -> None:
     election = Election(None, LOOK_SECONDS)
+
+    assert election.processes() == []
+
     await asyncio.wait_for(election.won(), 30.0)
 
     with pytest.raises(TimeoutError):

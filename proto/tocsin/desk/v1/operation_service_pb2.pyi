@@ -122,6 +122,42 @@ class PeerStatus(_message.Message):
 Global___PeerStatus: _TypeAlias = PeerStatus  # noqa: Y015
 
 @_typing.final
+class ProcessStatus(_message.Message):
+    """One of the processes that a node runs as."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MACHINE_FIELD_NUMBER: _builtins.int
+    LEADS_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The system's number of the process."""
+    machine: _builtins.str
+    """Name of the machine that it runs on."""
+    leads: _builtins.bool
+    """Whether it leads: the desk, replication and duties. Otherwise it stands by, and answers peers."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it does, by the database's clock."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        machine: _builtins.str = ...,
+        leads: _builtins.bool = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leads", b"leads", "machine", b"machine", "number", b"number", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessStatus: _TypeAlias = ProcessStatus  # noqa: Y015
+
+@_typing.final
 class TrafficStatus(_message.Message):
     """Bytes by message type."""
 
@@ -187,6 +223,7 @@ class GetStatusResponse(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     LEAF_EXPIRES_TIME_FIELD_NUMBER: _builtins.int
     REHEARSAL_TIME_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     federation: _builtins.str
@@ -247,6 +284,12 @@ class GetStatusResponse(_message.Message):
     def rehearsal_time(self) -> _timestamp_pb2.Timestamp:
         """The node's clock, where a rehearsal moved it on; absent otherwise."""
 
+    @_builtins.property
+    def processes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProcessStatus]:
+        """Processes of the node that its database knows, the leader first; none where its tables are in
+        files, which have one process alone.
+        """
+
     def __init__(
         self,
         *,
@@ -272,10 +315,11 @@ class GetStatusResponse(_message.Message):
         address: _builtins.str = ...,
         leaf_expires_time: _timestamp_pb2.Timestamp | None = ...,
         rehearsal_time: _timestamp_pb2.Timestamp | None = ...,
+        processes: _abc.Iterable[Global___ProcessStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "leaf_expires_time", b"leaf_expires_time", "rehearsal_time", b"rehearsal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alarms", b"alarms", "as_of_time", b"as_of_time", "catalogue_root", b"catalogue_root", "charter_version", b"charter_version", "epoch", b"epoch", "federation", b"federation", "hit_count", b"hit_count", "leaf_expires_time", b"leaf_expires_time", "logs", b"logs", "member", b"member", "peers", b"peers", "ready", b"ready", "rehearsal_time", b"rehearsal_time", "resident_bytes", b"resident_bytes", "roles", b"roles", "share_epoch", b"share_epoch", "software_version", b"software_version", "statement_count", b"statement_count", "token_count", b"token_count", "traffic", b"traffic", "watch_count", b"watch_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alarms", b"alarms", "as_of_time", b"as_of_time", "catalogue_root", b"catalogue_root", "charter_version", b"charter_version", "epoch", b"epoch", "federation", b"federation", "hit_count", b"hit_count", "leaf_expires_time", b"leaf_expires_time", "logs", b"logs", "member", b"member", "peers", b"peers", "processes", b"processes", "ready", b"ready", "rehearsal_time", b"rehearsal_time", "resident_bytes", b"resident_bytes", "roles", b"roles", "share_epoch", b"share_epoch", "software_version", b"software_version", "statement_count", b"statement_count", "token_count", b"token_count", "traffic", b"traffic", "watch_count", b"watch_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
