@@ -100,8 +100,11 @@ def _entries(rows: Sequence[Row], numbers: SaidNumbers) -> Entries:
 
 def _details(rows: Sequence[Row], numbers: SaidNumbers) -> Details:
     details = np.zeros(len(rows), DETAIL)
-    said = np.fromiter(map(numbers.__getitem__, map(_SAID, rows)), np.uint32, len(rows))
-    said[np.fromiter(map(_BODY, rows), np.int64, len(rows)) != NOMINATION] = ASK
+    said = np.full(len(rows), ASK, np.uint32)
+    # Only these have few things to say: each member chooses the seconds in a designation.
+    alone = np.flatnonzero(np.fromiter(map(_BODY, rows), np.int64, len(rows)) == NOMINATION)
+    told = map(_SAID, map(rows.__getitem__, alone.tolist()))
+    said[alone] = np.fromiter(map(numbers.__getitem__, told), np.uint32, len(alone))
     for name, item in _TIMES.items():
         times = np.fromiter(map(item, rows), np.int64, len(rows))
         said[(times < 0) | (times > _LATEST)] = ASK
