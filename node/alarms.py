@@ -1,8 +1,13 @@
-"""Raise alarms: statements that tell everyone what one member saw, each once."""
+"""Raise alarms: statements that tell everyone what one member saw, each once.
+
+What causes an alarm makes its id, and the log takes an id once: two processes of a member that see
+the same say one alarm, and so does one that was killed between saying it and noting that.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 from federation.fork import ForkEvidence
@@ -11,10 +16,11 @@ from federation.names import MemberId
 from federation.statements import Alarm
 from federation.statements.alarm import DATED_AHEAD
 from federation.statements.shape import MAX_AMOUNT, MAX_SKEW_SECONDS
+from federation.views import ALARM
 from federation.vocabulary import AlarmKind
 from node.doors.caller import caller
 from node.metering import SECONDS_A_DAY, Excess
-from node.speaker import Speaker
+from node.speaker import STATEMENT_ID_BYTES, Speaker
 from node.store.private import PrivateStore
 from node.telemetry import get_log
 from node.tokens.tokeniser import Blame
@@ -184,12 +190,18 @@ class Alarms:
         if key in self._known:
             return False  # who keeps asking beyond its quota must not cost more than the refusal
         async with self._speaker.lock:
-            is_new = not await asyncio.to_thread(self._private.get, f"alarm/{key}")
+            is_new = False
+            if not await asyncio.to_thread(self._private.get, f"alarm/{key}"):
+                statement = self._speaker.statement(alarm, statement_id=_alarm_id(key))
+                is_new = await self._speaker.say_once(statement, ALARM)
+                await asyncio.to_thread(self._private.put, f"alarm/{key}", b"1")
             if is_new:
                 get_log().warning("alarm.raised", member=alarm.member, reason=alarm.reason)
-                await self._speaker.say([self._speaker.statement(alarm)])
-                await asyncio.to_thread(self._private.put, f"alarm/{key}", b"1")
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known.add(key)
             return is_new
+
+
+def _alarm_id(cause: str) -> bytes:
+    return hashlib.sha256(f"tocsin alarm/{cause}".encode()).digest()[:STATEMENT_ID_BYTES]

@@ -10,6 +10,7 @@ from federation.authorisation import STATEMENTS, Reason, may_say
 from federation.roles import Role
 from federation.statements import BODY_NAMES, Body, Statement
 from federation.statements.codec import encode_statement
+from federation.views import Table
 from federation.vocabulary import LegalBasis, PermissibleAction, Purpose, TrafficLight
 from node.errors import PolicyError
 from node.log.ledger import Appended, Ledger
@@ -90,6 +91,30 @@ class Speaker:
         if appended.tokens:
             await self._tell(appended.tokens)
         return appended
+
+    async def say_once(self, statement: Statement, table: Table) -> bool:
+        """Say a statement that no other process of this member may say again.
+
+        Args:
+            statement: Its id comes from what makes it say so.
+            table: The view in which it stands once it was said.
+
+        Returns:
+            Whether it was said now.
+
+        Raises:
+            PolicyError: ROLE_NOT_ALLOWED; nothing was said.
+        """
+        self.require_may_say(type(statement.body))
+        key = {"member": self._ledger.own.member, "statement": statement.id}
+        appended = await asyncio.to_thread(
+            self._ledger.append_unless,
+            lambda reader: bool(reader.find(table, key, limit=1)),
+            [encode_statement(statement)],
+        )
+        if appended is not None and appended.tokens:
+            await self._tell(appended.tokens)
+        return appended is not None
 
     async def _tell(self, tokens: frozenset[bytes]) -> None:
         """Tell the listeners; what was said is on disk, so a failure there changes no answer."""

@@ -164,20 +164,42 @@ class Ledger:
             LogError: ENTRY_INVALID, ORIGIN_STOPPED or KEY_MISSING.
             StoreError: The store cannot be used.
         """
+        with self._store.write() as writer:
+            appended = self._append(writer, bodies)
+        if bodies:
+            self._tell(self.own, appended.first + len(bodies))
+        return appended
+
+    def append_unless(
+        self, is_said: Callable[[PublicReader], bool], bodies: Sequence[bytes]
+    ) -> Appended | None:
+        """Append as ``append`` does, unless the store shows that it was said.
+
+        Both are one transaction: of several processes with the same to say, one says it.
+
+        Returns:
+            None where it was said.
+        """
+        with self._store.write() as writer:
+            if is_said(writer):
+                return None
+            appended = self._append(writer, bodies)
+        self._tell(self.own, appended.first + len(bodies))
+        return appended
+
+    def _append(self, writer: PublicWriter, bodies: Sequence[bytes]) -> Appended:
         if self._key is None:
             raise LogError("this node has no signing key", reason="KEY_MISSING")
         tokens: set[bytes] = set()
-        with self._store.write() as writer:
-            state = first = held_log(writer, self.own)
-            refuse_stopped(state)
-            if not bodies:
-                return Appended(state.size, state.checkpoint)
-            # Never sign on top of a state that the last checkpoint does not vouch for.
-            refuse_damaged(writer, state)
-            for part in split_bodies(bodies):
-                state, spoken = self._append_part(writer, state, part, self._key)
-                tokens |= spoken
-        self._tell(self.own, state.size)
+        state = first = held_log(writer, self.own)
+        refuse_stopped(state)
+        if not bodies:
+            return Appended(state.size, state.checkpoint)
+        # Never sign on top of a state that the last checkpoint does not vouch for.
+        refuse_damaged(writer, state)
+        for part in split_bodies(bodies):
+            state, spoken = self._append_part(writer, state, part, self._key)
+            tokens |= spoken
         return Appended(first.size, state.checkpoint, frozenset(tokens))
 
     def _append_part(

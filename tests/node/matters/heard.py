@@ -22,13 +22,15 @@ ME, OTHER, THIRD, COORD = BANK.name, CARRIER.name, INTERNET.name, COORDINATOR.na
 class Node:
     """A member's node: its store, its log, its book."""
 
-    def __init__(self, directory, own=BANK):
+    def __init__(self, directory, own=BANK, stores=None):
         self.me = own.name
         self.time = NOW
         self.charter = found()
         self.positions = {}
-        self.store = SqliteStore(directory / "public.db")
-        self.private = PrivateStore(directory / "private.db")
+        self.store, self.private = stores or (
+            SqliteStore(directory / "public.db"),
+            PrivateStore(directory / "private.db"),
+        )
         self.ledger = Ledger(
             self.store,
             FEDERATION,
