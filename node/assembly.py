@@ -54,6 +54,7 @@ from node.replication.roster import Roster
 from node.speaker import Speaker
 from node.store.catalogue import Catalogue
 from node.store.opening import open_private, open_public
+from node.store.owner import require_owner
 from node.store.private import PrivateStore
 from node.store.protocol import PublicStore
 from node.store.watchlist import Watchlist
@@ -196,9 +197,19 @@ def build_core(home: Home, config: Config, keys: MemberKeys) -> Core:
         peers=Peers(identity, traffic),
         workers=Workers(config.workers, config.libsodium),
         key_ring=KeyRing(),
-        private=open_private(config, home.data),
+        private=_own_private(config, home, keys.card.member.member, charter.charter),
         clock=open_clock(config),
     )
+
+
+def _own_private(config: Config, home: Home, me: MemberId, charter: Charter) -> PrivateStore:
+    private = open_private(config, home.data)
+    try:
+        require_owner(private, charter.federation, me)
+    except BaseException:
+        private.close()
+        raise
+    return private
 
 
 def _admit(config: Config, charter: Charter) -> None:

@@ -4,7 +4,7 @@ Reasons:
     STORE_LOCKED: Another process holds the file for longer than this one waits.
     STORE_FULL: There is no room for the change.
     STORE_CORRUPT: The file is damaged, half-written or not a database.
-    STORE_FOREIGN: The file is a database, but not this one.
+    STORE_FOREIGN: The file is a database, but not this one, or another member's.
     STORE_TOO_NEW: A newer version of the program has changed the file.
     STORE_VALUE_REFUSED: The database cannot hold a value, such as a NUL character in a text.
     STORE_UNUSABLE: The file cannot be opened, read or written.
