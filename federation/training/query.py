@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from federation.training.error import TableError
 
@@ -29,7 +29,8 @@ SILENCE_SECONDS: Final = 30
 POSTGRESQL: Final = ("postgresql://", "postgres://")
 SQLITE: Final = "sqlite:"
 
-_LOCAL: Final = frozenset({None, "", "localhost", "127.0.0.1", "::1"})
+_LOCAL: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
+_SECRETS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 CONNECTION_SETTINGS: Final = {
     "password": "",  # keeps libpq from asking the environment; the passfile still counts
     "connect_timeout": CONNECT_SECONDS,
@@ -74,21 +75,39 @@ def complete_address(address: str) -> str:
     """
     try:
         parts = urlsplit(address)
-        host, password = parts.hostname, parts.password
+        password, options = parts.password, options_of(address)
+        hosts = _hosts(parts.netloc, options)
     except ValueError as error:
         raise _invalid("it is not postgresql://USER@HOST/DATABASE?NAME=VALUE") from error
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if password is not None or "password" in options:
+    if password is not None or _SECRETS & options.keys():
         raise _invalid("a password stands in it")
-    host = options.get("host", host)
-    if host in _LOCAL or str(host).startswith("/") or "sslmode" in options:
+    if "sslmode" in options or all(map(_is_local, hosts)):
         return address
     return with_options(address, {"sslmode": "verify-full", "sslrootcert": "system"} | options)
 
 
+def options_of(address: str) -> dict[str, str]:
+    """Return what follows the question mark; to libpq a plus is a plus."""
+    query = urlsplit(address).query.replace("+", "%2B")
+    return dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _hosts(netloc: str, options: Mapping[str, str]) -> list[str]:
+    """Return all that libpq may connect to: it tries the names, or numbers, one after another."""
+    written = netloc.rpartition("@")[2].split(",")
+    names = [urlsplit(f"//{one}").hostname or "" for one in written]
+    if options.get("host"):
+        names = options["host"].split(",")
+    return names + options["hostaddr"].split(",") if options.get("hostaddr") else names
+
+
+def _is_local(host: str) -> bool:
+    return host in _LOCAL or host.startswith("/")
+
+
 def with_options(address: str, options: Mapping[str, str]) -> str:
     """Give an address with these options, and no others."""
-    return urlunsplit(urlsplit(address)._replace(query=urlencode(options)))
+    return urlunsplit(urlsplit(address)._replace(query=urlencode(options, quote_via=quote)))
 
 
 def _invalid(what: str) -> TableError:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 from federation.indicators import IndicatorError, kind_by_name
 from federation.labels import DAY_SECONDS, OutcomeRule
 from federation.statements import TrainingPlan
-from federation.training.query import POSTGRESQL, SQLITE, complete_address, with_options
+from federation.training.query import POSTGRESQL, SQLITE, complete_address, options_of, with_options
 from federation.training.schema import FeatureSchema
 from federation.vocabulary import TrainingLabel
 from node.errors import ConfigError
@@ -130,7 +129,7 @@ def _database(address: str, home: Path) -> str:
     if not address.startswith(POSTGRESQL):
         raise _incomplete("database starts with sqlite: or postgresql://")
     complete = complete_address(address)
-    options = dict(parse_qsl(urlsplit(complete).query, keep_blank_values=True))
+    options = options_of(complete)
     return with_options(complete, options | _passfile(options, home))
 
 

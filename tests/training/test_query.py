@@ -182,6 +182,52 @@ def test_another_machine_must_prove_its_name_unless_the_address_says_otherwise()
     assert complete_address("postgresql:///rows?host=/run/pg").endswith("host=/run/pg")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me@localhost:1,db.example:2/rows",
+        "postgresql://me@db.example,localhost/rows",
+        "postgresql://me@localhost/rows?hostaddr=192.0.2.7",
+        "postgresql://me@localhost/rows?host=db.example",
+        "postgresql://me@/rows?host=/run/pg,db.example",
+        "postgresql://me@[2001:db8::1]:5432/rows",
+        "postgresql://me@localhost/rows?host=localhost&host=db.example",
+    ],
+)
+def test_no_other_machine_is_taken_for_this_one(address: str) -> None:
+    assert "sslmode=verify-full" in complete_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me@localhost:1,127.0.0.1:2/rows",
+        "postgresql://me@[::1]:5432/rows",
+        "postgresql://me@localhost/rows?hostaddr=127.0.0.1",
+        "postgresql://me@db.example/rows?host=/run/pg,localhost",
+    ],
+)
+def test_this_machine_alone_needs_no_certificate(address: str) -> None:
+    assert complete_address(address) == address
+
+
+@pytest.mark.parametrize("name", ["password", "sslpassword", "oauth_client_secret", "pass%77ord"])
+def test_no_secret_stands_in_an_address(name: str) -> None:
+    with pytest.raises(TableError) as refusal:
+        complete_address(f"postgresql://me@db.example/rows?{name}=hunter2")
+
+    assert refusal.value.reason == "DATABASE_ADDRESS_INVALID"
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_options_reach_the_driver_as_they_were_written() -> None:
+    conninfo = pytest.importorskip("psycopg.conninfo", reason="psycopg is not installed")
+    written = "postgresql://me@db.example/rows?passfile=/a+b/of%20me"
+    given = conninfo.conninfo_to_dict(complete_address(written))
+
+    assert given["passfile"] == conninfo.conninfo_to_dict(written)["passfile"] == "/a+b/of me"
+
+
 def test_a_server_that_is_not_there_is_named_as_such() -> None:
     pytest.importorskip("psycopg", reason="the extra 'postgresql' is not installed")
 
