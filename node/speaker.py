@@ -13,7 +13,8 @@ from federation.statements.codec import encode_statement
 from federation.views import Table
 from federation.vocabulary import LegalBasis, PermissibleAction, Purpose, TrafficLight
 from node.errors import PolicyError
-from node.log.ledger import Appended, Ledger
+from node.log.ledger import Ledger
+from node.log.own_log import Appended
 from node.telemetry import describe_error, get_log
 
 STATEMENT_ID_BYTES = 16

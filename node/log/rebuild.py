@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from federation.names import Origin
@@ -14,6 +15,22 @@ from node.store.protocol import LogState, PublicReader, PublicWriter
 FOLDED_AT_ONCE: Final = 4_096
 
 _LENGTH = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of folding again: digests of all views before and after, and entries folded."""
+
+    before: bytes
+    after: bytes
+    count: int
+
+
+def rebuild_views(writer: PublicWriter, tables: Sequence[Table]) -> Rebuilt:
+    """Fold all views again, and say whether that changed any."""
+    before = digest_views(writer, tables)
+    count = fold_again(writer)
+    return Rebuilt(before, digest_views(writer, tables), count)
 
 
 def digest_views(reader: PublicReader, tables: Sequence[Table]) -> bytes:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from federation.names import MemberId, Origin
 from node.errors import NodeError, UnavailableError
 from node.log.error import LogError
-from node.log.ledger import Ingested, Ledger
+from node.log.ingestion import Ingested
+from node.log.ledger import Ledger
 from node.replication.backoff import Backoff
 from node.replication.board import PeerBoard, Topic
 from node.replication.claims import Claims

@@ -14,7 +14,8 @@ from federation.names import MemberId, NameFormatError, Origin
 from node.doors.caller import current_caller
 from node.errors import RequestError
 from node.log.error import LogError
-from node.log.ledger import Ledger, Proof
+from node.log.ledger import Ledger
+from node.log.proof import Proof
 from node.log.run import Run
 from node.replication.audience import may_read
 from node.replication.growth import Feed, Growth
