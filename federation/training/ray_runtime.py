@@ -1,13 +1,16 @@
 """Start Ray on loopback, or join a cluster that runs already; nothing is reported to anyone.
 
-A Ray started here listens on loopback only, has no dashboard and no usage statistics, and ends
-with the context.
+A Ray started here listens on loopback only, obeys only who has the token that this process drew
+(where nobody had imported Ray before), has no dashboard and no usage statistics, and ends with the
+context. Left to itself, Ray takes loopback for a mistake on Linux: it listens everywhere, and runs
+what anybody sends.
 """
 
 import contextlib
 import importlib.util
 import logging
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +31,9 @@ QUIET: Final = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 """Environment in which neither flwr nor Ray reports to anyone."""
+LOOPBACK_ONLY: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Environment in which Ray does not take loopback for a mistake, on Linux either."""
+TOKEN_BYTES: Final = 32
 
 START_TRIES: Final = 3
 """Ray gives up a start after 30 seconds, which a busy machine may need."""
@@ -66,14 +72,40 @@ def running_ray(
         PlanError: ENGINE_FAILED; it does not start.
     """
     os.environ |= QUIET
+    if address == LOCAL:
+        os.environ |= _alone()
     import ray
+    from ray._private import ray_constants  # no public name turns it on in a Ray that was imported
 
+    ray_constants.ENABLE_RAY_CLUSTER = address != LOCAL
     with tempfile.TemporaryDirectory(prefix="tocsin-") as directory:
         try:
             _start(ray, _settings(directory, processes, address, store_bytes), Path(directory))
+            if address == LOCAL:
+                _require_loopback(ray)
             yield ray
         finally:
             ray.shutdown()
+
+
+def _alone() -> dict[str, str]:
+    """Return the environment of a Ray of this process's own; Ray reads it when it is imported."""
+    if "ray" in sys.modules:
+        return LOOPBACK_ONLY
+    return LOOPBACK_ONLY | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(TOKEN_BYTES),
+    }
+
+
+def _require_loopback(ray: Any) -> None:
+    """Refuse a Ray that others could reach: whoever reaches it runs what he likes here."""
+    if ray.get_runtime_context().gcs_address.rpartition(":")[0] != LOOPBACK:
+        raise PlanError(
+            "Ray listens to other machines",
+            reason="ENGINE_FAILED",
+            hint="another version of Ray may keep to loopback; pip install 'ray<3'",
+        )
 
 
 def _settings(directory: str, processes: int, address: str, store_bytes: int) -> dict[str, Any]:
