@@ -20,6 +20,7 @@ from federation.names import MemberId
 from keys.library import set_library_path
 from keys.secret import Secret
 from node import __version__
+from node.allocator import keep_giving_back, settle_allocator
 from node.assembly import (
     Core,
     LogSide,
@@ -144,6 +145,7 @@ def run_node(home: Home, config: Config, passphrase: Secret, place: Place | None
     Raises:
         NodeError: The node cannot start; nothing was changed.
     """
+    settle_allocator()
     start_telemetry(None)
     if config.libsodium:
         set_library_path(config.libsodium)
@@ -262,6 +264,7 @@ class RunningNode:
         listen = core.config.listen or core.now_charter().member(core.me).address
         port = await self._outside.start(listen)
         self._address = f"{listen.rpartition(':')[0]}:{port}"
+        self._spawn("memory", keep_giving_back)
         self._spawn("leaf", core.identity.keep_fresh)
         self._spawn("charter", self._watch_charter)
         if self._log is not None:

@@ -8,6 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from federation.views import TABLES, Table
+from node.store import database
 from node.store.database import IDLE_READERS
 from node.store.error import StoreError
 from node.store.private import PrivateStore
@@ -196,3 +197,19 @@ def test_readers_beyond_the_pool_are_closed_again(store: SqliteStore) -> None:
         assert [reader.logs() for reader in readers] == [[]] * (IDLE_READERS + 4)
 
     assert len(store.file._idle) == IDLE_READERS
+
+
+def test_a_reader_that_nobody_needed_for_a_while_is_closed(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(store.read())
+    pooled = [reader for _, reader in store.file._idle]
+    monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
+    with store.read() as reader:
+        assert reader.logs() == []
+
+    assert [reader for _, reader in store.file._idle] == pooled[-1:]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        pooled[0].execute("SELECT 1")
