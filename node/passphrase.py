@@ -16,7 +16,7 @@ from node.keyfile import read_secret_file
 MAX_PASSPHRASE_BYTES = 4_096
 """Bytes: far beyond any passphrase; a longer input is the wrong file."""
 
-_OTHER_WAYS = "Give the passphrase by a file of mode 0600 or by a descriptor."
+_OTHER_WAYS = "--passphrase-file FILE, of mode 0600, or --passphrase-descriptor N"
 
 
 def prompt_passphrase(prompt: str = "Passphrase: ", *, confirm: bool = False) -> Secret:

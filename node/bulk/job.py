@@ -71,15 +71,18 @@ def run_job(files: Files, source: TokenSource, engine: Engine, on_progress: OnPr
     """Do what of a job is not done yet.
 
     Raises:
-        ConfigError: JOB_DIFFERS, another job is kept in the directory.
+        ConfigError: JOB_DIFFERS, another job is kept in the directory; DIRECTORY_TAKEN, other
+            files are.
         RequestError: As ``read_rows``.
         UnavailableError: Holders or a process are not there; what was done is kept.
         PolicyError: The holders refuse more; what was done is kept.
     """
+    # A wrong column is found out before the directory is claimed for it.
+    next(read_rows(files.values, files.layout), None)
     files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _claim(files, source)
     for name in ("parts", "found"):
         (files.directory / name).mkdir(mode=0o700, exist_ok=True)
-    _claim(files, source)
     summary = Summary()
     _tokenise(files, source, engine, _Progress(summary, on_progress))
     for path in _parts(files):
@@ -110,12 +113,23 @@ def _claim(files: Files, source: TokenSource) -> None:
     }
     path = files.directory / "job.json"
     if not path.exists():
+        _require_free(files.directory)
         write_whole(path, _json(about).encode())
     elif path.read_text(encoding="utf-8") != _json(about):
         raise ConfigError(
             "the directory keeps a job about other files, other settings or another key epoch",
             reason="JOB_DIFFERS",
             hint="name an empty --output for a new job",
+        )
+
+
+def _require_free(directory: Path) -> None:
+    """See that a new job is not strewn among other files; hidden ones are half-written."""
+    if any(not path.name.startswith(".") for path in directory.iterdir()):
+        raise ConfigError(
+            "the directory holds files that are of no job",
+            reason="DIRECTORY_TAKEN",
+            hint="name an empty --output, or one that is not there yet",
         )
 
 

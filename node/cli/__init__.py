@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import os
 import sys
 from importlib import import_module
@@ -165,7 +166,10 @@ def _complain_about_use(error: click.ClickException) -> int:
 def _complain_about_system(error: OSError) -> int:
     """Tell a person what the system refused; where data was to go, Python must not try again."""
     sentence = error.strerror or type(error).__name__
-    complain(f"the system refused: {sentence}", "set TOCSIN_TRACE=1 to see where")
+    where = f": {error.filename}" if isinstance(error.filename, str) else ""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    hint = "make room, and run it again" if full else "set TOCSIN_TRACE=1 to see where"
+    complain(f"the system refused: {sentence}{where}", hint)
     _trace(error)
     _drop_output()
     return EXIT_FAILED

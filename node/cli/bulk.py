@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ import click
 from federation.vocabulary import Purpose
 from node.cli.charter_file import require_charter
 from node.cli.connection import InsideDoor
-from node.cli.option import json_option, pass_home, passphrase_options
+from node.cli.option import KindName, json_option, pass_home, passphrase_options
 from node.cli.output import Progress, data, json_object, say
 from node.cli.table_file import Layout, parse_mapping
 from node.cli.unlock import unlock_member
-from node.errors import UnavailableError
+from node.errors import NodeError, UnavailableError
 from node.home import Home
 from tocsin.desk.v1 import operation_service_pb2 as wire
 
@@ -63,6 +63,8 @@ def export(home: Home, file: Path, as_json: bool) -> None:
     from node.store.catalogue import Catalogue
     from node.store.opening import open_public
 
+    if not file.absolute().parent.is_dir():
+        raise click.BadParameter("its directory is not there", param_hint="FILE")
     with InsideDoor(home) as door:
         epoch = door.call(door.operation.GetStatus, wire.GetStatusRequest()).epoch
     if not epoch:
@@ -87,7 +89,9 @@ def export(home: Home, file: Path, as_json: bool) -> None:
     if as_json:
         json_object({"tokens": count, "epoch": epoch})
     else:
-        data(f"{count} tokens of epoch {epoch}")
+        data(f"tokens {count}, epoch {epoch}")
+    if count == 0:
+        say("Nothing can match this file: this node's replica is empty, a query partner's always.")
 
 
 @bulk_command.command(
@@ -96,7 +100,8 @@ The values are blinded here, or in processes of the cluster, and evaluated by th
 through their doors, as the member whose home this is: they are charged to its quota, and a grant
 is needed for more than a day's (`tocsin key grant`). The directory keeps tokens and line numbers,
 never values; run again after whatever ended it, the job goes on with what is missing, and once
-done it only says so. matches.csv there has token and line of each match, ascending by token.
+done it only says so. matches.csv there has token and line of each match, ascending by token;
+lines count from 1, the header among them. Refused rows are named on stderr, by line and reason.
 
 \b
 Engine local: processes of this machine. Engine ray (extra `ray`): processes of Ray, started here
@@ -118,7 +123,10 @@ EXAMPLES
 @click.option("--file", type=_file, required=True, help="The values.")
 @click.option("--against", type=_file, required=True, help="Tokens, from `tocsin bulk export`.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory."
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Where the job keeps its files; made where it is missing.",
 )
 @click.option(
     "--engine",
@@ -127,10 +135,12 @@ EXAMPLES
     show_default=True,
     help="Where the processes run.",
 )
-@click.option("--processes", type=click.IntRange(1), help="At once.  [default: processors]")
-@click.option("--address", default="local", show_default=True, help="Of a running Ray cluster.")
+@click.option("--processes", type=click.IntRange(1), help="Processes.  [default: processors]")
+@click.option("--address", default="", help="Of a Ray cluster that runs; default: start Ray here.")
 @click.option("--map", "mapping", default="", metavar="NAME=COLUMN,...", help="Names of columns.")
-@click.option("--kind", default="", metavar="KIND", help="Kind where a row names none.")
+@click.option(
+    "--kind", type=KindName(), default="", metavar="KIND", help="Kind where a row names none."
+)
 @click.option("--region", default="", metavar="CC", help="Country of national telephone forms.")
 @passphrase_options
 @json_option
@@ -151,9 +161,13 @@ def match(
     as_json: bool,
 ) -> None:
     """Find out which values of a file a catalogue of tokens knows."""
+    if address and engine != "ray":
+        raise click.UsageError("--address goes with --engine ray")
+    from federation.training.ray_runtime import LOCAL
     from node.bulk.engine import open_engine
     from node.bulk.home_source import source_of
     from node.bulk.job import Files, run_job
+    from node.bulk.part import PART_ROWS
     from node.bulk.token_file import open_tokens
     from node.config import load_config
 
@@ -164,8 +178,9 @@ def match(
     library, count = load_config(home.config).libsodium, processes or os.cpu_count() or 1
     begin = time.monotonic()
     with (
-        open_engine(engine, count, library, address) as chosen,
-        Progress("Tokenising", file.stat().st_size) as bar,
+        _stoppable(),
+        open_engine(engine, count, library, address or LOCAL) as chosen,
+        Progress(f"Tokenising, {PART_ROWS:,} values a step", file.stat().st_size) as bar,
     ):
         reached = 0
 
@@ -192,6 +207,19 @@ def match(
     _write(document, as_json=as_json)
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Say at Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise NodeError(
+            "stopped",
+            reason="JOB_STOPPED",
+            hint="the same command goes on with what is missing",
+        ) from None
+
+
 def _layout(mapping: str, kind: str, region: str) -> Layout:
     from node.bulk.part import COLUMNS
 
@@ -215,4 +243,5 @@ def _write(document: dict[str, Any], *, as_json: bool) -> None:
         json_object(document)
         return
     data(f"rows {document['rows']}, matched {document['matched']}, refused {document['refused']}")
-    say(f"{document['fresh_rows']} rows in {document['seconds']} s; see {document['output']}")
+    fresh = f"{document['fresh_rows']} of them new, in {document['seconds']} s"
+    say(f"{fresh}; see {document['output']}")

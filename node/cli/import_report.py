@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -16,6 +16,8 @@ from node.cli.values import Source, raw_indicator
 from node.errors import EXIT_FAILED, NodeError, RequestError
 from node.home import Home
 from tocsin.desk.v1 import desk_service_pb2 as wire
+
+ADDED: Final = "added"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,16 @@ class Rows:
 
 @dataclass(slots=True)
 class Tally:
-    """How many rows came to what."""
+    """How many rows came to what.
+
+    Attributes:
+        done: What a row is that changed something; nothing is found unchanged by what removes.
+    """
 
     added: int = 0
     unchanged: int = 0
     refused: int = 0
+    done: str = ADDED
 
     def take(self, answer: Answer) -> None:
         """Count one row, and name it on stderr if it was refused."""
@@ -65,14 +72,16 @@ class Tally:
 
     def write(self, *, as_json: bool) -> None:
         """Write the sums."""
-        sums = {"added": self.added, "unchanged": self.unchanged, "refused": self.refused}
+        sums = {self.done: self.added, "unchanged": self.unchanged, "refused": self.refused}
+        if self.done != ADDED:
+            del sums["unchanged"]
         if as_json:
             json_object(sums)
         else:
             data(", ".join(f"{name} {count}" for name, count in sums.items()))
 
 
-def send_rows(rows: Rows, send: Send, *, as_json: bool, closing: str) -> int:
+def send_rows(rows: Rows, send: Send, *, as_json: bool, closing: str, done: str = ADDED) -> int:
     """Send all rows, and end with the sums and with what was not stored.
 
     Args:
@@ -80,6 +89,7 @@ def send_rows(rows: Rows, send: Send, *, as_json: bool, closing: str) -> int:
         send: Starts a call for a batch.
         as_json: Write the sums as an object.
         closing: What was not stored, and the next command.
+        done: What a row is called that changed something.
 
     Returns:
         The exit code.
@@ -87,7 +97,7 @@ def send_rows(rows: Rows, send: Send, *, as_json: bool, closing: str) -> int:
     Raises:
         NodeError: One value was refused, or a call failed; the sums until then were written.
     """
-    tally = Tally()
+    tally = Tally(done=done)
     stream = rows.source.rows(rows.defaults, rows.required, progress="Sending")
     try:
         for answer in answer_in_order(prepare(stream, rows.make), send):

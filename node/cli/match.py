@@ -11,7 +11,7 @@ import click
 
 from node.cli.connection import LONG_CALL_SECONDS, InsideDoor
 from node.cli.document import describe
-from node.cli.option import json_option, pass_home
+from node.cli.option import KindName, json_option, pass_home
 from node.cli.output import data, json_object, say, table
 from node.cli.table_file import BadRow, Layout, Row, parse_mapping, read_rows
 from node.cli.values import raw_indicator
@@ -36,7 +36,14 @@ def _takes_file(command: _Command) -> _Command:
             metavar="NAME=COLUMN,...",
             help="Names of the file's columns.",
         ),
-        click.option("--kind", default="phone", show_default=True, help="Kind of the values."),
+        click.option(
+            "--kind",
+            type=KindName(),
+            default="phone",
+            show_default=True,
+            metavar="KIND",
+            help="Kind of the values.",
+        ),
         click.option(
             "--region",
             default="",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,28 @@ import click
 from node.home import Home
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class KindName(click.ParamType[str]):
+    """A kind of indicator by its name, looked at before a file is sent row by row."""
+
+    name = "kind"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it was given; it is never repeated, it could be a value."""
+        # Tables of every kind are loaded where one is named, not for each --help.
+        from federation.indicators import IndicatorError, Kind, kind_by_name, kind_name
+
+        if not value:
+            return value
+        try:
+            kind_by_name(value)
+        except IndicatorError:
+            names = [kind_name(kind) for kind in Kind]
+            near = difflib.get_close_matches(value.lower(), names, n=1)
+            listed = f"did you mean {near[0]}?" if near else f"the kinds are {', '.join(names)}"
+            self.fail(f"no such kind of indicator, {listed}", param, ctx)
+        return value
 
 
 def pass_home(command: Callable[..., Any]) -> Callable[..., Any]:

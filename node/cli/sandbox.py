@@ -19,6 +19,7 @@ EXAMPLES
   tocsin --home /tmp/federation/bank-x check phone +9990000001
 
 \b
+Each home keeps its passphrase in a file of that name, for commands that take --passphrase-file.
 The first word of a name is the member's role: carrier, bank, net, coord, regulator, police,
 partner or auditor.
 """

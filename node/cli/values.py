@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from node.cli.option import KindName
 from node.cli.output import Progress
 from node.cli.table_file import (
     KNOWN_COLUMNS,
@@ -126,7 +127,11 @@ def takes_values(command: _Command) -> _Command:
         help="Names of the file's columns.",
     )
     @click.option(
-        "--kind", "default_kind", metavar="KIND", help="Kind where a row of the file names none."
+        "--kind",
+        "default_kind",
+        type=KindName(),
+        metavar="KIND",
+        help="Kind where a row of the file names none.",
     )
     @click.option(
         "--region",

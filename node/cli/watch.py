@@ -24,7 +24,7 @@ PAGE_SIZE: Final = 1_000
 _WATCH_LAYOUT = "{:<16}  {:<32}  {}"
 _HIT_LAYOUT = "{:<16}  {:<9}  {:>7}  {:<20}  {:<28}  {}"
 _REMOVED = (
-    "Removed: tokens, your references, hits and keys of these customers, counted as added.\n"
+    "Removed: tokens, your references, hits and keys of these customers.\n"
     "Not shared: anything; the federation did not know whom you watched."
 )
 _CLOSING = (
@@ -100,7 +100,7 @@ def remove(home: Home, source: Source, reference: str, strict: bool, as_json: bo
         def send(items: Sequence[wire.WatchRow]) -> Any:
             return door.start(door.desk.RemoveWatch, wire.RemoveWatchRequest(rows=items))
 
-        return send_rows(rows, send, as_json=as_json, closing=_REMOVED)
+        return send_rows(rows, send, as_json=as_json, closing=_REMOVED, done="removed")
 
 
 @watch_command.command(
@@ -154,7 +154,8 @@ def list_watch(home: Home, limit: int | None, as_json: bool) -> None:
     with InsideDoor(home) as door:
         request = wire.ListWatchRequest(page_size=_page_size(limit))
         entries = _pages(door, door.desk.ListWatch, request, "entries", limit)
-        _write(entries, _WATCH_LAYOUT, ("kind", "token", "reference"), as_json=as_json)
+        if not _write(entries, _WATCH_LAYOUT, ("kind", "token", "reference"), as_json=as_json):
+            say("no customer is on the watchlist: tocsin watch add")
 
 
 @click.command(

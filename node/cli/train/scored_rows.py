@@ -14,7 +14,7 @@ from federation.errors import FederationError
 from federation.vocabulary import FraudType
 from node.cli.connection import InsideDoor
 from node.cli.digits import SHOWN_DIGITS
-from node.cli.option import json_option, pass_home
+from node.cli.option import KindName, json_option, pass_home
 from node.cli.output import Progress, say
 from node.cli.train.digest import MODEL_DIGEST
 from node.cli.train.score_output import ScoreWriter, Tally, opened_output
@@ -96,7 +96,12 @@ EXAMPLES
 )
 @click.option("--shadow", is_flag=True, help="Try a model in the shadow stage: count, act on none.")
 @click.option("--nominate", is_flag=True, help="Nominate the alarms, to be verified.")
-@click.option("--kind", metavar="KIND", help="With --nominate: kind of the ids, such as phone.")
+@click.option(
+    "--kind",
+    type=KindName(),
+    metavar="KIND",
+    help="With --nominate: kind of the ids, such as phone.",
+)
 @click.option("--region", default="", metavar="CC", help="Country of national telephone numbers.")
 @click.option(
     "--fraud-type",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from multiprocessing import active_children
 
 import pytest
 
@@ -14,15 +17,16 @@ from federation.indicators import parse_indicator
 from keys.blinding import blind_batch, finish_batch
 from keys.derivation import token_input
 from keys.evaluation import CheckMode, evaluate_batch
-from node.bulk.engine import LocalEngine
+from node.bulk.engine import LocalEngine, open_engine
 from node.bulk.job import Files, refused_lines, run_job
 from node.bulk.token_file import open_tokens, write_tokens
 from node.bulk.tokenising import tokenise_part
 from node.cli.table_file import Layout
-from node.errors import ConfigError, PolicyError, UnavailableError
+from node.errors import ConfigError, PolicyError, RequestError, UnavailableError
 from tests.node.bulk.shares import FEDERATION, NAMES, Here, make_source
 
 ROWS, PART = 230, 64
+SLOW_SECONDS = 300
 KNOWN = range(0, ROWS, 7)
 
 
@@ -129,6 +133,36 @@ def test_a_job_whose_holders_refuse_keeps_what_is_done_and_goes_on_later(files, 
 
     assert summary.fresh_rows == ROWS - 2 * PART
     assert matches(files) == expected(source)
+
+
+def test_a_file_without_the_column_leaves_its_directory_free(files, source):
+    wrong = replace(files, layout=Layout(mapping={"value": "number"}))
+    with pytest.raises(RequestError) as caught:
+        run_job(wrong, source, Here(), quiet)
+
+    assert caught.value.reason == "COLUMN_MISSING"
+    assert run_job(files, source, Here(), quiet).matched == len(KNOWN)
+
+
+def test_a_directory_of_other_files_is_no_place_for_a_job(files, source):
+    files.directory.mkdir()
+    other = files.directory / "letter.txt"
+    other.touch()
+    with pytest.raises(ConfigError) as caught:
+        run_job(files, source, Here(), quiet)
+
+    assert caught.value.reason == "DIRECTORY_TAKEN"
+    assert list(files.directory.iterdir()) == [other]
+
+
+def test_processes_of_a_job_that_fails_are_not_waited_for():
+    begin = time.monotonic()
+    with suppress(ConfigError), open_engine("local", 1) as engine:
+        next(engine.each(time.sleep, [0, SLOW_SECONDS]))
+        raise ConfigError
+
+    assert time.monotonic() - begin < SLOW_SECONDS
+    assert not active_children()
 
 
 def test_a_part_that_was_half_written_is_done_again(files, source):

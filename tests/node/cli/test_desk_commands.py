@@ -242,6 +242,19 @@ def test_customers_are_watched_under_own_references(run, seen, write):
     assert "does not learn whom you watch" in added.err
 
 
+def test_an_unknown_kind_is_refused_before_any_row_is_sent(run, seen, write):
+    path = write("+8613000000000\n+8613000000001\n", "customers.txt")
+    near = run("watch", "add", "--file", path, "--kind", "phon")
+    far = run("check", "--file", path, "--kind", "+8613000000000")
+    matching = run("match", "offer", path, "--with", "net-p", "--kind", "phon")
+
+    assert [done.code for done in (near, far, matching)] == [2, 2, 2]
+    assert "no such kind of indicator, did you mean phone?" in near.err
+    assert "the kinds are phone, imsi" in far.err
+    assert "+8613000000000" not in far.err
+    assert not seen.requests
+
+
 def test_customers_leave_the_watchlist_by_a_file_too(run, seen, write):
     path = write("number,customer\n+8613000000000,c-1\nbad,c-2\n")
     removed = run(
@@ -250,9 +263,9 @@ def test_customers_leave_the_watchlist_by_a_file_too(run, seen, write):
     )
     one = run("watch", "remove", "phone", "+8613000000002")
 
-    assert objects(removed.out) == [{"added": 1, "unchanged": 0, "refused": 1}]
+    assert objects(removed.out) == [{"removed": 1, "refused": 1}]
     assert "line 3: INDICATOR_INVALID" in removed.err
-    assert one.code == 0
+    assert (one.code, one.out) == (0, "removed 1, refused 0\n")
     rows = [row for call in seen.of(desk.RemoveWatchRequest) for row in call.rows]
     assert [row.reference for row in rows] == ["c-1", "c-2", ""]
 

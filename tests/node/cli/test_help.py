@@ -120,6 +120,7 @@ def test_a_full_disk_under_the_output_is_said(home):
 
     assert done.returncode == 1
     assert b"tocsin: error: the system refused: No space left on device" in done.stderr
+    assert b"tocsin: hint: make room, and run it again" in done.stderr
     assert b"Exception ignored" not in done.stderr
 
 
