@@ -101,8 +101,10 @@ class LookupService(stubs.LookupServiceServicer):
         _require_small(largest, len(prefixes))
         tokens: dict[int, list[bytes]] = {}
         for prefix in prefixes:
-            tokens[prefix] = self._catalogue.bucket(prefix, bits)
             # A member may have filled one bucket with tokens of its own making.
+            tokens[prefix] = self._catalogue.bucket(
+                prefix, bits, MAX_REPLY_BYTES // RECORD_BYTES + 1
+            )
             _require_small(len(tokens[prefix]), len(prefixes))
         known = self._verdicts.outline([token for bucket in tokens.values() for token in bucket])
         packed = pack([[_record(t, known[t]) for t in tokens[p]] for p in prefixes], largest)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
@@ -160,8 +160,13 @@ class Catalogue:
             for token in sorted(marks.keys() | corrections.keys() | cutoffs.keys())
         }
 
-    def bucket(self, prefix: int, bits: int) -> list[bytes]:
+    def bucket(self, prefix: int, bits: int, most: int | None = None) -> list[bytes]:
         """Return the tokens with evidence whose first ``bits`` bits are ``prefix``, sorted.
+
+        Args:
+            prefix: The bits as a number.
+            bits: How many there are.
+            most: Of how many tokens the first are read; None for all.
 
         Raises:
             ValueError: The prefix does not fit the bits, or these the token.
@@ -173,7 +178,7 @@ class Catalogue:
         low = (prefix << free).to_bytes(TOKEN_BYTES)
         high = ((prefix + 1 << free) - 1).to_bytes(TOKEN_BYTES)
         with self._store.read() as reader:
-            return list(reader.tokens(EVIDENCE, low, high))
+            return list(islice(reader.tokens(EVIDENCE, low, high), most))
 
     def root(self, as_of: int) -> bytes:
         """Return the catalogue root: the same on every node that holds the same logs."""

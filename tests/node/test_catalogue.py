@@ -78,6 +78,7 @@ def test_buckets_part_the_tokens_by_their_first_bits(ledger: Ledger, catalogue: 
             for one in part
         )
     assert catalogue.bucket(0, 0) == everything
+    assert catalogue.bucket(0, 0, 7) == everything[:7]
     assert catalogue.bucket(int.from_bytes(token(7)), 128) == [token(7)]
     for prefix, bits in ((2, 1), (-1, 4), (0, 129)):
         with pytest.raises(ValueError, match="prefix"):

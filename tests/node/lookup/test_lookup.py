@@ -21,6 +21,7 @@ from node.lookup.bucket import (
 )
 from node.lookup.prefix_source import PrefixSource
 from node.peer_error import PeerCallError
+from node.store.sqlite import SqliteReader
 from tests.node.federation_world import BANK, CARRIER, COORDINATOR, NET, PARTNER, raw, row
 from tocsin.desk.v1 import desk_service_pb2 as desk
 from tocsin.v1 import lookup_service_pb2 as wire
@@ -176,6 +177,24 @@ async def test_the_callers_quota_is_told_and_goes_down(world) -> None:
 
     assert used(after) - used(before) == 3
     assert {one.kind_class for one in after.quotas} == {0, *(each.value for each in KindClass)}
+
+
+async def test_no_more_is_read_of_a_bucket_that_somebody_filled_than_fits(
+    world, monkeypatch
+) -> None:
+    whole, read = SqliteReader.tokens, []
+
+    def tokens(self, *arguments):
+        for token in whole(self, *arguments):
+            read.append(token)
+            yield token
+
+    monkeypatch.setattr("node.lookup.service.MAX_REPLY_BYTES", MIN_RECORDS * RECORD_BYTES)
+    monkeypatch.setattr("node.lookup.service.largest_bucket", lambda *_: 1)  # as of random tokens
+    monkeypatch.setattr(SqliteReader, "tokens", tokens)
+
+    assert await refused(world, PARTNER, "LookupPrefix", prefixes(0, bits=0)) == "REPLY_TOO_LARGE"
+    assert len(read) == MIN_RECORDS + 1
 
 
 async def test_a_reply_that_would_be_too_large_is_refused_before_it_is_made(
