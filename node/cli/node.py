@@ -58,7 +58,7 @@ def run(
 ) -> int:
     """Run the node until it is told to stop (SIGTERM or Ctrl-C)."""
     from node.cli.unlock import read_passphrase
-    from node.runtime import run_node
+    from node.running.start import run_node
     from node.several import Place, require_sharable, run_several
 
     config = load_config(home.require().config)

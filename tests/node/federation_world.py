@@ -19,7 +19,7 @@ from node.config import load_config
 from node.errors import NodeError
 from node.member import MemberKeys
 from node.passphrase import passphrase_from_file
-from node.runtime import RunningNode
+from node.running.node import RunningNode
 from node.sandbox.build import build_sandbox, member_home, passphrase_file
 from node.workers import Workers
 from tocsin.desk.v1 import desk_service_pb2 as wire
@@ -67,7 +67,7 @@ class Member:
 
     @property
     def log(self):
-        return self.node._log
+        return self.node.parts.log
 
     @property
     def size(self) -> int:
@@ -87,7 +87,7 @@ class Member:
 
     async def token(self, kind: str, value: str) -> bytes:
         indicator = parse_indicator(kind, value)
-        (made,) = await self.node._tokeniser.tokenise([indicator], Purpose.CHECK, 8)
+        (made,) = await self.node.parts.tokeniser.tokenise([indicator], Purpose.CHECK, 8)
         return made.token
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from node.config import encode_config, parse_config
 from node.errors import ConfigError, UnavailableError
 from node.log import batch
 from node.log.batch import split_bodies
-from node.runtime import _supervised
+from node.running.tasks import supervised
 from node.workers import Workers
 from tests.federation.organisations import CARRIER, FOUNDERS, START, found, sign_by
 from tests.node.log_samples import MEMBERS, nominations, open_ledger, origin_of
@@ -128,7 +128,7 @@ async def test_a_task_that_fails_is_started_again_and_its_text_is_not_logged(cap
         again.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(_supervised("keys", work))
+    task = asyncio.create_task(supervised("keys", work))
     await again.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

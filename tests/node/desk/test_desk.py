@@ -23,7 +23,7 @@ from node.assembly import build_core
 from node.desk.intake import MAX_ROWS
 from node.desk.operation import _json
 from node.errors import PolicyError, UnavailableError
-from node.runtime import RunningNode
+from node.running.node import RunningNode
 from tests.node.federation_world import BANK, CARRIER, COORDINATOR, NET, PARTNER, raw, refusal, row
 from tocsin.desk.v1 import desk_service_pb2 as wire
 from tocsin.desk.v1 import operation_service_pb2 as operation
@@ -467,7 +467,7 @@ async def test_a_partner_can_only_check_and_sees_no_sources(world) -> None:
 async def test_own_values_are_answered_while_no_holder_can_be_reached(world) -> None:
     bank = world[BANK]
     await bank.nominate(row("domain", "own-value.example"))
-    tokeniser = bank.node._tokeniser
+    tokeniser = bank.node.parts.tokeniser
     tokeniser._cache.clear()
     wired = tokeniser._holders
 

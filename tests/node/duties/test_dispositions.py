@@ -219,7 +219,7 @@ async def test_protected_and_shared_objects_are_refused_with_a_precondition(worl
 async def order_around_the_desk(world, kind, value, measure, member):
     """Say an order that the desk of who orders would refuse, and return its id."""
     coordinator = world[COORDINATOR]
-    dispositions = coordinator.node._disposition._parts.dispositions
+    dispositions = coordinator.node.parts.disposition._parts.dispositions
     order = DispositionOrder(
         token=await coordinator.token(kind, value),
         kind=Kind[kind.upper()],

@@ -114,7 +114,7 @@ async def test_marks_reach_everybody_in_a_band_and_only_from_the_least_number_on
     assert (found.label, found.reporters, found.member) == (HARASSMENT, CountBand.SOME, NET)
     assert found.freshness > 0.9
 
-    marks = world[NET].node._reporting.marks
+    marks = world[NET].node.parts.reporting.marks
     await world.until(lambda: not marks._own.open_sums())
     total = await world[NET].log.sums.wait(sums[1], TIME)
 
@@ -259,7 +259,7 @@ async def test_a_mark_from_a_sum_with_a_wider_bound_is_not_believed(world) -> No
     await share(world[NET], number)
     await until_shown(world, NET, number)
     token = await world[NET].token("phone", number)
-    reader = world[NET].node._reporting.marks._reader
+    reader = world[NET].node.parts.reporting.marks._reader
     (row,) = reader._catalogue.marks([token])[token].marks
     records = reader._proof._records
     wider = WiderRecords(records._catalogue, records._ledger, records.charter)

@@ -192,7 +192,7 @@ async def test_reports_of_a_number_with_a_new_owner_begin_anew(world) -> None:
 
 async def test_reports_filed_before_a_crash_are_said_when_the_next_comes(world) -> None:
     bank = world[BANK]
-    intake = bank.node._reporting.reports.intake
+    intake = bank.node.parts.reporting.reports.intake
     row = told("phone", "+9990007006", "before the crash")
     indicators, _refused = await intake._voice.intake.parse([row.indicator])
     known = await intake._voice.intake.tokenise(indicators, Purpose.VERIFICATION, 8)
