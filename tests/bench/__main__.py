@@ -18,6 +18,7 @@ from tests.bench.isolation import Bench, Failure, Figure, figures_of
 from tests.bench.machine import describe_machine
 from tests.bench.report import Report
 from tests.bench.result import Result, table
+from tests.bench.workshop import workshop
 
 BENCHES: Final[dict[str, Bench]] = {
     "tokens": Bench("tests.bench.tokens", 120),
@@ -49,7 +50,8 @@ def main(arguments: list[str]) -> int:
     if unknown := set(asked.names) - BENCHES.keys():
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     begin, failures = time.monotonic(), dict[str, Failure]()
-    figures = [one for name in asked.names or BENCHES for one in _run(name, failures)]
+    with workshop():
+        figures = [one for name in asked.names or BENCHES for one in _run(name, failures)]
     results = [one if isinstance(one, Result) else one.result() for one in figures]
     curves = [one for one in figures if isinstance(one, Curve)]
     report = Report(describe_machine(), time.monotonic() - begin, results, curves)

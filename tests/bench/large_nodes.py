@@ -6,7 +6,6 @@ bench has time for: the rows of nine million are put straight into the view of w
 folding would have put them, and the node is started over them.
 """
 
-import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from federation.views import EVIDENCE
 from node.sandbox import Sandbox
+from tests.bench.held_tokens import open_to_fill
 from tests.bench.nodes import (
     MEMBERS,
     append_at,
@@ -38,8 +39,6 @@ REST_SECONDS: Final = 3.0
 REST_SHARE: Final = 0.15
 SETTLE_SECONDS: Final = 120.0
 """Seconds until a node has done with what it works on by itself: reading ten million tokens."""
-ROWS: Final = 200_000
-"""Rows of one transaction."""
 MEGABYTE: Final = 1_000_000
 _LOOK_SECONDS: Final = 0.05
 
@@ -122,21 +121,18 @@ def fill_view(path: Path, member: str, count: int) -> None:
     Raises:
         LookupError: The view has no row of this member to make others like.
     """
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = OFF")  # this file is thrown away
-        query = 'SELECT * FROM "view_evidence" WHERE member = ? LIMIT 1'
+    with closing(open_to_fill(path)) as database:
+        columns = ", ".join(f'quote("{name}")' for name, _ in EVIDENCE.columns)
+        query = f'SELECT {columns} FROM "view_evidence" WHERE member = ? LIMIT 1'  # names
         if (row := database.execute(query, (member,)).fetchone()) is None:
             raise LookupError("there is no row of this member")
-        marks, step = ", ".join("?" * len(row)), 2**128 // count
-        for start in range(0, count, ROWS):
-            numbers = range(start, min(start + ROWS, count))
-            # Spread evenly, like tokens, but in order, which a table by token takes fastest.
-            tokens = ((number * step + number).to_bytes(16) for number in numbers)
-            rows = ((token, member, token, *row[3:]) for token in tokens)
-            database.execute("BEGIN")
-            database.executemany(f'INSERT INTO "view_evidence" VALUES ({marks})', rows)  # marks
-            database.execute("COMMIT")
+        values = ", ".join(("?1", row[1], "?1", *row[3:]))  # token, member and statement first
+        step = 2**128 // count + 1
+        # Spread evenly, like tokens, but in order, which a table by token takes fastest.
+        tokens = (((number * step).to_bytes(16),) for number in range(count))
+        database.execute("BEGIN")
+        database.executemany(f'INSERT INTO "view_evidence" VALUES ({values})', tokens)  # quoted
+        database.execute("COMMIT")
 
 
 def _memory(what: str, process: int, target: float) -> Result:

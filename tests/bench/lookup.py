@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import multiprocessing
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,7 +30,7 @@ from node.lookup.token_index import TokenIndex
 from node.status import resident_bytes
 from node.store.catalogue import MAX_TOKENS, Catalogue
 from node.verdicts import Verdicts
-from tests.bench.held_tokens import MEMBER, NOW, HeldTokens, random_tokens
+from tests.bench.held_tokens import MEMBER, NOW, HeldTokens, open_to_fill, random_tokens
 from tests.bench.lookup_door import DoorFigures, measure_door
 from tests.bench.result import Result
 
@@ -41,6 +44,7 @@ KNOWN_SHARE: Final = 10
 """In a mixed batch one token of so many is known."""
 
 MEBIBYTE: Final = 1024 * 1024
+PLAIN: Final = "plain.db"
 _TOKENS_PER_QUERY: Final = 512
 
 Ask = Callable[[list[bytes]], Collection[bytes]]
@@ -120,7 +124,10 @@ def measure_held(count: int) -> Iterator[Result]:
     tokens = HeldTokens(count)
     with tempfile.TemporaryDirectory() as name, measure_door() as door:
         directory = Path(name)
-        store = tokens.fill(directory / "public.db")
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            plain = pool.submit(fill_plain_table, count, directory / PLAIN)
+            store = tokens.fill(directory / "public.db")
+            plain.result()
         yield from _in_process(tokens, Catalogue(store), index := TokenIndex(store), directory)
         verdicts = FixedVerdicts(Catalogue(store), index)
         yield from _through_door(door(tokens, verdicts, Catalogue(store), directory))
@@ -162,14 +169,20 @@ def _through_door(found: DoorFigures) -> Iterator[Result]:
     yield Result(share, found.largest, "bytes", 1, found.smallest)
 
 
+def fill_plain_table(count: int, path: Path) -> None:
+    """Put the same tokens into a table that holds nothing else."""
+    with closing(open_to_fill(path)) as database:
+        database.execute("CREATE TABLE held (token BLOB PRIMARY KEY) WITHOUT ROWID")
+        database.execute("BEGIN")
+        rows = ((token,) for token in HeldTokens(count))
+        database.executemany("INSERT INTO held VALUES (?)", rows)
+        database.execute("COMMIT")
+
+
 def _baselines(tokens: HeldTokens, directory: Path) -> Iterator[tuple[str, Ask]]:
     """Yield what else answers whether a token is held, by name."""
-    connection = sqlite3.connect(directory / "plain.db", isolation_level=None)
+    connection = sqlite3.connect(directory / PLAIN, isolation_level=None)
     connection.execute("PRAGMA cache_size = -16384")  # as each reader of the node has
-    connection.execute("CREATE TABLE held (token BLOB PRIMARY KEY) WITHOUT ROWID")
-    connection.execute("BEGIN")
-    connection.executemany("INSERT INTO held VALUES (?)", ((token,) for token in tokens))
-    connection.execute("COMMIT")
     marks = ", ".join("?" * _TOKENS_PER_QUERY)
     query = f"SELECT token FROM held WHERE token IN ({marks})"  # only marks
 

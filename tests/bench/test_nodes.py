@@ -24,11 +24,13 @@ def test_rows_put_into_a_view_are_found_as_evidence(tmp_path):
     store = SqliteStore(tmp_path / "public.db")
     with store.write() as writer:
         writer.apply([Put("evidence", ROW)])
+    store.close()
 
     fill_view(tmp_path / "public.db", "bank-x", 1_000)
 
     with closing(sqlite3.connect(tmp_path / "public.db")) as database:
         tokens = [row[0] for row in database.execute("SELECT token FROM view_evidence")]
     assert len(set(tokens)) == 1_001
+    store = SqliteStore(tmp_path / "public.db")
     assert len(Catalogue(store).evidence(tokens)) == 1_001
     store.close()
