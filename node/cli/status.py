@@ -83,57 +83,10 @@ def write_summary(status: dict[str, Any]) -> None:
 def _write_details(status: dict[str, Any]) -> None:
     data(f"software   {status['software_version']}, leaf until {status['leaf_expires_time']}")
     data(f"memory     {status['resident_bytes'] // 2**20} MiB")
-    _section(
-        "Logs",
-        ("origin", "size", "checkpoint", "state"),
-        [
-            (log["origin"], log["size"], log["checkpoint_time"] or "-", _log_state(log))
-            for log in status["logs"]
-        ],
-    )
-    _section(
-        "Processes",
-        ("process", "machine", "state", "since"),
-        [
-            (
-                process["number"],
-                process["machine"],
-                "leads" if process["leads"] else "stands by",
-                process["since_time"],
-            )
-            for process in status["processes"]
-        ],
-    )
-    _section(
-        "Peers",
-        ("member", "reachable", "reason", "last contact"),
-        [
-            (
-                peer["member"],
-                "yes" if peer["reachable"] else "no",
-                peer["reason"] or "-",
-                peer["last_contact_time"] or "-",
-            )
-            for peer in status["peers"]
-        ],
-    )
-    _section(
-        "Alarms",
-        ("time", "raised by", "kind", "concerns", "reason"),
-        [
-            (
-                alarm["issued_time"] or "-",
-                alarm["raised_by"],
-                (alarm["alarm"] or {}).get("alarm_kind"),
-                (alarm["alarm"] or {}).get("member"),
-                (alarm["alarm"] or {}).get("reason") or "-",
-            )
-            for alarm in status["alarms"]
-        ],
-    )
-    names = ("method", "sent_count", "sent_bytes", "received_count", "received_bytes")
-    rows = [[line[name] for name in names] for line in status["traffic"]]
-    _section("Traffic of the outside door", [name.replace("_", " ") for name in names], rows)
+    for title, name, header, row in _SECTIONS:
+        _section(title, header, [row(one) for one in status[name]])
+    rows = [[line[name] for name in _TRAFFIC] for line in status["traffic"]]
+    _section("Traffic of the outside door", [name.replace("_", " ") for name in _TRAFFIC], rows)
 
 
 def _section(title: str, header: Any, rows: list[Any]) -> None:
@@ -143,5 +96,36 @@ def _section(title: str, header: Any, rows: list[Any]) -> None:
         table(header, rows)
 
 
-def _log_state(log: dict[str, Any]) -> str:
-    return "STOPPED: FORKED" if log["stopped"] else "follows"
+def _log_row(log: dict[str, Any]) -> tuple[object, ...]:
+    state = "STOPPED: FORKED" if log["stopped"] else "follows"
+    return log["origin"], log["size"], log["checkpoint_time"] or "-", state
+
+
+def _process_row(process: dict[str, Any]) -> tuple[object, ...]:
+    state = "leads" if process["leads"] else "stands by"
+    return process["number"], process["machine"], state, process["since_time"]
+
+
+def _peer_row(peer: dict[str, Any]) -> tuple[object, ...]:
+    reachable = "yes" if peer["reachable"] else "no"
+    return peer["member"], reachable, peer["reason"] or "-", peer["last_contact_time"] or "-"
+
+
+def _alarm_row(alarm: dict[str, Any]) -> tuple[object, ...]:
+    said = alarm["alarm"] or {}
+    return (
+        alarm["issued_time"] or "-",
+        alarm["raised_by"],
+        said.get("alarm_kind"),
+        said.get("member"),
+        said.get("reason") or "-",
+    )
+
+
+_SECTIONS: Final = (
+    ("Logs", "logs", ("origin", "size", "checkpoint", "state"), _log_row),
+    ("Processes", "processes", ("process", "machine", "state", "since"), _process_row),
+    ("Peers", "peers", ("member", "reachable", "reason", "last contact"), _peer_row),
+    ("Alarms", "alarms", ("time", "raised by", "kind", "concerns", "reason"), _alarm_row),
+)
+_TRAFFIC: Final = ("method", "sent_count", "sent_bytes", "received_count", "received_bytes")
