@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -131,14 +131,19 @@ def parse_config(text: str) -> Config:
 
 
 def load_config(path: Path) -> Config:
-    """Read a node.toml; a missing file means the defaults."""
+    """Read a node.toml; a missing file means the defaults, relative passfiles start beside it."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise _invalid(f"node.toml cannot be read: {type(error).__name__}") from error
-    return parse_config(text)
+    config = parse_config(text)
+    if not config.database:
+        return config
+    from node.store.database_address import with_full_passfile  # few nodes have a database
+
+    return replace(config, database=with_full_passfile(config.database, path.parent))
 
 
 def encode_config(values: dict[str, Value]) -> str:

@@ -13,6 +13,7 @@ from node.doors.inside import hold_directory
 from node.errors import ConfigError
 from node.home import Home
 from node.log.rebuild import digest_views, fold_again
+from node.store.database_address import with_full_passfile
 from node.store.error import StoreError
 from node.store.moving import copy_logs, count_entries
 from node.store.opening import PRIVATE_FILE, open_database, open_file
@@ -43,6 +44,8 @@ class Moved:
 def move_store(home: Home, address: str) -> Moved:
     """Copy logs and private rows, compare both sides, and let the settings name the database.
 
+    A relative passfile starts in the current directory, or else in the home.
+
     What was compared is committed at the end, on one side after the other; a move that is cut off
     there, or before the settings are written, is made again over what it left. The files stay; the
     private one gets another name, by which no node takes it for its own.
@@ -53,6 +56,7 @@ def move_store(home: Home, address: str) -> Moved:
         StoreError: STORE_NOT_EMPTY, STORE_DIFFERS, or a store cannot be used.
     """
     config = load_config(home.require().config)
+    address = with_full_passfile(address, Path.cwd(), home.root)
     private = home.data / PRIVATE_FILE
     if config.database and (config.database != address or not private.exists()):
         raise ConfigError(

@@ -134,7 +134,8 @@ def doctor(
 End the node first. Logs and private rows are copied, the views folded again there, both compared,
 and only then the settings name the database. The files stay: data/private.db.moved still holds raw
 values of your customers, so remove it when the node has run. The password stands in the file that
-the address names with passfile= (one line, host:port:database:user:password, mode 0600).
+the address names with passfile= (one line, host:port:database:user:password, mode 0600); in the
+settings a relative one starts at the home.
 
 \b
 EXAMPLES

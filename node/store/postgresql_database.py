@@ -39,6 +39,26 @@ _UNREACHABLE: Final = (
     "the database server cannot be used",
     "look at the server, the address and the passfile",
 )
+_PASSWORD: Final = (
+    "STORE_UNUSABLE",
+    "the database server did not let the node in",
+    "is a line for this host, port, database and user in the passfile, a file of mode 0600?",
+)
+_NOT_THERE: Final = (
+    "STORE_UNUSABLE",
+    "the database server knows no such database, or no such user",
+    "make them first: CREATE ROLE, then CREATE DATABASE with that owner",
+)
+_UNPROVED: Final = (
+    "STORE_UNUSABLE",
+    "the database server does not prove its name",
+    "write sslrootcert=FILE in the address; sslmode=require trusts any server",
+)
+_SILENT: Final = (
+    "STORE_UNUSABLE",
+    "no database server answers there",
+    "does it run, and listen at the host and port of the address?",
+)
 _REFUSED: Final = (
     "STORE_VALUE_REFUSED",
     "the database cannot hold a value",
@@ -59,6 +79,18 @@ _BY_STATE: Final = {
     "57": _UNREACHABLE,
     "XX001": _CORRUPT,
     "XX002": _CORRUPT,
+}
+# While it connects libpq has words alone, in the language of the system.
+_BY_WORD: Final = {
+    "password": _PASSWORD,
+    "authentication": _PASSWORD,
+    "does not exist": _NOT_THERE,
+    "certificate": _UNPROVED,
+    "SSL": _UNPROVED,
+    "refused": _SILENT,
+    "timeout": _SILENT,
+    "translate host": _SILENT,
+    "resolve": _SILENT,
 }
 
 
@@ -244,6 +276,12 @@ def _exists(connection: Any, schema: str) -> bool:
 
 
 def _translate(error: Any) -> StoreError:
+    if not error.sqlstate and type(error).__name__ == "OperationalError":
+        words = str(error)
+        reason, message, hint = next(
+            (found for word, found in _BY_WORD.items() if word in words), _UNREACHABLE
+        )
+        return StoreError(message, reason=reason, hint=hint)
     # The driver itself refuses a value before the server has a word for it.
     state = error.sqlstate or ("22" if type(error).__name__ == "DataError" else "08")
     reason, message, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2], _UNREACHABLE)

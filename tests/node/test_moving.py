@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -148,6 +150,42 @@ def test_a_running_node_and_a_second_move_are_refused(home: Home, address: str) 
 
     assert running.value.reason == "NODE_RUNNING"
     assert moved.value.reason == "STORE_MOVED"
+
+
+def test_a_passfile_is_found_wherever_the_node_is_started(
+    home: Home, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    move_store(home, address.replace(str(tmp_path / "passfile"), "passfile"))
+    monkeypatch.chdir(elsewhere)
+    with closing(open_private(load_config(home.config), home.data)) as private:
+        assert len(private.list_watch("", 100)) == 6
+
+    (tmp_path / "passfile").rename(home.root / "own")
+    home.config.write_text(encode_config({"database": address.split("?")[0] + "?passfile=own"}))
+    with closing(open_private(load_config(home.config), home.data)) as private:
+        assert len(private.list_watch("", 100)) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace("passfile=", "passfile=/none"), "did not let the node in"),
+        (lambda text: text.replace("/postgres?", "/nobody?"), "knows no such database"),
+        (lambda text: re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1:1", text), "no database server"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_told_apart(
+    home: Home, address: str, change: Callable[[str], str], told: str
+) -> None:
+    with pytest.raises(StoreError, match=told) as caught:
+        move_store(home, change(address))
+
+    assert caught.value.reason == "STORE_UNUSABLE"
+    assert load_config(home.config).database == ""
 
 
 def test_private_rows_move_along_and_the_file_is_kept_under_another_name(
