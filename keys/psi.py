@@ -5,14 +5,14 @@ elements are blinded by the carrier, too, and the firm takes its own blinding aw
 left is comparable with the carrier's own::
 
     carrier                                    internet firm
-    offered   = digests of blind(y, B), padded, sorted   →
+    offered   = digests of blind(y, B), padded, a set    →
                                            ←   blinded = blind(x, A), padded, shuffled
     evaluated = blinded once more, by B    →   hits: those whose digests, without A, are offered
                                            ←   the number of hits
 
 An offered value costs the carrier one hash and one multiplication, once, and nobody anything else:
 the firm computes on its own values alone. So few values are matched with many at the price of
-hashing the many, and the many go as nine or ten bytes each.
+hashing the many, and the many go as six to eight bytes each.
 
 The firm keeps the order of its own elements, so it learns which of *its* values are offered, and
 tells the carrier how many. It tells the number and nothing to work it out from: elements that it
@@ -36,10 +36,18 @@ import hashlib
 import secrets
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from keys.batch import Packed, hash_all, multiply_all
+from keys.digest_set import (
+    DIGEST_BYTES,
+    Digests,
+    DigestShape,
+    common_places,
+    cut_digests,
+    encode_digests,
+    sort_digests,
+)
 from keys.errors import MatchError
 from keys.group import ELEMENT_BYTES, UNIFORM_BYTES
 from keys.scalar import invert_secret, random_secret
@@ -50,7 +58,7 @@ SESSION_BYTES: Final = 16
 LEAST_ELEMENTS: Final = 64
 # Elements of the side that asks: two megabytes a message, three seconds of one core on each side.
 MOST_ELEMENTS: Final = 65_536
-# Values of the side that offers: ten megabytes, and a minute of one core.
+# Values of the side that offers: eight megabytes, and a minute of one core.
 MOST_OFFERED: Final = 1 << 20
 # Elements: from here on a sixteenth of a power of two hides 512 values, which is enough.
 _FINE_FROM: Final = 8_192
@@ -68,11 +76,8 @@ def _sizes() -> tuple[int, ...]:
 
 # Elements that a side may have: powers of two and half-way between them, then sixteen steps each.
 SIZES: Final = _sizes()
-# Bits: two values that differ look equal in one of 2^40 matches.
-_DISTINCT_BITS: Final = 40
-
 _DOMAIN: Final = b"tocsin/psi/ristretto255/1"
-_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/2"
+_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/3"
 
 
 def new_key() -> Secret:
@@ -100,11 +105,6 @@ def is_size(size: int, most: int = MOST_ELEMENTS) -> bool:
     return size in SIZES and size <= most
 
 
-def digest_width(offered: int, asked: int) -> int:
-    """Return the bytes of a digest in a match of these padded sizes: 7 to 10."""
-    return -(-((offered * asked - 1).bit_length() + _DISTINCT_BITS) // 8)
-
-
 def blind_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
     """Hash values to the group for one session and blind them, in their order.
 
@@ -121,15 +121,18 @@ def blind_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
     return multiply_all(key.borrow(), hash_all(uniform))
 
 
-def offer_values(key: Secret, session: bytes, values: Sequence[bytes], width: int) -> bytes:
-    """Return the digests of blinded values, in their order, as ``arrange_digests`` takes them."""
-    return _digests(session, blind_values(key, session, values), width)
+def offer_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
+    """Return the hashes of blinded values, in their order, as ``arrange_digests`` takes them."""
+    return _hashes(session, blind_values(key, session, values))
 
 
-def arrange_digests(digests: bytes, size: int, width: int) -> bytes:
-    """Fill digests up to a size with random ones, and sort them: their order says nothing."""
-    padding = secrets.token_bytes(size * width - len(digests))
-    return b"".join(sorted(split(digests + padding, width)))
+def arrange_digests(hashes: bytes, shape: DigestShape) -> bytes:
+    """Return the coded set of digests, filled up with random ones: its order says nothing."""
+    found = sort_digests(cut_digests(hashes, shape))
+    while missing := shape.offered - len(found.rests):  # again where random ones meet others
+        hashes += secrets.token_bytes(DIGEST_BYTES * missing)
+        found = sort_digests(cut_digests(hashes, shape))
+    return encode_digests(found, shape)
 
 
 def random_elements(count: int) -> bytes:
@@ -146,15 +149,15 @@ def evaluate(key: Secret, elements: Packed) -> bytes:
     return multiply_all(key.borrow(), elements)
 
 
-def unblind(key: Secret, session: bytes, elements: Packed, width: int) -> bytes:
-    """Take the own key away from elements that a peer blinded, and return their digests.
+def unblind(key: Secret, session: bytes, elements: Packed) -> bytes:
+    """Take the own key away from elements that a peer blinded, and return 16 bytes of a hash each.
 
     Raises:
         GroupError: An element is not canonical, or the identity.
     """
     inverse = invert_secret(key)
     try:
-        return _digests(session, multiply_all(inverse.borrow(), elements), width)
+        return _hashes(session, multiply_all(inverse.borrow(), elements))
     finally:
         inverse.wipe()
 
@@ -172,19 +175,6 @@ def check_elements(elements: bytes, size: int) -> bytes:
     return elements
 
 
-def check_digests(digests: bytes, size: int, width: int) -> bytes:
-    """Return a peer's digests if they are as many as announced, distinct and sorted.
-
-    Raises:
-        MatchError: MATCH_SIZE_INVALID or MATCH_ELEMENT_TWICE.
-    """
-    if not is_size(size, MOST_OFFERED) or len(digests) != size * width:
-        raise MatchError("the digests are not as many as announced", reason="MATCH_SIZE_INVALID")
-    if any(one >= other for one, other in pairwise(split(digests, width))):
-        raise _twice()
-    return digests
-
-
 def split(packed: bytes, size: int) -> list[bytes]:
     """Return packed items of some bytes each one by one."""
     return [packed[start : start + size] for start in range(0, len(packed), size)]
@@ -198,16 +188,15 @@ def mix(elements: bytes) -> tuple[bytes, list[int]]:
     return b"".join(found[place] for place in order), order
 
 
-def matching_places(own: bytes, offered: bytes, width: int) -> list[int]:
-    """Return the places of the own digests that stand among the offered ones, ascending."""
-    there = set(split(offered, width))
-    return [place for place, one in enumerate(split(own, width)) if one in there]
+def matching_places(own: bytes, offered: Digests, shape: DigestShape) -> list[int]:
+    """Return the places of the own hashes whose digests are offered, ascending."""
+    return common_places(cut_digests(own, shape), offered)
 
 
-def _digests(session: bytes, elements: bytes, width: int) -> bytes:
+def _hashes(session: bytes, elements: bytes) -> bytes:
     head = _DIGEST_DOMAIN + len(session).to_bytes(1) + session
     found = split(elements, ELEMENT_BYTES)
-    return b"".join(hashlib.sha512(head + one).digest()[:width] for one in found)
+    return b"".join(hashlib.sha512(head + one).digest()[:DIGEST_BYTES] for one in found)
 
 
 def _twice() -> MatchError:

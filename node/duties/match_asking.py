@@ -11,12 +11,11 @@ from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
 from federation.vocabulary import Purpose
 from keys.derivation import token_input
+from keys.digest_set import Digests, DigestShape, decode_digests
 from keys.errors import KeysError
 from keys.psi import (
     MOST_OFFERED,
     SESSION_BYTES,
-    check_digests,
-    digest_width,
     is_size,
     matching_places,
     new_key,
@@ -41,8 +40,8 @@ LEAST_TOLD: Final = 5
 STEP_SECONDS: Final = 300.0
 """Seconds for a step: a million offered values take a minute of one core at the other side."""
 
-LEAST_PAGE: Final = 65_536
-"""Digests in each message but the last: a million take sixteen calls at most."""
+LEAST_PAGE: Final = 524_288
+"""Bytes in each message but the last: a million digests take sixteen calls at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +96,14 @@ class Asking:
         size = padded_size(len(values))
         opened = await self._open(member, kind, size)
         session, elements = opened.session_id, opened.offered_count
-        width = digest_width(elements, size)
-        offered = await self._offered(member, opened, width)
+        shape = DigestShape(elements, size)
+        offered = await self._offered(member, opened, shape)
         inputs = await asyncio.to_thread(self._inputs, kind, values)
         blinded = await blind_in_workers(self._workers, key, session, inputs)
         sent, order = await pad_and_mix(self._workers, blinded, size)
         evaluated = await self._evaluate(member, session, sent, size)
-        digests = await self._unblind(key, member, session, evaluated, width)
-        places = await asyncio.to_thread(matching_places, digests, offered, width)
+        hashes = await self._unblind(key, member, session, evaluated)
+        places = await asyncio.to_thread(matching_places, hashes, offered, shape)
         hits = tuple(sorted(order[at] for at in places if order[at] < len(values)))
         past = PastMatch(session, member, False, self._clock(), len(values), elements, len(hits))
         await asyncio.to_thread(self._table.remember, past)
@@ -128,22 +127,21 @@ class Asking:
             raise _invalid(member)
         return opened
 
-    async def _offered(self, member: MemberId, opened: wire.OpenMatchResponse, width: int) -> bytes:
-        """Read all that is offered, a message at a time."""
-        found, whole = bytearray(opened.digests), opened.offered_count * width
-        while len(found) < whole:
-            request = wire.ReadOfferedRequest(
-                session_id=opened.session_id, start=len(found) // width
-            )
+    async def _offered(
+        self, member: MemberId, opened: wire.OpenMatchResponse, shape: DigestShape
+    ) -> Digests:
+        """Read all that is offered, a message at a time, and no byte more."""
+        found = bytearray(opened.coded)
+        while len(found) < shape.length:
+            request = wire.ReadOfferedRequest(session_id=opened.session_id, offset=len(found))
             answer = await self._peers.call(
                 member, lambda channel: MatchServiceStub(channel).ReadOffered, request, STEP_SECONDS
             )
-            least = min(LEAST_PAGE * width, whole - len(found))
-            if len(answer.digests) < least:
+            if len(answer.coded) < min(LEAST_PAGE, shape.length - len(found)):
                 raise _invalid(member)
-            found += answer.digests
+            found += answer.coded
         try:
-            return await asyncio.to_thread(check_digests, bytes(found), opened.offered_count, width)
+            return await asyncio.to_thread(decode_digests, bytes(found), shape)
         except KeysError as error:
             raise _invalid(member) from error
 
@@ -161,10 +159,10 @@ class Asking:
         return answer.reblinded
 
     async def _unblind(
-        self, key: Secret, member: MemberId, session: bytes, elements: bytes, width: int
+        self, key: Secret, member: MemberId, session: bytes, elements: bytes
     ) -> bytes:
         try:
-            return await unblind_in_workers(self._workers, key, session, elements, width)
+            return await unblind_in_workers(self._workers, key, session, elements)
         except KeysError as error:
             raise _invalid(member) from error
 

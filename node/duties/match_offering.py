@@ -19,12 +19,12 @@ from typing import Final
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
 from keys.derivation import token_input
+from keys.digest_set import DigestShape
 from keys.errors import KeysError
 from keys.psi import (
     MOST_OFFERED,
     SESSION_BYTES,
     arrange_digests,
-    digest_width,
     is_size,
     new_key,
     padded_size,
@@ -40,9 +40,9 @@ SESSION_SECONDS: Final = 600
 MAX_SESSIONS: Final = 16
 """Sessions at once."""
 MAX_HELD: Final = 4 * MOST_OFFERED
-"""Digests of all sessions at once: forty megabytes of memory."""
-PAGE_DIGESTS: Final = 262_144
-"""Digests of one message: 2.6 megabytes, below what a door takes."""
+"""Digests of all sessions at once: thirty-two megabytes of memory."""
+PAGE_BYTES: Final = 2_097_152
+"""Bytes of digests in one message, below what a door takes: a million go in four."""
 READ_VALUES: Final = 32_768
 """Values read from the database at once: a second of two cores' work."""
 
@@ -53,18 +53,18 @@ Charge = Callable[[int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a caller gets at first: how many digests are offered, and the first of them."""
+    """What a caller gets at first: how many digests are offered, and the first of their coding."""
 
     session: bytes
     count: int
-    digests: bytes
+    coded: bytes
 
 
 @dataclass(slots=True)
 class _Session:
     """One match under way.
 
-    ``match`` is None until the caller has its elements back, and ``digests`` are kept until then.
+    ``match`` is None until the caller has its elements back, and ``coded`` is kept until then.
     """
 
     id: bytes
@@ -73,19 +73,19 @@ class _Session:
     offered: int
     filled: int
     expires: int
-    digests: bytes = field(default=b"", repr=False)
+    coded: bytes = field(default=b"", repr=False)
     key: Secret = field(default_factory=new_key, repr=False)
     match: PastMatch | None = None
     is_held: bool = True
 
     @property
-    def width(self) -> int:
-        """Bytes of a digest."""
-        return digest_width(self.filled, self.size)
+    def shape(self) -> DigestShape:
+        """How digests are cut and coded."""
+        return DigestShape(self.filled, self.size)
 
     def page(self, start: int) -> bytes:
-        """Return the digests from a place on that one message takes."""
-        return self.digests[start * self.width : (start + PAGE_DIGESTS) * self.width]
+        """Return the bytes of the coding from a place on that one message takes."""
+        return self.coded[start : start + PAGE_BYTES]
 
 
 class Offering:
@@ -126,10 +126,8 @@ class Offering:
         session = self._begin(member, size, offered)
         try:
             await charge(size + session.filled)
-            digests = await self._digests(session, kind)
-            session.digests = await self._workers.run(
-                arrange_digests, digests, session.filled, session.width
-            )
+            hashes = await self._hashes(session, kind)
+            session.coded = await self._workers.run(arrange_digests, hashes, session.shape)
         except BaseException:
             self._end(session)
             raise
@@ -137,13 +135,13 @@ class Offering:
         return Opened(session.id, session.filled, session.page(0))
 
     def read(self, member: MemberId, session_id: bytes, start: int) -> bytes:
-        """Return more of the digests, from a place on, before the elements are evaluated.
+        """Return more of the coded digests, from a byte on, before the elements are evaluated.
 
         Raises:
             RequestError: MATCH_SESSION_UNKNOWN, MATCH_STEP_INVALID or MATCH_SIZE_INVALID.
         """
         with self._hold(member, session_id, is_evaluated=False) as session:
-            if not 0 <= start < session.filled:
+            if not 0 <= start < session.shape.length:
                 raise RequestError("so many are not offered", reason="MATCH_SIZE_INVALID")
             return session.page(start)
 
@@ -166,7 +164,7 @@ class Offering:
             except (KeysError, asyncio.CancelledError):
                 self._end(session)
                 raise
-            session.match, session.digests = match, b""
+            session.match, session.coded = match, b""
         return reblinded
 
     async def close(self, member: MemberId, session_id: bytes, found: int) -> None:
@@ -190,8 +188,8 @@ class Offering:
             if session.expires <= now and not session.is_held:
                 self._end(session)
 
-    async def _digests(self, session: _Session, kind: Kind) -> bytes:
-        """Return the digests of what is offered, a part at a time, and no more than was charged."""
+    async def _hashes(self, session: _Session, kind: Kind) -> bytes:
+        """Return the hashes of what is offered, a part at a time, and no more than was charged."""
         parts: list[bytes] = []
         last, left = "", session.offered
         while left:
@@ -206,11 +204,7 @@ class Offering:
             if not values:
                 break
             inputs = await asyncio.to_thread(self._inputs, kind, values)
-            parts.append(
-                await offer_in_workers(
-                    self._workers, session.key, session.id, inputs, session.width
-                )
-            )
+            parts.append(await offer_in_workers(self._workers, session.key, session.id, inputs))
             last, left = values[-1], left - len(values)
         return b"".join(parts)
 

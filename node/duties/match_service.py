@@ -34,7 +34,7 @@ class MatchService(stubs.MatchServiceServicer):
         charge = partial(self._meter, member, "MatchService.OpenMatch", _purpose(request.purpose))
         opened = await self._offering.open(member, kind, request.element_count, charge)
         return wire.OpenMatchResponse(
-            session_id=opened.session, offered_count=opened.count, digests=opened.digests
+            session_id=opened.session, offered_count=opened.count, coded=opened.coded
         )
 
     async def ReadOffered(  # noqa: N802  # the contract's name
@@ -42,8 +42,8 @@ class MatchService(stubs.MatchServiceServicer):
     ) -> wire.ReadOfferedResponse:
         """Give more of what is offered."""
         member = current_caller().member
-        digests = self._offering.read(member, request.session_id, request.start)
-        return wire.ReadOfferedResponse(digests=digests)
+        coded = self._offering.read(member, request.session_id, request.offset)
+        return wire.ReadOfferedResponse(coded=coded)
 
     async def EvaluateMatch(  # noqa: N802  # the contract's name
         self, request: wire.EvaluateMatchRequest, context: Any

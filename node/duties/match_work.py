@@ -44,12 +44,12 @@ async def blind_in_workers(
 
 
 async def offer_in_workers(
-    workers: Workers, key: Secret, session: bytes, values: Sequence[bytes], width: int
+    workers: Workers, key: Secret, session: bytes, values: Sequence[bytes]
 ) -> bytes:
-    """Return the digests of blinded values, in their order."""
+    """Return the hashes of blinded values, in their order."""
     step = _step(len(values), workers.count)
     parts = [values[start : start + step] for start in range(0, len(values), step)]
-    return await _spread(parts, lambda part: workers.run(offer_values, key, session, part, width))
+    return await _spread(parts, lambda part: workers.run(offer_values, key, session, part))
 
 
 async def check_in_worker(workers: Workers, elements: bytes, size: int) -> None:
@@ -74,15 +74,15 @@ async def evaluate_in_workers(workers: Workers, key: Secret, elements: bytes) ->
 
 
 async def unblind_in_workers(
-    workers: Workers, key: Secret, session: bytes, elements: bytes, width: int
+    workers: Workers, key: Secret, session: bytes, elements: bytes
 ) -> bytes:
-    """Take the own key away and return the digests, in their order.
+    """Take the own key away and return 16 bytes of a hash each, in their order.
 
     Raises:
         GroupError: One is not canonical, or the identity.
     """
     parts = _elements(elements, workers.count)
-    return await _spread(parts, lambda part: workers.run(unblind, key, session, part, width))
+    return await _spread(parts, lambda part: workers.run(unblind, key, session, part))
 
 
 async def padding_in_workers(workers: Workers, count: int) -> bytes:

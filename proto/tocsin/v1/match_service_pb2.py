@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tocsin.v1 import vocabulary_pb2 as tocsin_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtocsin/v1/match_service.proto\x12\ttocsin.v1\x1a\x1atocsin/v1/vocabulary.proto\"v\n\x10OpenMatchRequest\x12#\n\x07purpose\x18\x01 \x01(\x0e\x32\x12.tocsin.v1.Purpose\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\x15\n\relement_count\x18\x03 \x01(\r\"d\n\x11OpenMatchResponse\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x13\n\x07offered\x18\x02 \x01(\x0c\x42\x02\x18\x01\x12\x15\n\roffered_count\x18\x03 \x01(\r\x12\x0f\n\x07\x64igests\x18\x04 \x01(\x0c\"7\n\x12ReadOfferedRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\r\n\x05start\x18\x02 \x01(\r\"&\n\x13ReadOfferedResponse\x12\x0f\n\x07\x64igests\x18\x01 \x01(\x0c\";\n\x14\x45valuateMatchRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x62linded\x18\x02 \x01(\x0c\"A\n\x15\x45valuateMatchResponse\x12\x15\n\tevaluated\x18\x01 \x01(\x0c\x42\x02\x18\x01\x12\x11\n\treblinded\x18\x02 \x01(\x0c\"S\n\x11\x43loseMatchRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x15\n\treblinded\x18\x02 \x01(\x0c\x42\x02\x18\x01\x12\x13\n\x0b\x66ound_count\x18\x03 \x01(\r\")\n\x12\x43loseMatchResponse\x12\x13\n\x0b\x66ound_count\x18\x01 \x01(\r2\xc3\x02\n\x0cMatchService\x12\x46\n\tOpenMatch\x12\x1b.tocsin.v1.OpenMatchRequest\x1a\x1c.tocsin.v1.OpenMatchResponse\x12L\n\x0bReadOffered\x12\x1d.tocsin.v1.ReadOfferedRequest\x1a\x1e.tocsin.v1.ReadOfferedResponse\x12R\n\rEvaluateMatch\x12\x1f.tocsin.v1.EvaluateMatchRequest\x1a .tocsin.v1.EvaluateMatchResponse\x12I\n\nCloseMatch\x12\x1c.tocsin.v1.CloseMatchRequest\x1a\x1d.tocsin.v1.CloseMatchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtocsin/v1/match_service.proto\x12\ttocsin.v1\x1a\x1atocsin/v1/vocabulary.proto\"v\n\x10OpenMatchRequest\x12#\n\x07purpose\x18\x01 \x01(\x0e\x32\x12.tocsin.v1.Purpose\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.tocsin.v1.IndicatorKind\x12\x15\n\relement_count\x18\x03 \x01(\r\"w\n\x11OpenMatchResponse\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x13\n\x07offered\x18\x02 \x01(\x0c\x42\x02\x18\x01\x12\x15\n\roffered_count\x18\x03 \x01(\r\x12\x13\n\x07\x64igests\x18\x04 \x01(\x0c\x42\x02\x18\x01\x12\r\n\x05\x63oded\x18\x05 \x01(\x0c\"K\n\x12ReadOfferedRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x11\n\x05start\x18\x02 \x01(\rB\x02\x18\x01\x12\x0e\n\x06offset\x18\x03 \x01(\r\"9\n\x13ReadOfferedResponse\x12\x13\n\x07\x64igests\x18\x01 \x01(\x0c\x42\x02\x18\x01\x12\r\n\x05\x63oded\x18\x02 \x01(\x0c\";\n\x14\x45valuateMatchRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x62linded\x18\x02 \x01(\x0c\"A\n\x15\x45valuateMatchResponse\x12\x15\n\tevaluated\x18\x01 \x01(\x0c\x42\x02\x18\x01\x12\x11\n\treblinded\x18\x02 \x01(\x0c\"S\n\x11\x43loseMatchRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x15\n\treblinded\x18\x02 \x01(\x0c\x42\x02\x18\x01\x12\x13\n\x0b\x66ound_count\x18\x03 \x01(\r\")\n\x12\x43loseMatchResponse\x12\x13\n\x0b\x66ound_count\x18\x01 \x01(\r2\xc3\x02\n\x0cMatchService\x12\x46\n\tOpenMatch\x12\x1b.tocsin.v1.OpenMatchRequest\x1a\x1c.tocsin.v1.OpenMatchResponse\x12L\n\x0bReadOffered\x12\x1d.tocsin.v1.ReadOfferedRequest\x1a\x1e.tocsin.v1.ReadOfferedResponse\x12R\n\rEvaluateMatch\x12\x1f.tocsin.v1.EvaluateMatchRequest\x1a .tocsin.v1.EvaluateMatchResponse\x12I\n\nCloseMatch\x12\x1c.tocsin.v1.CloseMatchRequest\x1a\x1d.tocsin.v1.CloseMatchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPENMATCHRESPONSE'].fields_by_name['offered']._loaded_options = None
   _globals['_OPENMATCHRESPONSE'].fields_by_name['offered']._serialized_options = b'\030\001'
+  _globals['_OPENMATCHRESPONSE'].fields_by_name['digests']._loaded_options = None
+  _globals['_OPENMATCHRESPONSE'].fields_by_name['digests']._serialized_options = b'\030\001'
+  _globals['_READOFFEREDREQUEST'].fields_by_name['start']._loaded_options = None
+  _globals['_READOFFEREDREQUEST'].fields_by_name['start']._serialized_options = b'\030\001'
+  _globals['_READOFFEREDRESPONSE'].fields_by_name['digests']._loaded_options = None
+  _globals['_READOFFEREDRESPONSE'].fields_by_name['digests']._serialized_options = b'\030\001'
   _globals['_EVALUATEMATCHRESPONSE'].fields_by_name['evaluated']._loaded_options = None
   _globals['_EVALUATEMATCHRESPONSE'].fields_by_name['evaluated']._serialized_options = b'\030\001'
   _globals['_CLOSEMATCHREQUEST'].fields_by_name['reblinded']._loaded_options = None
@@ -41,19 +47,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENMATCHREQUEST']._serialized_start=72
   _globals['_OPENMATCHREQUEST']._serialized_end=190
   _globals['_OPENMATCHRESPONSE']._serialized_start=192
-  _globals['_OPENMATCHRESPONSE']._serialized_end=292
-  _globals['_READOFFEREDREQUEST']._serialized_start=294
-  _globals['_READOFFEREDREQUEST']._serialized_end=349
-  _globals['_READOFFEREDRESPONSE']._serialized_start=351
-  _globals['_READOFFEREDRESPONSE']._serialized_end=389
-  _globals['_EVALUATEMATCHREQUEST']._serialized_start=391
-  _globals['_EVALUATEMATCHREQUEST']._serialized_end=450
-  _globals['_EVALUATEMATCHRESPONSE']._serialized_start=452
-  _globals['_EVALUATEMATCHRESPONSE']._serialized_end=517
-  _globals['_CLOSEMATCHREQUEST']._serialized_start=519
-  _globals['_CLOSEMATCHREQUEST']._serialized_end=602
-  _globals['_CLOSEMATCHRESPONSE']._serialized_start=604
-  _globals['_CLOSEMATCHRESPONSE']._serialized_end=645
-  _globals['_MATCHSERVICE']._serialized_start=648
-  _globals['_MATCHSERVICE']._serialized_end=971
+  _globals['_OPENMATCHRESPONSE']._serialized_end=311
+  _globals['_READOFFEREDREQUEST']._serialized_start=313
+  _globals['_READOFFEREDREQUEST']._serialized_end=388
+  _globals['_READOFFEREDRESPONSE']._serialized_start=390
+  _globals['_READOFFEREDRESPONSE']._serialized_end=447
+  _globals['_EVALUATEMATCHREQUEST']._serialized_start=449
+  _globals['_EVALUATEMATCHREQUEST']._serialized_end=508
+  _globals['_EVALUATEMATCHRESPONSE']._serialized_start=510
+  _globals['_EVALUATEMATCHRESPONSE']._serialized_end=575
+  _globals['_CLOSEMATCHREQUEST']._serialized_start=577
+  _globals['_CLOSEMATCHREQUEST']._serialized_end=660
+  _globals['_CLOSEMATCHRESPONSE']._serialized_start=662
+  _globals['_CLOSEMATCHRESPONSE']._serialized_end=703
+  _globals['_MATCHSERVICE']._serialized_start=706
+  _globals['_MATCHSERVICE']._serialized_end=1029
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,7 @@ class OpenMatchResponse(_message.Message):
     OFFERED_FIELD_NUMBER: _builtins.int
     OFFERED_COUNT_FIELD_NUMBER: _builtins.int
     DIGESTS_FIELD_NUMBER: _builtins.int
+    CODED_FIELD_NUMBER: _builtins.int
     session_id: _builtins.bytes
     """16 random bytes."""
     @_builtins.property
@@ -78,8 +79,23 @@ class OpenMatchResponse(_message.Message):
 
     offered_count: _builtins.int
     """Digests that are offered, padding among them: as many as a side may have, up to 1,048,576."""
-    digests: _builtins.bytes
-    """The first of them, packed, ascending; of as many bytes each as keep two apart in all but one of 2^40 matches."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def digests(self) -> _builtins.bytes:
+        """Not sent any more: digests of whole bytes."""
+
+    @digests.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def digests(self, value: _builtins.bytes) -> None:
+        """Not sent any more: digests of whole bytes."""
+
+    coded: _builtins.bytes
+    """The first bytes of the coded set of digests, whose length both counts decide. Of a match with n digests offered and
+    m elements asked, k = floor(log2(m)) + 40 and b = n * m / 2^floor(log2(m)): a digest is a bucket (the first 40
+    bits of SHA-512 times b, divided by 2^40) and a rest (the last k bits of its first 128), which keeps two apart in
+    all but one of 2^40 matches. Ascending, each once: n rests of k bits, then n + b - 1 bits, a one for each digest and
+    a zero between a bucket and the next, then zeros up to a whole byte; the highest bit of a byte first.
+    """
     def __init__(
         self,
         *,
@@ -87,10 +103,11 @@ class OpenMatchResponse(_message.Message):
         offered: _builtins.bytes = ...,
         offered_count: _builtins.int = ...,
         digests: _builtins.bytes = ...,
+        coded: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests", "offered", b"offered", "offered_count", b"offered_count", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "digests", b"digests", "offered", b"offered", "offered_count", b"offered_count", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,19 +121,31 @@ class ReadOfferedRequest(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
     session_id: _builtins.bytes
     """Required. 16 bytes."""
-    start: _builtins.int
-    """Required. How many digests the caller has."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def start(self) -> _builtins.int:
+        """Not read any more: how many digests the caller has."""
+
+    @start.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def start(self, value: _builtins.int) -> None:
+        """Not read any more: how many digests the caller has."""
+
+    offset: _builtins.int
+    """Required. How many bytes of the coded set the caller has."""
     def __init__(
         self,
         *,
         session_id: _builtins.bytes = ...,
         start: _builtins.int = ...,
+        offset: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "session_id", b"session_id", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,21 +153,33 @@ Global___ReadOfferedRequest: _TypeAlias = ReadOfferedRequest  # noqa: Y015
 
 @_typing.final
 class ReadOfferedResponse(_message.Message):
-    """As many digests as fit into a message: 65,536 at least, or all that are left."""
+    """As many bytes as fit into a message: 524,288 at least, or all that are left."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DIGESTS_FIELD_NUMBER: _builtins.int
-    digests: _builtins.bytes
-    """Packed, ascending."""
+    CODED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def digests(self) -> _builtins.bytes:
+        """Not sent any more: digests of whole bytes."""
+
+    @digests.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def digests(self, value: _builtins.bytes) -> None:
+        """Not sent any more: digests of whole bytes."""
+
+    coded: _builtins.bytes
+    """The next bytes of the coded set."""
     def __init__(
         self,
         *,
         digests: _builtins.bytes = ...,
+        coded: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "digests", b"digests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

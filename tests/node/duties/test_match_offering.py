@@ -8,12 +8,11 @@ import pytest
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
 from keys.derivation import token_input
+from keys.digest_set import DigestShape, decode_digests
 from keys.errors import KeysError
 from keys.group import ELEMENT_BYTES, IDENTITY
 from keys.psi import (
     blind_values,
-    check_digests,
-    digest_width,
     matching_places,
     new_key,
     random_elements,
@@ -67,18 +66,18 @@ async def free(_amount):
 
 async def open_session(offering, member, kind=Kind.PHONE, size=64, charge=free):
     opened = await offering.open(member, kind, size, charge)
-    digests = opened.digests
-    width = digest_width(opened.count, size)
-    while len(digests) < opened.count * width:
-        digests += offering.read(member, opened.session, len(digests) // width)
-    return opened.session, check_digests(digests, opened.count, width)
+    coded = opened.coded
+    shape = DigestShape(opened.count, size)
+    while len(coded) < shape.length:
+        coded += offering.read(member, opened.session, len(coded))
+    return opened.session, decode_digests(coded, shape)
 
 
-WIDTH = digest_width(64, 64)
+SHAPE = DigestShape(64, 64)
 
 
 def hits(key, session, evaluated, offered):
-    return matching_places(unblind(key, session, evaluated, WIDTH), offered, WIDTH)
+    return matching_places(unblind(key, session, evaluated), offered, SHAPE)
 
 
 async def refusal(awaitable):
@@ -93,7 +92,7 @@ async def test_a_whole_session_gives_the_hits_and_is_remembered_with_their_numbe
     session, offered = await open_session(offering, FIRM)
     evaluated = await offering.evaluate(FIRM, session, blinded(key, session, NUMBERS[3:9]))
 
-    assert len(offered) == 64 * WIDTH
+    assert len(offered.rests) == 64
     assert len(evaluated) == 64 * ELEMENT_BYTES
     assert hits(key, session, evaluated, offered) == list(range(6))
 
@@ -161,17 +160,17 @@ async def test_what_is_offered_is_read_in_parts_and_given_in_pages(world, monkey
     numbers = [f"+861390000{place:04d}" for place in range(200)]
     table.offer([FIRM], Kind.PHONE, numbers, NOW + 60)
     monkeypatch.setattr(match_offering, "READ_VALUES", 7)
-    monkeypatch.setattr(match_offering, "PAGE_DIGESTS", 100)
+    monkeypatch.setattr(match_offering, "PAGE_BYTES", 100)
     key = new_key()
     session, offered = await open_session(offering, FIRM)
-    for start in (-1, 256):
+    shape = DigestShape(256, 64)
+    for start in (-1, shape.length):
         with pytest.raises(RequestError, match="not offered"):
             offering.read(FIRM, session, start)
     evaluated = await offering.evaluate(FIRM, session, blinded(key, session, numbers[170:]))
-    width = digest_width(256, 64)
-    found = matching_places(unblind(key, session, evaluated, width), offered, width)
+    found = matching_places(unblind(key, session, evaluated), offered, shape)
 
-    assert len(offered) == 256 * width
+    assert len(offered.rests) == 256
     assert found == list(range(30))
     with pytest.raises(RequestError, match="not due"):
         offering.read(FIRM, session, 0)
@@ -229,12 +228,11 @@ async def test_a_new_session_ends_the_earlier_one_and_shows_nothing_alike(world)
     offering, _, _ = world
     first, before = await open_session(offering, FIRM)
     _, after = await open_session(offering, FIRM)
-    parts = [before[at : at + WIDTH] for at in range(0, len(before), WIDTH)]
 
     assert await refusal(offering.evaluate(FIRM, first, random_elements(64))) == (
         "MATCH_SESSION_UNKNOWN"
     )
-    assert not any(part in after for part in parts)
+    assert not set(before.rests.tolist()) & set(after.rests.tolist())
 
 
 @pytest.mark.parametrize(
