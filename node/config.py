@@ -59,7 +59,8 @@ SETTINGS: tuple[Setting, ...] = (
         "processes",
         1,
         "processes",
-        "Processes of this node behind its address; more than one needs the setting database.",
+        "Processes of this node behind its address; more than one needs the setting database,"
+        " where each opens 37 connections at most.",
     ),
     Setting("capture", "", "path", "Record every message of the outside door; for trials only."),
     Setting(

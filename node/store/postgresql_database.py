@@ -20,6 +20,13 @@ from node.store.error import FULL, LOCKED, StoreError
 # Milliseconds: longer than any transaction of this program takes, shorter than a caller's patience.
 LOCK_TIMEOUT_MS: Final = 10_000
 
+# Readers of one database at a time: the threads of a process are fewer on most machines. Whoever
+# comes then waits as for a lock.
+MOST_READERS: Final = 16
+# What a process has open at most: readers and a writer of the replicated tables and of the private
+# ones, the session that leads or waits to, the one that hears of changes, and one that tidies up.
+MOST_CONNECTIONS: Final = 2 * (MOST_READERS + 1) + 3
+
 # A writer must see what the one before it wrote while this one waited for its turn.
 _WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -132,6 +139,7 @@ class PostgresqlDatabase:
         self._lock = threading.Lock()
         self._closed = False
         self._idle: list[Any] = []
+        self._readers = threading.BoundedSemaphore(MOST_READERS)
         self._writer: Any = None
         try:
             with self.write() as connection:
@@ -155,7 +163,7 @@ class PostgresqlDatabase:
     @contextlib.contextmanager
     def read(self) -> Iterator[Any]:
         """Give a read-only connection that sees one moment of the database."""
-        with self.translated():
+        with self._place_to_read(), self.translated():
             connection = self._borrow()
             try:
                 yield connection
@@ -188,6 +196,19 @@ class PostgresqlDatabase:
                 self._idle.pop().close()
             if self._writer is not None:
                 self._writer.close()
+
+    @contextlib.contextmanager
+    def _place_to_read(self) -> Iterator[None]:
+        if not self._readers.acquire(timeout=self._lock_timeout_ms / 1_000):
+            raise StoreError(
+                f"{MOST_READERS} look into the database at once",
+                reason=LOCKED[0],
+                hint="try again; look at the database server if it lasts",
+            )
+        try:
+            yield
+        finally:
+            self._readers.release()
 
     def _begin(self) -> Any:
         """Begin the one transaction that writes; a connection that was lost is made again."""

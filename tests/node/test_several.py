@@ -1,6 +1,7 @@
 """Several processes of one node: who leads, who takes which call, and what they need."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from federation.names import MemberId
 from federation.roles import Role
-from node.config import parse_config
+from node.config import SETTINGS, parse_config
 from node.doors.outside import OutsideDoor
 from node.doors.policy import DoorPolicy
 from node.election import Election
@@ -21,6 +22,7 @@ from node.peers import Peers
 from node.several import require_sharable, share_workers
 from node.store.error import StoreError
 from node.store.postgresql import SCHEMA, PostgresqlStore
+from node.store.postgresql_database import MOST_CONNECTIONS, MOST_READERS
 from node.store.postgresql_leadership import _machine
 from node.traffic import Traffic
 from tests.end_to_end.members import eventually
@@ -283,3 +285,30 @@ def test_processes_have_the_cores_together(monkeypatch: pytest.MonkeyPatch) -> N
     assert share_workers(parse_config(f"{DATABASE}processes = 2")) == 4
     assert share_workers(parse_config(f"{DATABASE}processes = 16")) == 1
     assert share_workers(parse_config(f"{DATABASE}processes = 2\nworkers = 3")) == 3
+
+
+def test_a_process_opens_a_bounded_number_of_connections(server, opened, monkeypatch):
+    store = opened()
+    monkeypatch.setattr(store.database, "_lock_timeout_ms", 100)
+    with contextlib.ExitStack() as readers:
+        for _ in range(MOST_READERS):
+            readers.enter_context(store.read())
+        sessions = server.ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            " AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(StoreError) as refused, store.read():
+            pass
+
+        assert sessions == [(MOST_READERS + 1,)]
+        assert refused.value.reason == "STORE_LOCKED"
+    with store.read() as reader:
+        assert reader.logs() == []
+
+
+def test_as_many_processes_as_documented_fit_into_a_server():
+    default, reserved = 100, 3  # max_connections and superuser_reserved_connections
+    (setting,) = (one for one in SETTINGS if one.name == "processes")
+
+    assert (default - reserved) // MOST_CONNECTIONS == 2
+    assert f"opens {MOST_CONNECTIONS} connections" in setting.sentence
