@@ -180,7 +180,9 @@ def match(
     with (
         _stoppable(),
         open_engine(engine, count, library, address or LOCAL) as chosen,
-        Progress(f"Tokenising, {PART_ROWS:,} values a step", file.stat().st_size) as bar,
+        Progress(
+            f"Tokenising, {PART_ROWS:,} values a step", file.stat().st_size, in_percent=True
+        ) as bar,
     ):
         reached = 0
 

@@ -52,6 +52,11 @@ class Tally:
     refused: int = 0
     done: str = ADDED
 
+    @property
+    def answered(self) -> int:
+        """Return how many rows there is an answer for."""
+        return self.added + self.unchanged + self.refused
+
     def take(self, answer: Answer) -> None:
         """Count one row, and name it on stderr if it was refused."""
         if isinstance(answer.row, BadRow):
@@ -65,9 +70,9 @@ class Tally:
             self._refuse(answer.row.line, error.reason, error.message)
 
     def _refuse(self, line: int, reason: str, message: str) -> None:
-        self.refused += 1
         if line == 0:
             raise RequestError(message, reason=reason)
+        self.refused += 1
         say(f"line {line}: {reason} {message}")
 
     def write(self, *, as_json: bool) -> None:
@@ -95,15 +100,16 @@ def send_rows(rows: Rows, send: Send, *, as_json: bool, closing: str, done: str 
         The exit code.
 
     Raises:
-        NodeError: One value was refused, or a call failed; the sums until then were written.
+        NodeError: One value was refused, or a call failed; what was answered until then, too
+            where a person stopped it, stands in the sums that were written.
     """
     tally = Tally(done=done)
     stream = rows.source.rows(rows.defaults, rows.required, progress="Sending")
     try:
         for answer in answer_in_order(prepare(stream, rows.make), send):
             tally.take(answer)
-    except NodeError:
-        if rows.source.is_file:
+    except (NodeError, KeyboardInterrupt):
+        if tally.answered:
             tally.write(as_json=as_json)
         raise
     tally.write(as_json=as_json)

@@ -42,14 +42,21 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 class Progress:
-    """A bar on stderr for work of more than a second; silent where stderr is no terminal."""
+    """A bar on stderr for work of more than a second; silent where stderr is no terminal.
 
-    def __init__(self, label: str, length: int | None) -> None:
+    Args:
+        label: What is done.
+        length: How many steps there are.
+        in_percent: Show no steps, which say nothing to a person where they are bytes.
+    """
+
+    def __init__(self, label: str, length: int | None, *, in_percent: bool = False) -> None:
         self._bar = click.progressbar(
             length=length or 1,
             label=label,
             file=sys.stderr,
-            show_pos=True,
+            show_pos=not in_percent,
+            show_percent=in_percent,
             hidden=not sys.stderr.isatty(),
         )
 

@@ -76,7 +76,7 @@ def write_summary(status: dict[str, Any]) -> None:
     data(f"charter    version {status['charter_version']}")
     data(f"keys       epoch {status['epoch']}, share epoch {status['share_epoch']}")
     data(f"catalogue  {status['token_count']} tokens, {status['statement_count']} statements")
-    data(f"root       {status['catalogue_root']} at {status['as_of_time']}")
+    data(f"root       {status['catalogue_root'] or '-'} at {status['as_of_time']}")
     data(f"watching   {status['watch_count']} own customers, {status['hit_count']} hits")
 
 

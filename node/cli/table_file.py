@@ -253,6 +253,7 @@ class _Lines(Iterable[str]):
     def __next__(self) -> str:
         data = self._file.readline(MAX_LINE_BYTES)
         if not data:
+            self._on_read()
             raise StopIteration
         self.number += 1
         if self.number % _LINES_A_REPORT == 0:

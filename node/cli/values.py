@@ -82,7 +82,7 @@ class Source:
         with ExitStack() as stack:
             meter = _Meter(self.file)
             if progress is not None and meter.length:
-                meter.bar = stack.enter_context(Progress(progress, meter.length))
+                meter.bar = stack.enter_context(Progress(progress, meter.length, in_percent=True))
             yield from read_rows(self.file, layout, meter.move)
 
 

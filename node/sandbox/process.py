@@ -21,6 +21,7 @@ from node.sandbox.error import SandboxError
 
 PID_NAME = "sandbox.pid"
 OUTPUT_NAME = "node.out"
+_TOLD = "tocsin: "  # before what a command tells a person
 
 # Seconds that a node has to end by itself after SIGTERM; its own grace for calls is shorter.
 STOP_GRACE_SECONDS = 15.0
@@ -102,11 +103,12 @@ def kill_process(home: Home) -> None:
 
 
 def last_output(home: Home, lines: int = 3) -> str:
-    """Return the last lines that the node wrote, for a person who asks why it ended."""
+    """Return why a node ended, or the last lines that it wrote where it did not say."""
     path = home.root / OUTPUT_NAME
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     found = [line for line in text.splitlines() if line.strip()]
-    return " | ".join(found[-lines:])
+    said = [line.removeprefix(_TOLD) for line in found[-lines:] if line.startswith(_TOLD)]
+    return " | ".join(said or found[-lines:])
 
 
 def _environment() -> dict[str, str]:

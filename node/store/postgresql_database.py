@@ -49,7 +49,7 @@ _UNREACHABLE: Final = (
 _PASSWORD: Final = (
     "STORE_UNUSABLE",
     "the database server did not let the node in",
-    "is a line for this host, port, database and user in the passfile, a file of mode 0600?",
+    "is its line in the passfile, of mode 0600? a relative path in node.toml starts at the home",
 )
 _NOT_THERE: Final = (
     "STORE_UNUSABLE",

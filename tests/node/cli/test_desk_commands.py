@@ -8,6 +8,7 @@ import pytest
 
 from node.cli.batch import CHECK_ROWS
 from node.cli.connection import LONG_CALL_SECONDS
+from node.cli.import_report import Tally
 from node.home import Home
 from tests.node.cli.desk import open_desk
 from tocsin.desk.v1 import desk_service_pb2 as desk
@@ -240,6 +241,29 @@ def test_customers_are_watched_under_own_references(run, seen, write):
     assert one.code == 0
     assert [row.reference for call in seen.requests for row in call.rows] == ["c-1", "c-2", "c-3"]
     assert "does not learn whom you watch" in added.err
+
+
+def test_an_import_that_is_stopped_says_how_far_it_came(run, seen, write, monkeypatch):
+    take = Tally.take
+
+    def stop_after_two(tally, answer):
+        if tally.added == 2:
+            raise KeyboardInterrupt
+        take(tally, answer)
+
+    monkeypatch.setattr(Tally, "take", stop_after_two)
+    path = write("".join(f"+861300000000{place},c\n" for place in range(9)), "customers.txt")
+    stopped = run("watch", "add", "--file", path, "--kind", "phone", "--reference", "c")
+
+    assert (stopped.code, stopped.out) == (1, "added 2, unchanged 0, refused 0\n")
+    assert stopped.err.endswith("tocsin: error: stopped\n")
+
+
+def test_a_file_that_cannot_be_read_has_no_sums(run, seen, tmp_path):
+    failed = run("watch", "add", "--file", tmp_path / "none.csv", "--json")
+
+    assert (failed.code, failed.out) == (1, "")
+    assert "FILE_UNREADABLE" in failed.err
 
 
 def test_an_unknown_kind_is_refused_before_any_row_is_sent(run, seen, write):
