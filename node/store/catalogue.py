@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
 from federation.catalogue_root import catalogue_root
+from federation.last_words import last_words
 from federation.statements import BODY_NUMBERS, Designation, Nomination, SumBody
 from federation.views import (
     ALARM,
@@ -111,7 +112,7 @@ class Catalogue:
         self._outcome_counts = OutcomeCounts(store)
 
     def evidence(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
-        """Return the rows of at most 4,096 tokens; a token without any is left out.
+        """Return the rows of at most 4,096 tokens that count; a token without any is left out.
 
         Raises:
             ValueError: There are more tokens.
@@ -120,8 +121,10 @@ class Catalogue:
         if len(tokens) > MAX_TOKENS:
             raise ValueError(f"at most {MAX_TOKENS} tokens at a time")
         with self._store.read() as reader:
-            tables = [_by_token(reader, table, tokens) for table in (EVIDENCE, CUTOFF, PROTECTION)]
-        evidence, cutoffs, protections = tables
+            evidence = _by_token(reader, EVIDENCE, tokens, last_words)
+            cutoffs, protections = (
+                _by_token(reader, table, tokens) for table in (CUTOFF, PROTECTION)
+            )
         return {
             token: TokenRows(
                 evidence.get(token, ()), cutoffs.get(token, ()), protections.get(token, ())
@@ -353,7 +356,10 @@ class Catalogue:
 
 
 def _by_token(
-    reader: PublicReader, table: Table, tokens: Sequence[bytes]
+    reader: PublicReader,
+    table: Table,
+    tokens: Sequence[bytes],
+    kept: Callable[[Iterable[Row]], tuple[Row, ...]] = tuple,
 ) -> dict[bytes, tuple[Row, ...]]:
     grouped = groupby(reader.rows_of(table, tokens), itemgetter(0))
-    return {token: tuple(rows) for token, rows in grouped}
+    return {token: kept(rows) for token, rows in grouped}

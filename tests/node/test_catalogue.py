@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from federation.indicators import KindClass
-from federation.statements import Alarm, QuotaGrant
-from federation.vocabulary import AlarmKind
+from federation.indicators import Kind, KindClass
+from federation.last_words import MOST_WORDS
+from federation.statements import Alarm, Nomination, QuotaGrant
+from federation.vocabulary import AlarmKind, FraudStage, FraudType, SubjectRole
 from node.log.ledger import Ledger
 from node.store.catalogue import MAX_TOKENS, Catalogue
 from node.store.sqlite import SqliteStore
@@ -62,6 +63,20 @@ def test_a_full_look_up_finds_every_token(ledger: Ledger, catalogue: Catalogue) 
     assert found.keys() == {token(number) for number in range(0, 5_000, 2)}
     with pytest.raises(ValueError, match="4096"):
         catalogue.evidence([*tokens, token(1)])
+
+
+def test_of_a_flood_about_one_token_the_last_words_are_given(
+    ledger: Ledger, catalogue: Catalogue
+) -> None:
+    kind = next(one for one in FraudType if one)
+    stage, role = FraudStage.UNSPECIFIED, SubjectRole.UNSPECIFIED
+    said = Nomination(token(1), next(iter(Kind)), 1, kind, stage, role, 60)
+    ledger.append([statement(said, opaque("flood", number)) for number in range(3 * MOST_WORDS)])
+    ledger.append([opinion(A, 1)])
+
+    rows = catalogue.evidence([token(1), token(2)])[token(1)].evidence
+
+    assert sorted(row[-1] for row in rows) == list(range(2 * MOST_WORDS, 3 * MOST_WORDS + 1))
 
 
 def test_buckets_part_the_tokens_by_their_first_bits(ledger: Ledger, catalogue: Catalogue) -> None:
