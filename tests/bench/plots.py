@@ -16,6 +16,8 @@ from tests.bench.result import Result
 COSTS: Final = ("time", "memory", "bytes")
 MET, MISSED, LINE = "#2a6f97", "#c1442e", "#888888"
 MARKS: Final = "osD^vPX*"
+FLOOR: Final = 1.15
+"""By how much the axis goes below the least figure, so that its mark is whole."""
 
 
 def draw(report: Report, directory: Path) -> list[Path]:
@@ -55,12 +57,14 @@ def _targets(results: Sequence[Result]) -> Any:
     shares = [used(one) for one in results]
     colours = [MET if one.met else MISSED for one in results]
     axes.barh(range(len(results)), shares, color=colours)
-    axes.set_yticks(range(len(results)), [one.name for one in results])
+    axes.set_yticks(range(len(results)), [one.name.replace("`", "") for one in results])
     axes.set_ylim(len(results) - 0.4, -0.6)
     axes.set_xlim(0, max(1.5, *shares) * 1.1)
     axes.axvline(1, color="black", linewidth=1)
     for place, share in enumerate(shares):
-        axes.text(share + 0.02, place, f"{share:.2f}", va="center", fontsize=8)
+        # On white, so that the line of the targets strikes no number out.
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.text(share + 0.02, place, f"{share:.2f}", va="center", fontsize=8, bbox=box)
     axes.set_xlabel("share of the target that is used (1: the target itself; right of it: missed)")
     axes.grid(axis="x", which="major", color="#dddddd")
     axes.set_axisbelow(True)
@@ -69,6 +73,7 @@ def _targets(results: Sequence[Result]) -> Any:
 
 def _growth(curves: Sequence[Curve]) -> Any:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     panels = _panels(curves)
     columns = len(COSTS)
@@ -84,6 +89,8 @@ def _growth(curves: Sequence[Curve]) -> Any:
             sizes = [int(size) for size in members[0].sizes]
             axes.set_xticks(sizes, [str(size) for size in sizes])
             axes.xaxis.minorticks_off()
+            axes.yaxis.set_major_formatter(LogFormatter())
+            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
         axes.set_title(title, loc="left")
         axes.set_xlabel(members[0].items)
         axes.set_ylabel(members[0].unit)
@@ -116,7 +123,8 @@ def _guide(axes: Any, members: Sequence[Curve]) -> None:
     proportion = [size * top * 2 for size in sizes]
     axes.loglog(sizes, proportion, ":", color=LINE, linewidth=1, label="in proportion")
     # A decade at least, so that what hardly grows looks so; the guide may leave the panel.
-    axes.set_ylim(limits[0], max(limits[1], 10 * limits[0]))
+    low = limits[0] / FLOOR
+    axes.set_ylim(low, max(limits[1], 10 * low))
 
 
 def main(arguments: Sequence[str]) -> None:
