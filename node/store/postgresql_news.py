@@ -30,7 +30,9 @@ RETRY_SECONDS: Final = 1.0
 
 _SENDER_BYTES: Final = 8
 _ANY: Final = "*"
-_TEXT: Final = re.compile(r"(\d+) ([0-9a-f]{16}) (\*|(?:\d+:\d+:\d+)(?:,\d+:\d+:\d+)*)")
+_NUMBER: Final = "[0-9]{1,18}"  # fits into a column; int() refuses much longer ones by itself
+_RUN: Final = f"{_NUMBER}:{_NUMBER}:{_NUMBER}"
+_TEXT: Final = re.compile(rf"({_NUMBER}) ([0-9a-f]{{16}}) (\*|{_RUN}(?:,{_RUN})*)")
 
 
 class Run(NamedTuple):
@@ -83,8 +85,10 @@ def parse_news(text: str) -> News | None:
     number, sender, what = found.groups()
     if what == _ANY:
         return News(int(number), sender, None)
-    runs = (Run(*map(int, run.split(":"))) for run in what.split(","))
-    return News(int(number), sender, tuple(runs))
+    runs = tuple(Run(*map(int, run.split(":"))) for run in what.split(","))
+    if any(run.stop < run.first for run in runs):
+        return None
+    return News(int(number), sender, runs)
 
 
 class Reading(NamedTuple):

@@ -1,5 +1,8 @@
 """What members ask is paid for before it is answered, small look-ups some hundred at a time."""
 
+import asyncio
+import random
+
 import pytest
 
 from federation.authorisation import Request, daily_limit
@@ -77,3 +80,27 @@ async def test_the_last_look_ups_of_a_day_are_paid_exactly(opened) -> None:
 
     assert refused.value.reason == "QUOTA_EXCEEDED"
     assert private.used(counter_of(request, NOW)) == limit
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_no_crash_clock_or_crowd_makes_the_limit_larger(opened, seed) -> None:
+    private, restart = opened
+    chosen, limit = random.Random(seed), daily_limit(FEDERATION.charter, asked(BANK, 1))
+    await restart().charge(asked(BANK, limit - 3_000))  # the day is nearly used up
+    answered, processes = limit - 3_000, [restart(), restart()]
+
+    async def ask(metering: Metering, amount: int) -> int:
+        try:
+            await asyncio.wait_for(metering.charge(asked(BANK, amount)), chosen.choice([1e-4, 30]))
+        except (PolicyError, TimeoutError):
+            return 0
+        return amount
+
+    for _ in range(40):
+        calls = [ask(chosen.choice(processes), chosen.choice([1, 1, 7, 60, 300])) for _ in range(9)]
+        answered += sum(await asyncio.gather(*calls))
+        used = private.used(counter_of(asked(BANK, 1), NOW))
+
+        assert answered <= used <= limit
+        if chosen.random() < 0.2:
+            processes[chosen.randrange(2)] = restart()

@@ -186,7 +186,18 @@ def test_a_change_that_never_comes_holds_nobody_up_for_ever(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "1 00 *", "x 0123456789abcdef *", "1 0123456789abcdef 1:2"]
+    "text",
+    [
+        "",
+        "1",
+        "1 00 *",
+        "x 0123456789abcdef *",
+        "1 0123456789abcdef 1:2",
+        "1 0123456789abcdef 1:5:2",
+        f"{'9' * 5_000} 0123456789abcdef *",
+        f"1 0123456789abcdef 1:0:{'9' * 5_000}",
+        "\u0661 0123456789abcdef *",
+    ],
 )
 def test_a_notification_of_somebody_else_is_no_news(text: str) -> None:
     assert parse_news(text) is None
