@@ -22,7 +22,7 @@ BUSY_TIMEOUT_MS: Final = 10_000
 # KiB of page cache: a few batches' pages, and the inner pages of what is looked up. The system has
 # the file in memory anyway: four times as much made ingesting 2 % faster.
 WRITER_CACHE_KIB: Final = 16_384
-READER_CACHE_KIB: Final = 4_096
+READER_CACHE_KIB: Final = 2_048
 # Pages of 4 KiB: a bulk batch is copied into the main file once, not four times on its way.
 CHECKPOINT_PAGES: Final = 4_000
 # Bytes: what a burst leaves behind as an empty journal.
