@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Server:
 
     port: int
     password: str
+    process: int = 0
 
     def address(self, user: str = OWNER, **options: str) -> str:
         given = "".join(f"&{name}={value}" for name, value in options.items())
@@ -62,7 +63,7 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(fsync: str = "off") -> Iterator[Server]:
     initdb, postgres = program("initdb"), program("postgres")
     root = Path(tempfile.mkdtemp(prefix="tocsin-postgresql-"))  # an unprivileged user must reach it
     try:
@@ -77,7 +78,7 @@ def running_server() -> Iterator[Server]:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "shared_buffers": "16MB",
-            "fsync": "off",
+            "fsync": fsync,
         }
         given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (root / "log").open("wb") as log:
@@ -86,7 +87,7 @@ def running_server() -> Iterator[Server]:
             )
         try:
             _wait_until_ready(server, process)
-            yield server
+            yield replace(server, process=process.pid)
         finally:
             process.terminate()  # no client is left: it ends at once
             process.wait(START_SECONDS)

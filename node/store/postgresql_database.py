@@ -27,8 +27,9 @@ MOST_READERS: Final = 16
 # ones, the session that leads or waits to, the one that hears of changes, and one that tidies up.
 MOST_CONNECTIONS: Final = 2 * (MOST_READERS + 1) + 3
 
-# A writer must see what the one before it wrote while this one waited for its turn.
-_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# A writer must see what the one before it wrote while this one waited for its turn. Both go to the
+# server at once, and without parameters, which only a single statement could have.
+_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({turn:d})"
 _READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 _CORRUPT: Final = (
@@ -217,8 +218,7 @@ class PostgresqlDatabase:
                 self._writer = self.connect()
                 self._writer.execute(f"SET lock_timeout TO {self._lock_timeout_ms}")
             try:
-                self._writer.execute(_WRITING)
-                self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (self._turn,))
+                self._writer.execute(_WRITING.format(turn=self._turn))
                 return self._writer
             except self._driver.OperationalError:
                 if attempt or not self._writer.broken:
