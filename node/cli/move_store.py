@@ -16,7 +16,7 @@ from node.log.rebuild import digest_views, fold_again
 from node.store.database_address import with_full_passfile
 from node.store.error import StoreError
 from node.store.moving import copy_logs, count_entries
-from node.store.opening import PRIVATE_FILE, open_database, open_file
+from node.store.opening import MOVED_SUFFIX, PRIVATE_FILE, open_database, open_file
 from node.store.private import open_private_file
 from node.store.protocol import PublicStore, PublicWriter
 from node.whole_file import PUBLIC_MODE, write_whole
@@ -77,7 +77,7 @@ def move_store(home: Home, address: str) -> Moved:
             )
         if not config.database:
             _name_database(home, address)
-        kept = private.rename(private.with_suffix(".db.moved")) if private.exists() else None
+        kept = private.rename(private.with_suffix(MOVED_SUFFIX)) if private.exists() else None
     return replace(moved, kept=kept)
 
 

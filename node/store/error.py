@@ -6,6 +6,7 @@ Reasons:
     STORE_CORRUPT: The file is damaged, half-written or not a database.
     STORE_FOREIGN: The file is a database, but not this one, or another member's.
     STORE_TOO_NEW: A newer version of the program has changed the file.
+    PRIVATE_LEFT_BEHIND, PRIVATE_MOVED: The settings do not name where the private tables are.
     STORE_VALUE_REFUSED: The database cannot hold a value, such as a NUL character in a text.
     STORE_UNUSABLE: The file cannot be opened, read or written.
 """

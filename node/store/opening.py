@@ -12,6 +12,8 @@ from node.store.protocol import PublicStore
 from node.store.sqlite import SqliteStore
 
 PRIVATE_FILE: Final = "private.db"
+MOVED_SUFFIX: Final = ".db.moved"
+"""Of the private file once its rows are in a database."""
 
 
 def open_public(config: Config, data: Path) -> PublicStore:
@@ -35,10 +37,12 @@ def open_private(config: Config, data: Path) -> PrivateStore:
         data: The directory of the node's stores.
 
     Raises:
-        StoreError: Any of its reasons; PRIVATE_LEFT_BEHIND where the file still waits to be moved.
+        StoreError: Any of its reasons; PRIVATE_LEFT_BEHIND where the file still waits to be moved,
+            PRIVATE_MOVED where it was and the settings name no database any more.
     """
     path = data / PRIVATE_FILE
     if not config.database:
+        _require_unmoved(path)
         return PrivateStore(path)
     if path.exists():
         raise StoreError(
@@ -47,6 +51,17 @@ def open_private(config: Config, data: Path) -> PrivateStore:
             hint="tocsin node move-store moves them to the address in the setting database",
         )
     return open_private_database(config.database)
+
+
+def _require_unmoved(path: Path) -> None:
+    """Refuse to go on with files that were moved: the own log has grown in the database since."""
+    if path.exists() or not path.with_suffix(MOVED_SUFFIX).exists():
+        return
+    raise StoreError(
+        "the node's tables were moved to a database, and the setting names none",
+        reason="PRIVATE_MOVED",
+        hint="name it in the setting database again: with its old files the node forks its own log",
+    )
 
 
 def open_private_database(address: str) -> PrivateStore:

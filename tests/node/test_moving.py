@@ -217,6 +217,17 @@ def test_a_setting_that_was_written_by_hand_is_no_move(home: Home, address: str)
     assert move_store(home, address).entry_count == 700
 
 
+def test_a_node_that_was_moved_does_not_begin_over_its_old_files(home: Home, address: str) -> None:
+    """Its own log would go on where it stood then: to its peers that is a fork."""
+    move_store(home, address)
+    home.config.write_text("workers = 1\n")
+
+    with pytest.raises(StoreError) as caught:
+        open_private(load_config(home.config), home.data)
+    assert caught.value.reason == "PRIVATE_MOVED"
+    assert not (home.data / "private.db").exists()
+
+
 def test_private_rows_that_stayed_behind_are_asked_for_and_move_alone(
     home: Home, address: str
 ) -> None:
