@@ -70,7 +70,7 @@ def multiply_all(scalars: Packed, elements: Packed) -> bytes:
             for offset in range(0, len(source), ELEMENT_BYTES)
             if function(target + offset, factor, start + offset)
         ]
-    _refuse(bad)
+    refuse_offsets(bad)
     return bytes(output)
 
 
@@ -84,7 +84,7 @@ def multiply_base_all(scalars: Packed) -> bytes:
         address_of_any(output),
         library().multiply_base,
     )
-    _refuse(
+    refuse_offsets(
         [
             offset
             for offset in range(0, len(factors), SCALAR_BYTES)
@@ -110,7 +110,7 @@ def sum_elements(elements: Packed) -> bytes:
     source = _writable(elements)
     total = bytearray(IDENTITY)
     start, target, function = address_of_any(source), address_of(total), library().add
-    _refuse(
+    refuse_offsets(
         [
             offset
             for offset in range(0, len(source), ELEMENT_BYTES)
@@ -146,7 +146,7 @@ def _pairwise(function: Callable[..., int], left: Packed, right: Packed) -> byte
     first, second = _writable(left), _writable(right)
     output = bytearray(len(first))
     one, two, target = map(address_of_any, (first, second, output))
-    _refuse(
+    refuse_offsets(
         [
             offset
             for offset in range(0, len(first), ELEMENT_BYTES)
@@ -169,7 +169,12 @@ def _writable(packed: Packed) -> bytearray:
     return packed if isinstance(packed, bytearray) else bytearray(packed)
 
 
-def _refuse(offsets: list[int]) -> None:
+def refuse_offsets(offsets: list[int]) -> None:
+    """Refuse a batch that has bad items at these bytes.
+
+    Raises:
+        GroupError: Naming the indexes of the first of them; nothing, where there are none.
+    """
     if offsets:
         indexes = [offset // ELEMENT_BYTES for offset in offsets[:REPORTED_INDEXES]]
         raise GroupError(f"invalid elements at {indexes}", indexes=indexes)

@@ -1,4 +1,4 @@
-"""Find libsodium, bind the dozen functions that this floor calls, and test them at load.
+"""Find libsodium, bind the few functions that this floor calls, and test them at load.
 
 Order: the operator's path alone if one was set; else the newer of the system's library and
 the copy inside the pyzmq wheel (a private file of that wheel, hence the vectors at load).
@@ -31,6 +31,7 @@ class Library:
     hash_to_group: _Call
     multiply: _Call
     multiply_base: _Call
+    multiply_coordinate: _Call
     add: _Call
     subtract: _Call
     is_valid: _Call
@@ -48,6 +49,7 @@ _FUNCTIONS: dict[str, tuple[str, int]] = {
     "hash_to_group": (_GROUP + "from_hash", 2),
     "multiply": ("crypto_scalarmult_ristretto255", 3),
     "multiply_base": ("crypto_scalarmult_ristretto255_base", 2),
+    "multiply_coordinate": ("crypto_scalarmult_curve25519", 3),
     "add": (_GROUP + "add", 3),
     "subtract": (_GROUP + "sub", 3),
     "is_valid": (_GROUP + "is_valid_point", 1),
@@ -68,6 +70,15 @@ _MAP_INPUT = bytes.fromhex(
     "4d98b696a1bbfb5ca32c436cc61c16563790306c79eaca7705668b47dffe5bb6"
 )
 _MAP_OUTPUT = bytes.fromhex("3066f82a1a747d45120d1740f14358531a8f04bbffe6a819f86dfe50f44a0a46")
+
+# RFC 7748 section 5.2, the first.
+_COORDINATE = bytes.fromhex("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c")
+_COORDINATE_SCALAR = bytes.fromhex(
+    "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"
+)
+_COORDINATE_MULTIPLIED = bytes.fromhex(
+    "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"
+)
 
 _lock = threading.Lock()
 _operator_path: str | None = None
@@ -184,9 +195,12 @@ def _run_vectors(found: Library) -> None:
         and call(found.subtract, _TWICE_GENERATOR, _GENERATOR) == _GENERATOR
         and call(found.multiply, two, bytes(32)) is None
         and call(found.multiply, two, _BAD_ENCODING) is None
+        and call(found.multiply_coordinate, _COORDINATE_SCALAR, _COORDINATE)
+        == _COORDINATE_MULTIPLIED
+        and call(found.multiply_coordinate, _COORDINATE_SCALAR, bytes(32)) is None
     )
     if not holds:
-        raise LibraryError(f"{found.path} fails the vectors of RFC 9496")
+        raise LibraryError(f"{found.path} fails the vectors of RFC 9496 or RFC 7748")
 
 
 def address_of(buffer: bytearray) -> int:

@@ -19,17 +19,19 @@ tells the carrier how many. It tells the number and nothing to work it out from:
 had blinded again would let a carrier that blinds parts of its values with different keys count
 each part by itself. Nobody could tell whether they were true either.
 
-Everything that a peer sends is checked: canonical elements, no identity (the group has prime
-order, so there is no small subgroup either), nothing twice, one of few sizes.
+An element is the x-coordinate of a point of Curve25519 (``ladder.py``). Everything that a peer
+sends is checked: canonical coordinates, none of small order, one of few sizes, nothing twice, and
+nothing twice among its multiples either: what differs by a point of small order would be.
 
-Under the one-more gap Diffie-Hellman assumption and a random oracle nobody learns anything else
+Under the one-more gap Diffie-Hellman assumption (on Curve25519, with the key used on its twist,
+too, as with every X25519) and a random oracle nobody learns anything else
 from honest parties: an element that the carrier blinds lets the firm test one value, and there are
 as many in a session as were announced, all at once. A firm that asks about values it does not have
 learns whether they are offered: only sizes and quotas bound that. A carrier may offer few values
 among others of which it knows that the firm has them; then the number tells about the few.
 
 Source: Jarecki, Kiayias, Krawczyk 2014 (2HashDH); Meadows 1986; Huberman, Franklin, Hogg 1999; RFC
-9380 for what a hash to a group is.
+9380 for what a hash to a group is; RFC 7748 for the multiplication.
 """
 
 import hashlib
@@ -38,7 +40,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from keys.batch import Packed, hash_all, multiply_all
+from keys.batch import Packed
 from keys.digest_set import (
     DIGEST_BYTES,
     Digests,
@@ -50,6 +52,7 @@ from keys.digest_set import (
 )
 from keys.errors import MatchError
 from keys.group import ELEMENT_BYTES, UNIFORM_BYTES
+from keys.ladder import hash_to_coordinates, multiply_coordinates
 from keys.scalar import invert_secret, random_secret
 from keys.secret import Secret
 
@@ -76,8 +79,8 @@ def _sizes() -> tuple[int, ...]:
 
 # Elements that a side may have: powers of two and half-way between them, then sixteen steps each.
 SIZES: Final = _sizes()
-_DOMAIN: Final = b"tocsin/psi/ristretto255/1"
-_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/3"
+_DOMAIN: Final = b"tocsin/psi/curve25519/1"
+_DIGEST_DOMAIN: Final = b"tocsin/psi/digest/4"
 
 
 def new_key() -> Secret:
@@ -118,7 +121,7 @@ def blind_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
     """
     head = _DOMAIN + len(session).to_bytes(1) + session
     uniform = b"".join(hashlib.sha512(head + value).digest() for value in values)
-    return multiply_all(key.borrow(), hash_all(uniform))
+    return multiply_coordinates(key, hash_to_coordinates(uniform))
 
 
 def offer_values(key: Secret, session: bytes, values: Sequence[bytes]) -> bytes:
@@ -137,27 +140,28 @@ def arrange_digests(hashes: bytes, shape: DigestShape) -> bytes:
 
 def random_elements(count: int) -> bytes:
     """Return elements that stand for no value, as padding; nobody can tell them apart."""
-    return hash_all(secrets.token_bytes(UNIFORM_BYTES * count))
+    drawn = hash_to_coordinates(secrets.token_bytes(UNIFORM_BYTES * count))
+    return multiply_coordinates(new_key(), drawn)
 
 
 def evaluate(key: Secret, elements: Packed) -> bytes:
     """Blind a peer's elements with the own key, too, in their order.
 
     Raises:
-        GroupError: An element is not canonical, or the identity.
+        GroupError: An element is not canonical, or of small order.
     """
-    return multiply_all(key.borrow(), elements)
+    return multiply_coordinates(key, elements)
 
 
 def unblind(key: Secret, session: bytes, elements: Packed) -> bytes:
     """Take the own key away from elements that a peer blinded, and return 16 bytes of a hash each.
 
     Raises:
-        GroupError: An element is not canonical, or the identity.
+        GroupError: An element is not canonical, or of small order.
     """
     inverse = invert_secret(key)
     try:
-        return _hashes(session, multiply_all(inverse.borrow(), elements))
+        return _hashes(session, multiply_coordinates(inverse, elements))
     finally:
         inverse.wipe()
 
@@ -189,7 +193,13 @@ def mix(elements: bytes) -> tuple[bytes, list[int]]:
 
 
 def matching_places(own: bytes, offered: Digests, shape: DigestShape) -> list[int]:
-    """Return the places of the own hashes whose digests are offered, ascending."""
+    """Return the places of the own hashes whose digests are offered, ascending.
+
+    Raises:
+        MatchError: MATCH_ELEMENT_TWICE, what the peer gave back for two values is the same.
+    """
+    if len(set(split(own, DIGEST_BYTES))) != len(own) // DIGEST_BYTES:
+        raise _twice()
     return common_places(cut_digests(own, shape), offered)
 
 

@@ -103,7 +103,7 @@ class Asking:
         sent, order = await pad_and_mix(self._workers, blinded, size)
         evaluated = await self._evaluate(member, session, sent, size)
         hashes = await self._unblind(key, member, session, evaluated)
-        places = await asyncio.to_thread(matching_places, hashes, offered, shape)
+        places = await self._places(member, hashes, offered, shape)
         hits = tuple(sorted(order[at] for at in places if order[at] < len(values)))
         past = PastMatch(session, member, False, self._clock(), len(values), elements, len(hits))
         await asyncio.to_thread(self._table.remember, past)
@@ -163,6 +163,14 @@ class Asking:
     ) -> bytes:
         try:
             return await unblind_in_workers(self._workers, key, session, elements)
+        except KeysError as error:
+            raise _invalid(member) from error
+
+    async def _places(
+        self, member: MemberId, hashes: bytes, offered: Digests, shape: DigestShape
+    ) -> list[int]:
+        try:
+            return await asyncio.to_thread(matching_places, hashes, offered, shape)
         except KeysError as error:
             raise _invalid(member) from error
 

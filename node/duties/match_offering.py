@@ -159,6 +159,7 @@ class Offering:
             try:
                 await check_in_worker(self._workers, blinded, session.size)
                 reblinded = await evaluate_in_workers(self._workers, session.key, blinded)
+                await check_in_worker(self._workers, reblinded, session.size)
                 match = self._uncounted(session)
                 await asyncio.to_thread(self._table.remember, match)
             except (KeysError, asyncio.CancelledError):

@@ -23,9 +23,9 @@ from typing import Any, Final
 
 from federation.indicators.kind import Kind
 from federation.names import FederationName, MemberId
-from keys.batch import multiply_all
 from keys.derivation import token_input
 from keys.digest_set import DISTINCT_BITS, DigestShape, decode_digests
+from keys.ladder import multiply_coordinates
 from keys.psi import (
     MOST_OFFERED,
     arrange_digests,
@@ -229,7 +229,7 @@ def multiplication() -> float:
     elements = blind_values(new_key(), SESSION, [b"%d" % number for number in range(SMALL)])
     key = new_key()
     return median(
-        cpu_of(lambda: multiply_all(key.borrow(), elements))[0] / SMALL for _ in range(ROUNDS)
+        cpu_of(lambda: multiply_coordinates(key, elements))[0] / SMALL for _ in range(ROUNDS)
     )
 
 

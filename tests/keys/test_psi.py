@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from keys.digest_set import DIGEST_BYTES, DigestShape, decode_digests
 from keys.errors import GroupError, MatchError
-from keys.group import ELEMENT_BYTES, GENERATOR, IDENTITY
+from keys.group import ELEMENT_BYTES
+from keys.ladder import PRIME
 from keys.psi import (
     LEAST_ELEMENTS,
     MOST_ELEMENTS,
@@ -150,12 +151,26 @@ def test_only_few_numbers_within_bounds_are_sizes(size):
         check_elements(bytes(ELEMENT_BYTES * size), size)
 
 
-@pytest.mark.parametrize("element", [IDENTITY, b"\xff" * 32, bytes(31) + b"\x80"])
+@pytest.mark.parametrize(
+    "element", [number.to_bytes(32, "little") for number in (0, 1, PRIME - 1, PRIME, 2**256 - 1)]
+)
 def test_what_is_no_element_is_never_blinded(element):
     with pytest.raises(GroupError):
-        evaluate(new_key(), GENERATOR + element)
+        evaluate(new_key(), random_elements(1) + element)
     with pytest.raises(GroupError):
-        unblind(new_key(), SESSION, GENERATOR + element)
+        unblind(new_key(), SESSION, random_elements(1) + element)
+
+
+def test_one_answer_for_two_values_is_refused():
+    shape = DigestShape(64, 64)
+    offered = decode_digests(arrange_digests(b"", shape), shape)
+    own = unblind(new_key(), SESSION, random_elements(2))
+
+    assert matching_places(own, offered, shape) == []
+    with pytest.raises(MatchError) as caught:
+        matching_places(own + own[:DIGEST_BYTES], offered, shape)
+
+    assert caught.value.reason == "MATCH_ELEMENT_TWICE"
 
 
 def test_ten_thousand_against_ten_thousand_take_seconds_and_a_megabyte():

@@ -196,7 +196,9 @@ class EvaluateMatchRequest(_message.Message):
     session_id: _builtins.bytes
     """Required. 16 bytes."""
     blinded: _builtins.bytes
-    """Required. Blinded elements, 32 bytes each, packed, as many as announced, all distinct."""
+    """Required. Blinded elements, x-coordinates on Curve25519 (RFC 7748) of 32 bytes each, packed, as many as announced,
+    all distinct.
+    """
     def __init__(
         self,
         *,

@@ -11,6 +11,7 @@ from keys.derivation import token_input
 from keys.digest_set import DigestShape, decode_digests
 from keys.errors import KeysError
 from keys.group import ELEMENT_BYTES, IDENTITY
+from keys.ladder import PRIME
 from keys.psi import (
     blind_values,
     matching_places,
@@ -74,6 +75,11 @@ async def open_session(offering, member, kind=Kind.PHONE, size=64, charge=free):
 
 
 SHAPE = DigestShape(64, 64)
+
+
+def shifted(element):
+    """Return the x-coordinate of the sum with the point of order two, 1 / u."""
+    return pow(int.from_bytes(element, "little"), -1, PRIME).to_bytes(ELEMENT_BYTES, "little")
 
 
 def hits(key, session, evaluated, offered):
@@ -241,6 +247,10 @@ async def test_a_new_session_ends_the_earlier_one_and_shows_nothing_alike(world)
         (lambda found: found[:-ELEMENT_BYTES], "MATCH_SIZE_INVALID"),
         (lambda found: found + random_elements(64), "MATCH_SIZE_INVALID"),
         (lambda found: found[ELEMENT_BYTES:] + found[-ELEMENT_BYTES:], "MATCH_ELEMENT_TWICE"),
+        (
+            lambda found: found[ELEMENT_BYTES:] + shifted(found[-ELEMENT_BYTES:]),
+            "MATCH_ELEMENT_TWICE",
+        ),
         (lambda found: found[ELEMENT_BYTES:] + IDENTITY, "INVALID_ELEMENT"),
         (lambda found: found[ELEMENT_BYTES:] + b"\xff" * 32, "INVALID_ELEMENT"),
     ],
