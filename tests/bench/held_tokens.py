@@ -2,7 +2,9 @@
 
 The rows of the view go in directly: what is measured here is reading, and ten million statements
 would take minutes to sign and fold. They are the rows that ``federation.views.fold`` makes of
-nominations; nothing else of a log is there. What one bench of a run has filled, the next one copies
+nominations; nothing else of a log is there. They go in in the order of the tokens, so that pages
+are full and follow one another: the best that reading rows can meet, where a node's own file has
+them in the order in which they were said. What one bench of a run has filled, the next one copies
 (``workshop``).
 """
 
