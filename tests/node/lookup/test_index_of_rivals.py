@@ -11,13 +11,24 @@ from hypothesis import strategies as st
 from federation.decay import lifetime_seconds
 from federation.indicators import PERSONS, Kind
 from federation.roles import Role
-from federation.statements import Designation, Nomination, Retraction, Sighting
+from federation.statements import (
+    Designation,
+    Nomination,
+    Opinion,
+    ProtectedObject,
+    Reassigned,
+    Retraction,
+    Sighting,
+)
 from federation.statements.shape import MAX_SKEW_SECONDS, MAX_TIME, MIN_TIME
 from federation.verdict import Standing
 from federation.vocabulary import (
     FraudStage,
     FraudType,
+    OpinionBasis,
+    OpinionValue,
     Origin,
+    ProtectionGround,
     RetractionReason,
     SightingKind,
     SubjectRole,
@@ -36,7 +47,15 @@ IDS = st.integers(0, 2)  # few, so that statements of all kinds meet under one i
 TOKENS = st.integers(0, 3)
 ROLES = st.dictionaries(
     st.sampled_from([A, B]),
-    st.sampled_from([frozenset(), frozenset({Role.BANK}), frozenset({Role.POLICE})]),
+    st.sampled_from(
+        [
+            frozenset(),
+            frozenset({Role.BANK}),
+            frozenset({Role.POLICE}),
+            frozenset({Role.CARRIER}),
+            frozenset({Role.REGULATOR}),
+        ]
+    ),
 )
 STANDINGS = st.builds(
     Standing,
@@ -86,6 +105,35 @@ def sightings(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
+def opinions(draw: st.DrawFn) -> bytes:
+    number, identifier, issued, expires = draw(said())
+    value = draw(st.sampled_from([one for one in OpinionValue if one]))
+    basis = next(one for one in OpinionBasis if one)
+    confidence = draw(st.sampled_from([1, 50, 100]))
+    body = Opinion(token(number), Kind.PHONE, 1, value, basis, confidence)
+    return statement(body, opaque(identifier), issued, expires)
+
+
+@st.composite
+def marks(draw: st.DrawFn) -> bytes:
+    """Draw a change of hands, or a protection."""
+    number, identifier, issued, expires = draw(said())
+    body = draw(
+        st.one_of(
+            st.builds(Reassigned, st.just(token(number)), st.just(Kind.PHONE), st.just(1), TIMES),
+            st.builds(
+                ProtectedObject,
+                st.just(token(number)),
+                st.just(Kind.PHONE),
+                st.just(1),
+                st.sampled_from([one for one in ProtectionGround if one]),
+            ),
+        )
+    )
+    return statement(body, opaque(identifier), issued, expires)
+
+
+@st.composite
 def retractions(draw: st.DrawFn) -> bytes:
     number, identifier, issued, _ = draw(said())
     reason = draw(st.sampled_from([one for one in RetractionReason if one]))
@@ -104,6 +152,8 @@ WORDS = st.one_of(
     nominations(),
     nominations(),
     sightings(),
+    opinions(),
+    marks(),
     retractions(),
     st.builds(designation, TOKENS, IDS, TIMES),
 )
