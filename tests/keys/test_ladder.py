@@ -93,7 +93,7 @@ def test_scalars_at_the_ends_are_taken_and_others_are_refused(scalar):
     found = multiply_coordinates(Secret(encode_scalar(scalar)), packed(start))
 
     assert number(found) == times(scalar, start)
-    for refused in (0, 8, ORDER - 8):  # no key is drawn among these, in one of 2^124 draws
+    for refused in (0, 8, ORDER - 8):  # a key is among such in one of 2^127 draws
         with pytest.raises(GroupError):
             multiply_coordinates(Secret(encode_scalar(refused)), packed(start))
 
