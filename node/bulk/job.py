@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from federation.key_set import KeySet
 from node.bulk.engine import Engine
 from node.bulk.part import PART_ROWS, Part, cut
 from node.bulk.records import each_record, join_range, key_range
@@ -107,6 +108,7 @@ def _claim(files: Files, source: TokenSource) -> None:
         "catalogue": _digest(files.catalogue.path),
         "federation": source.federation,
         "epoch": source.key_set.epoch,
+        "keys": _digest_keys(source.key_set),
         "country": source.country,
         "part_rows": files.part_rows,
         "layout": _json(asdict(files.layout)),
@@ -121,6 +123,12 @@ def _claim(files: Files, source: TokenSource) -> None:
             reason="JOB_DIFFERS",
             hint="name an empty --output for a new job",
         )
+
+
+def _digest_keys(key_set: KeySet) -> str:
+    """Digest what the tokens rest on: a refresh changes the shares and not these elements."""
+    elements = [key.element for _, key in sorted(key_set.keys.items())]
+    return hashlib.sha256(b"".join(elements)).hexdigest()
 
 
 def _require_free(directory: Path) -> None:

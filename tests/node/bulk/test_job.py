@@ -179,13 +179,15 @@ def test_a_part_that_was_half_written_is_done_again(files, source):
     assert (files.directory / "matches.csv").read_bytes() == whole
 
 
-@pytest.mark.parametrize("change", ["values", "part_rows", "epoch"])
+@pytest.mark.parametrize("change", ["values", "part_rows", "epoch", "keys"])
 def test_another_job_is_refused_in_the_same_directory(files, source, change):
     run_job(files, source, Here(), quiet)
     if change == "values":
         files.values.write_text("kind,value\n", encoding="utf-8")
     elif change == "part_rows":
         files = replace(files, part_rows=PART + 1)
+    elif change == "keys":
+        source = make_source()  # of a federation that was founded again under its name
     else:
         source = replace(source, key_set=replace(source.key_set, epoch=2))
 
