@@ -22,7 +22,7 @@ from federation.verdict import (
     single_codes,
 )
 from federation.vocabulary import Band, Origin
-from federation.weighing import NEWCOMER, NOT_OFFENDERS, has_say
+from federation.weighing import NEWCOMER, NOMINATION, NOT_OFFENDERS, has_say
 
 # Courses kept: a hundred confidences of some hundreds of pairs of member and kind, 10 MiB.
 _COURSES: Final = 32_768
@@ -35,13 +35,20 @@ STAGES: Final = len(BANDS) + 3
 
 
 class Said(NamedTuple):
-    """What is not about time in a nomination; numbers are those of the row."""
+    """What is not about time in a statement about a token; numbers are those of the row.
+
+    Attributes:
+        origin: Of a nomination; of other evidence what the row calls its detail.
+        role: The subject's.
+        body: Field number in ``Statement``.
+    """
 
     member: str
     kind: int
     confidence: int
     origin: int
     role: int
+    body: int = NOMINATION
 
 
 class Told(NamedTuple):

@@ -109,7 +109,7 @@ DISPLAY_CODES: Final = (
 that comes from abroad, also where the number that it shows is innocent (R20)."""
 
 # Seconds to which the time of a weaker band is worked out.
-_DROP_RESOLUTION: Final = 60
+DROP_RESOLUTION: Final = 60
 SCORE_PLACES: Final = 6
 
 # Seconds after which to ask again about a designation whose review is overdue.
@@ -349,7 +349,7 @@ def _drop_time(weighed: Sequence[Weighed], band: Band, now: int) -> int:
         (item,) = supports
         return _single_drop_time(item.row, item.seen, item.amplitude * undisputed, band)
     low, high = now, max(_end(item) for item in supports)
-    while high - low > _DROP_RESOLUTION:
+    while high - low > DROP_RESOLUTION:
         middle = (low + high) // 2
         terms = _strongest(supports, middle).values()
         score = (1 - math.prod(1 - amount for amount in terms)) * undisputed

@@ -192,6 +192,42 @@ def has_say(member: str, body: str, standing: Standing) -> bool:
     return bool(roles and member not in standing.revoked and roles & STATEMENTS[body])
 
 
+class Bearing(NamedTuple):
+    """What one statement comes to under a standing, apart from times and other statements.
+
+    Attributes:
+        amplitude: reliability · confidence, below zero for a dispute.
+        is_dispute: Whether it lowers the score; else it raises it, if by nothing.
+        weighs: Whether such statements have any weight.
+        supports: Whether it takes back the member's earlier dispute.
+        withdraws: Whether it takes back what the member said before.
+        renews: Whether it renews the age of the member's nominations.
+    """
+
+    amplitude: float
+    is_dispute: bool
+    weighs: bool
+    supports: bool
+    withdraws: bool
+    renews: bool
+
+
+def bearing(member: str, body: int, stated: int, detail: int, standing: Standing) -> Bearing | None:
+    """Return what a row of evidence other than a designation bears; None if it has no say."""
+    if not has_say(member, _FIELDS[body], standing):
+        return None
+    share, fixed = _effect(body, detail)
+    effect, sign = share * (stated / 100) + fixed, share + fixed
+    return Bearing(
+        amplitude=standing.reliability.get(member, NEWCOMER) * effect,
+        is_dispute=effect < 0,
+        weighs=bool(sign),
+        supports=sign > 0,
+        withdraws=sign < 0 or (body, detail) == _SEEN_EXPIRED,
+        renews=(body, detail) == _SEEN,
+    )
+
+
 def is_protected(protections: Iterable[Row], standing: Standing, now: int = 0) -> bool:
     """Say whether one member that may do so alone, or enough together, protect the object.
 

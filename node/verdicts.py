@@ -75,10 +75,12 @@ class Verdicts:
         """Return what may be told about each token, as ``judge`` would say it, only faster."""
         known = self._index.look(tokens) if self._index is not None else None
         findings, answers = self.findings(tokens), dict.fromkeys(tokens, NOTHING_KNOWN)
-        rows = self._stored_rows(tokens if known is None else (*known.ask, *findings))
-        standing, now = self.standing(), self._clock()
+        standing, now, ask = self.standing(), self._clock(), tokens
         if known is not None:
-            answers.update(known.outlines(standing, now))
+            told, ask = known.settle(standing, now)
+            answers.update(told)
+            ask = [*ask, *findings]
+        rows = self._stored_rows(ask)
         for token in rows.keys() | findings.keys():
             found, about = rows.get(token, NOTHING), findings.get(token, ())
             answers[token] = outline(*found, standing, now, about)
@@ -116,7 +118,7 @@ class Verdicts:
 
     def _rows(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
         known = self._index.look(tokens) if self._index is not None else None
-        return self._stored_rows(tokens if known is None else known.lone + known.ask)
+        return self._stored_rows(tokens if known is None else known.tokens())
 
     def _stored_rows(self, tokens: Sequence[bytes]) -> dict[bytes, TokenRows]:
         found: dict[bytes, TokenRows] = {}

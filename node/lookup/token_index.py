@@ -1,7 +1,8 @@
 """Answer look-ups from memory, and stay right while the database changes.
 
-The index is never more than a memory of the database: which tokens it knows nothing of, and what
-lone nominations say. Whatever it does not know for sure, it tells its caller to ask there.
+The index is never more than a memory of the database: which tokens it knows nothing of, what lone
+nominations say, and the rows of tokens that have several. Whatever it does not know for sure, it
+tells its caller to ask there.
 
 - A token that a transaction touched is asked there from the moment on at which that transaction is
   acknowledged, until the index has read the token again. What the transaction said about it is not
@@ -30,8 +31,9 @@ from federation.statements.shape import MAX_SKEW_SECONDS
 from federation.verdict import Outline, Standing
 from federation.views import CUTOFF, EVIDENCE, PROTECTION, Drop, Put
 from federation.vocabulary import Band
-from node.lookup.packed import ASK, FIRST_SAID, MISSING, Details, Packed
+from node.lookup.packed import ASK, FIRST_SAID, MISSING, SEVERAL, Details, Packed, Several
 from node.lookup.reading import SaidNumbers, read_again, read_all
+from node.lookup.several import outlines
 from node.store.catalogue import MAX_TOKENS
 from node.store.protocol import PublicStore
 from node.telemetry import describe_error, get_log
@@ -47,6 +49,10 @@ TOUCHED_MOST: Final = 1_000_000
 REST: Final = 4.0
 # Seconds after which it is tried again when the database could not be read.
 RETRY_SECONDS: Final = 5.0
+
+# Tokens with several rows that are judged together; setting the columns up takes as long as asking
+# the database about so many.
+SEVERAL_LEAST: Final = 5
 
 _FOLLOWED: Final = (EVIDENCE, CUTOFF, PROTECTION)
 _NOTHING: Final = Told(Band.NONE, (), 0)
@@ -80,13 +86,32 @@ class Known(NamedTuple):
     Attributes:
         lone: Tokens with a single nomination and nothing else.
         ask: Tokens that the database has to be asked about.
-        told: What the nominations say.
+        details: Of each lone token.
+        several: Tokens with other rows, which may be judged together.
+        rows: Of each of those.
+        said: What is said in them.
     """
 
     lone: list[bytes]
     ask: list[bytes]
     details: Details
+    several: list[bytes]
+    rows: Several
     said: Sequence[Said]
+
+    def settle(self, standing: Standing, now: int) -> tuple[dict[bytes, Outline], list[bytes]]:
+        """Return what may be told about tokens, and which to ask the database about."""
+        answers = dict(self.outlines(standing, now))
+        if len(self.several) < SEVERAL_LEAST:
+            return answers, self.ask + self.several
+        judged = outlines(self.rows, self.said, standing, now)
+        answers.update(zip(self.several, judged.outlines, strict=True))
+        unsettled = np.flatnonzero(~judged.settled).tolist()
+        return answers, self.ask + [self.several[place] for place in unsettled]
+
+    def tokens(self) -> list[bytes]:
+        """Return those that there may be rows of."""
+        return self.lone + self.several + self.ask
 
     def outlines(self, standing: Standing, now: int) -> Iterator[tuple[bytes, Outline]]:
         """Yield each lone token with what may be told about it, as ``verdict.outline`` would."""
@@ -153,18 +178,21 @@ class TokenIndex:
         packed, numbers, touched, reading = self._now  # at once: one belongs to the other
         if packed is None or not tokens:
             return None
-        details = packed.find(tokens)
+        details, places, rows = packed.find(tokens)
         if touched or reading:
             for place, token in enumerate(tokens):
                 if token in touched or token in reading:
                     details["said"][place] = ASK
         kinds = details["said"]
         lone = np.flatnonzero(kinds >= FIRST_SAID)
-        ask = np.flatnonzero((kinds != MISSING) & (kinds < FIRST_SAID))
+        ask = np.flatnonzero((kinds != MISSING) & (kinds < SEVERAL))
+        kept = kinds[places] == SEVERAL
         return Known(
             [tokens[place] for place in lone.tolist()],
             [tokens[place] for place in ask.tolist()],
             details[lone],
+            [tokens[place] for place in places[kept].tolist()],
+            rows.kept(kept),
             numbers.known,
         )
 

@@ -218,5 +218,5 @@ def test_what_is_no_nomination_makes_the_index_no_larger(tmp_path) -> None:
         known = index.look([token(number) for number in range(100)])
 
         assert known is not None
-        assert len(known.ask) == 100
-        assert len(known.said) == 0
+        assert len(known.several) == 100
+        assert len(known.said) == 1

@@ -170,6 +170,12 @@ class IndexMachine(RuleBasedStateMachine):
             assert quick.judge(ASKED[:2]) == slow.judge(ASKED[:2])
 
 
+@pytest.fixture(autouse=True)
+def judged_together(monkeypatch):
+    """Judge even two tokens together, as batches are."""
+    monkeypatch.setattr(token_index, "SEVERAL_LEAST", 1)
+
+
 TestIndex = IndexMachine.TestCase
 TestIndex.settings = settings(
     max_examples=20,
