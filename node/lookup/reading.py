@@ -13,7 +13,7 @@ from federation.course import Said
 from federation.statements import BODY_NUMBERS, ProtectedObject, Reassigned
 from federation.views import CUTOFF, EVIDENCE, PROTECTION
 from federation.weighing import DESIGNATION, NOMINATION
-from node.lookup.packed import ASK, DETAIL, FIRST_OTHER, FIRST_SAID, Entries, Tokens
+from node.lookup.packed import ASK, DETAIL, FIRST_OTHER, FIRST_SAID, MOST_OF_ONE, Entries, Tokens
 from node.store.protocol import PublicReader, Row
 
 # Rows of a block: some megabytes of Python objects at a time.
@@ -57,7 +57,7 @@ class SaidNumbers(dict[tuple[Any, ...], int]):
 
 def read_all(reader: PublicReader, numbers: SaidNumbers) -> Iterator[Entries]:
     """Yield entries for every token that has a row; which come later replace what came before."""
-    made = (_evidence(rows, numbers) for rows in _whole_tokens(reader.rows(EVIDENCE)))
+    made = (_evidence(rows, numbers) for rows in _whole_tokens(_bounded(reader.rows(EVIDENCE))))
     while several := list(itertools.islice(made, BLOCKS)):
         yield Entries.joined(several)
     for table in (CUTOFF, PROTECTION):
@@ -69,7 +69,7 @@ def read_all(reader: PublicReader, numbers: SaidNumbers) -> Iterator[Entries]:
 def read_again(reader: PublicReader, tokens: Sequence[bytes], numbers: SaidNumbers) -> Entries:
     """Return all rows of some distinct tokens, and MISSING for each without any."""
     evidence, cutoffs, protections = (
-        list(reader.rows_of(table, tokens)) for table in (EVIDENCE, CUTOFF, PROTECTION)
+        list(_bounded(reader.rows_of(table, tokens))) for table in (EVIDENCE, CUTOFF, PROTECTION)
     )
     known = set(map(_TOKEN, itertools.chain(evidence, cutoffs, protections)))
     missing = [token for token in tokens if token not in known]
@@ -81,6 +81,12 @@ def read_again(reader: PublicReader, tokens: Sequence[bytes], numbers: SaidNumbe
             _others(protections, PROTECTED, numbers),
         ]
     )
+
+
+def _bounded(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield of each token one row more than are kept at most, whoever has flooded it."""
+    for _, found in itertools.groupby(rows, _TOKEN):
+        yield from itertools.islice(found, MOST_OF_ONE + 1)
 
 
 def _whole_tokens(rows: Iterator[Row]) -> Iterator[list[Row]]:

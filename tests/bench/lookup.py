@@ -40,6 +40,13 @@ HELD: Final = 10_000_000
 ROUNDS: Final = 21
 """Batches whose median is shown, after one to warm up; each is of other tokens."""
 
+SLOW_ROUNDS: Final = 5
+"""The same where a batch takes a third of a second."""
+
+OTHER_MEMBERS: Final = ("bank-y", "bank-z")
+SEVERAL_HELD: Final = 200_000
+"""Tokens held that each of two or three members nominated."""
+
 KNOWN_SHARE: Final = 10
 """In a mixed batch one token of so many is known."""
 
@@ -51,15 +58,17 @@ Ask = Callable[[list[bytes]], Collection[bytes]]
 
 
 class FixedVerdicts(Verdicts):
-    """Verdicts under a charter with one member, a bank of ordinary reliability."""
+    """Verdicts under a charter whose members are banks of ordinary reliability."""
 
     def __init__(self, catalogue: Catalogue, index: TokenIndex | None) -> None:
         # The standing is given below, so that no charter is asked.
         super().__init__(catalogue, _no_charter, lambda: NOW, index=index)
 
     def standing(self) -> Standing:
-        """Return the one member's standing."""
-        return Standing({MEMBER: frozenset({Role.BANK})}, {MemberId(MEMBER): 0.8})
+        """Return the members' standing."""
+        members = (MEMBER, *OTHER_MEMBERS)
+        roles = {member: frozenset({Role.BANK}) for member in members}
+        return Standing(roles, {MemberId(member): 0.8 for member in members})
 
 
 def _no_charter() -> NoReturn:
@@ -117,6 +126,23 @@ class Batches:
 def measure() -> Iterator[Result]:
     """Yield rates in tokens a second of CPU, latencies, bytes and memory."""
     yield from measure_held(HELD)
+    for others in range(1, len(OTHER_MEMBERS) + 1):
+        yield from measure_several(SEVERAL_HELD, OTHER_MEMBERS[:others])
+
+
+def measure_several(count: int, others: Sequence[str]) -> Iterator[Result]:
+    """Yield the figures with so many tokens held, all of which several members nominated."""
+    tokens = HeldTokens(count, members=(MEMBER, *others))
+    with tempfile.TemporaryDirectory() as name:
+        store = tokens.fill(Path(name) / "public.db")
+        index, known = TokenIndex(store), Batches(tokens).known
+        index.refresh()
+        rate = _rate(FixedVerdicts(Catalogue(store), index).outline, known)
+        slow = _rate(FixedVerdicts(Catalogue(store), None).outline, known, SLOW_ROUNDS)
+        store.close()
+    kind, unit = f"all known by {len(others) + 1} members", "tokens/s CPU"
+    yield Result(f"lookup: {kind}", rate, unit, 300_000, at_least=True)
+    yield Result(f"lookup: {kind}, beside the node without index", rate, unit, None, slow)
 
 
 def measure_held(count: int) -> Iterator[Result]:
@@ -206,10 +232,10 @@ def _baselines(tokens: HeldTokens, directory: Path) -> Iterator[tuple[str, Ask]]
     yield "a Python set", in_set
 
 
-def _rate(ask: Ask, batch: Callable[[int], list[bytes]]) -> float:
+def _rate(ask: Ask, batch: Callable[[int], list[bytes]], rounds: int = ROUNDS) -> float:
     """Return how many tokens a second of CPU are answered, as the median of several batches."""
     taken = []
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         asked = batch(number)
         begin = time.process_time()
         ask(asked)

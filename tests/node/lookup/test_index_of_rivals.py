@@ -5,6 +5,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ from federation.vocabulary import (
     SightingKind,
     SubjectRole,
 )
+from node.lookup import token_index
 from node.lookup.token_index import TokenIndex
 from node.store.catalogue import Catalogue
 from node.verdicts import Verdicts
@@ -178,6 +180,14 @@ class Judges(Verdicts):
         raise AssertionError("the standing is fixed")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def judged_together():
+    """Judge even one token in memory, as batches are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_index, "SEVERAL_LEAST", 1)
+        yield
+
+
 @settings(max_examples=40, deadline=None)
 @given(STEPS, st.lists(STANDINGS, min_size=1, max_size=3), st.lists(TIMES, min_size=1, max_size=3))
 def test_the_index_says_what_the_rows_say(steps, standings, times) -> None:
@@ -220,3 +230,20 @@ def test_what_is_no_nomination_makes_the_index_no_larger(tmp_path) -> None:
         assert known is not None
         assert len(known.several) == 100
         assert len(known.said) == 1
+
+
+def test_of_a_token_that_is_flooded_no_row_is_kept(tmp_path) -> None:
+    store, ledger = open_ledger(tmp_path / "public.db", A)
+    with closing(store):
+        ledger.append([designation(1, number, NOW + number) for number in range(70)])
+        index = TokenIndex(store)
+        index.refresh()
+        at_start = index.look([token(1)])
+        ledger.append([designation(1, 70, NOW)])
+        index.refresh()
+        again = index.look([token(1)])
+
+        assert at_start is not None
+        assert again is not None
+        assert at_start.ask == again.ask == [token(1)]
+        assert len(again.rows.rows) == 0
