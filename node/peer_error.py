@@ -55,6 +55,7 @@ _HINTS: Final = {
     "CLOCKS_DISAGREE": "compare the clocks of both nodes",
     "CONNECTION_REFUSED": "see whether the peer's node runs at the address in the charter",
     "CONNECTION_TIMEOUT": "see whether a firewall stands between, and whether the peer runs",
+    "MATCH_NOT_OFFERED": "it has to offer this member numbers of that kind first, by match offer",
     "PEER_AUTHORITY_MISMATCH": "compare the peer's address and root fingerprint with the peer",
     "PEER_CERTIFICATE_EXPIRED": "compare clocks; else the peer has to renew its certificate",
     "UNKNOWN_AUTHORITY": "see whether the peer follows a charter that lists this root",

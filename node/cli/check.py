@@ -58,7 +58,7 @@ def check_command(home: Home, source: Source, purpose: str, strict: bool, as_jso
                 data(click.style(_HEADER, bold=True))
             refused += _write(answer, as_json=as_json)
     if refused:
-        say(f"{refused} rows could not be checked")
+        say(f"rows that could not be checked: {refused}")
     return EXIT_FAILED if refused and (strict or not source.is_file) else 0
 
 

@@ -181,6 +181,8 @@ def run(
 EXAMPLES
   tocsin match list
   tocsin match list --json
+
+In JSON found_count is null where it was not told: to whoever offers, fewer than 5.
 """,
 )
 @json_option
@@ -191,7 +193,10 @@ def list_matches(home: Home, as_json: bool) -> None:
         answer = door.call(door.match.ListMatches, wire.ListMatchesRequest())
     if as_json:
         for one in answer.matches:
-            json_object(describe(one))
+            document = describe(one)
+            # A program must not take for none what is only not told.
+            document["found_count"] = one.found_count if _is_told(one) else None
+            json_object(document)
         return
     rows = [
         (
@@ -217,9 +222,11 @@ def list_matches(home: Home, as_json: bool) -> None:
 def _found(match: wire.MatchRecord) -> str:
     if match.uncounted:
         return "not told"
-    if match.offered and not match.found_count:
-        return f"fewer than {LEAST_TOLD}"
-    return str(match.found_count)
+    return str(match.found_count) if _is_told(match) else f"fewer than {LEAST_TOLD}"
+
+
+def _is_told(match: wire.MatchRecord) -> bool:
+    return not match.uncounted and (not match.offered or match.found_count > 0)
 
 
 def _read(file: Path, mapping: str, kind: str, region: str) -> tuple[list[Row], int]:
