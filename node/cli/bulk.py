@@ -100,8 +100,9 @@ The values are blinded here, or in processes of the cluster, and evaluated by th
 through their doors, as the member whose home this is: they are charged to its quota, and a grant
 is needed for more than a day's (`tocsin key grant`). The directory keeps tokens and line numbers,
 never values; run again after whatever ended it, the job goes on with what is missing, and once
-done it only says so. matches.csv there has token and line of each match, ascending by token;
-lines count from 1, the header among them. Refused rows are named on stderr, by line and reason.
+done it only says so. What was under way, up to 65,536 rows in each process, is asked and charged
+again. matches.csv there has token and line of each match, ascending by token; lines count from 1,
+the header among them. Refused rows are named on stderr, by line and reason.
 
 \b
 Engine local: processes of this machine. Engine ray (extra `ray`): processes of Ray, started here

@@ -48,7 +48,10 @@ def watch_command() -> None:
 
 @watch_command.command(
     "add",
-    epilog=f"""{FILE_HELP}
+    epilog=f"""The same again changes nothing, so a file that was cut off can be sent again. Values
+are not kept: they are turned into tokens again then, and count against the quota again.
+
+{FILE_HELP}
 \b
 EXAMPLES
   tocsin watch add phone +8613000000000 --reference line-4711
