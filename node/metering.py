@@ -1,16 +1,16 @@
 """Meter what members ask of this node: who may ask for what purpose, and how much.
 
-Counters are durable and charged before any work is done, so a crash never gives work away. Small
-look-ups of a member with a large quota are paid for some hundred at a time, because a durable write
-takes longer than the answer: a crash costs the member what is left of them, and GetQuota shows them
-as used.
+Counters are durable and charged before any work is done, so a crash never gives work away. Look-ups
+of a member with a large quota are paid for many at a time, because a durable write takes longer
+than the answer: some hundred to begin with, then as many again as it asked for. A stop or a crash
+costs the member what is left of them, and GetQuota shows them as used.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from federation.authorisation import (
     QuotaState,
@@ -33,6 +33,8 @@ SECONDS_A_DAY = 86_400
 AHEAD_SHARE = 10_000
 # Look-ups: fewer ahead save no writes worth having.
 AHEAD_LEAST = 10
+# Who asks for more gets more, up to this part of the day's limit: twenty calls of a bulk job.
+AHEAD_MOST_SHARE = 100
 # Counters that are paid ahead: a few a member and day; with more of them all begin anew.
 AHEAD_COUNTERS = 1_024
 
@@ -48,6 +50,15 @@ class Excess:
     asked: int
     used: int
     limit: int
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What is paid for and not used of one counter, and what was asked since it is kept here."""
+
+    left: int = 0
+    asked: int = 0
+    paying: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Metering:
@@ -66,7 +77,7 @@ class Metering:
         self._granted = granted
         self._clock = clock
         self._on_exceeded = on_exceeded
-        self._ahead: dict[str, int] = {}  # by counter, what is paid for and not used
+        self._ahead: dict[str, _Ahead] = {}  # by counter
 
     async def charge(self, request: Request, epoch: int = 0) -> int:
         """Charge a request, or refuse it.
@@ -76,7 +87,7 @@ class Metering:
             epoch: Of the token key, for evaluations: a second counter runs over the whole epoch.
 
         Returns:
-            What is left of the day's limit, or, of a small look-up, of what is paid ahead.
+            What is left of the day's limit, or, of look-ups, of what is paid ahead.
 
         Raises:
             PolicyError: With the reason that ``decide`` gives.
@@ -111,18 +122,28 @@ class Metering:
         return charge.remaining if charge.granted else None
 
     async def _use_paid(self, request: Request, counter: str, limit: int) -> int | None:
-        """Take a small look-up from what is paid ahead, and pay ahead where that is used up."""
-        share = limit // AHEAD_SHARE
-        if request.kind_class is not None or not request.amount <= share >= AHEAD_LEAST:
+        """Take look-ups from what is paid ahead, and pay ahead where that is used up."""
+        if request.kind_class is not None or limit // AHEAD_SHARE < AHEAD_LEAST:
             return None
-        if self._ahead.get(counter, 0) < request.amount:
-            charge = await asyncio.to_thread(self._private.charge, counter, share, limit)
-            if not charge.granted:
-                return None
+        ahead = self._ahead_of(counter)
+        async with ahead.paying:  # so that of several calls one pays for all
+            share = max(limit // AHEAD_SHARE, min(ahead.asked, limit // AHEAD_MOST_SHARE))
+            ahead.asked += request.amount
+            if ahead.left < request.amount:
+                if share < request.amount:
+                    return None
+                charge = await asyncio.to_thread(self._private.charge, counter, share, limit)
+                if not charge.granted:
+                    return None
+                ahead.left += share
+            ahead.left -= request.amount
+            return ahead.left
+
+    def _ahead_of(self, counter: str) -> _Ahead:
+        if counter not in self._ahead:
             if len(self._ahead) >= AHEAD_COUNTERS:
                 self._ahead.clear()
-            self._ahead[counter] = self._ahead.get(counter, 0) + share
-        self._ahead[counter] -= request.amount
+            self._ahead[counter] = _Ahead()
         return self._ahead[counter]
 
     async def _pay(self, request: Request, counter: str, limit: int) -> int:

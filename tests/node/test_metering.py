@@ -9,7 +9,7 @@ from federation.authorisation import Request, daily_limit
 from federation.roles import Role
 from federation.vocabulary import Purpose
 from node.errors import PolicyError
-from node.metering import AHEAD_SHARE, Metering, counter_of
+from node.metering import AHEAD_MOST_SHARE, AHEAD_SHARE, Metering, counter_of
 from node.store.private import PrivateStore
 from tests.node.federation_fixture import BANK, CARRIER, PARTNER, make_federation
 
@@ -58,6 +58,30 @@ async def test_a_crash_costs_no_more_than_was_paid_ahead(opened) -> None:
         await restart().charge(request)
 
     assert private.used(counter_of(request, NOW)) == 3 * share
+
+
+async def test_who_asks_in_bulk_has_ever_more_paid_ahead_up_to_a_limit(opened) -> None:
+    private, restart = opened
+    metering, request = restart(), asked(BANK, 1_000)
+    most = daily_limit(FEDERATION.charter, request) // AHEAD_MOST_SHARE
+    used = []
+    for _ in range(100):
+        await metering.charge(request)
+        used.append(private.used(counter_of(request, NOW)))
+
+    assert all(1_000 * call <= paid < 1_000 * call + most for call, paid in enumerate(used, 1))
+    assert len(set(used)) < 15
+
+
+async def test_calls_at_once_are_paid_for_together_and_each_once(opened) -> None:
+    private, restart = opened
+    metering, request = restart(), asked(BANK, 1_000)
+    await metering.charge(asked(BANK, 10_000))
+    await asyncio.gather(*(metering.charge(request) for _ in range(15)))
+
+    assert private.used(counter_of(request, NOW)) == 10_000 + 10_000 + 20_000
+    await asyncio.gather(*(metering.charge(request) for _ in range(15)))
+    assert private.used(counter_of(request, NOW)) == 10_000 + 10_000 + 20_000
 
 
 @pytest.mark.parametrize(("member", "amount"), [(PARTNER, 1), (BANK, 1_000)])
