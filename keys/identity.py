@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from keys.errors import CertificateError
@@ -38,6 +39,7 @@ _PARSER_ERRORS = (
     x509.ExtensionNotFound,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,  # of a serial number not positive, where warnings are errors
 )
 
 
@@ -140,12 +142,15 @@ def parse_authority(certificate: bytes) -> x509.Certificate:
 def _parse(data: bytes) -> x509.Certificate:
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise CertificateError("the certificate is too long")
+    is_pem = data.lstrip().startswith(_PEM_START)
+    load = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
     try:
-        if data.lstrip().startswith(_PEM_START):
-            return x509.load_pem_x509_certificate(data)
-        return x509.load_der_x509_certificate(data)
+        certificate = load(data)
     except _PARSER_ERRORS as error:
         raise CertificateError("the bytes are not a certificate") from error
+    if certificate.serial_number <= 0:  # RFC 5280, section 4.1.2.2
+        raise CertificateError("the certificate's serial number is not positive")
+    return certificate
 
 
 def _identity(certificate: x509.Certificate) -> PeerIdentity:

@@ -43,6 +43,7 @@ class Workers:
         self.count = count or os.cpu_count() or 1
         self._library_path = library_path
         self._turns = Turns(self.count)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -71,8 +72,9 @@ class Workers:
         Raises:
             UnavailableError: WORKER_LOST; a worker was killed. The next call finds new ones.
         """
-        await self._turns.begin(turn)
-        pool, ends = self._pool, self._turn_ends(turn)
+        turns = self._turns_here()
+        await turns.begin(turn)
+        pool, ends = self._pool, _turn_ends(turns, turn)
         try:
             return await asyncio.wrap_future(_begun(pool, ends, function, *args, **kwargs))
         except BrokenProcessPool as error:
@@ -83,15 +85,11 @@ class Workers:
                 hint="ask again; if it comes back, see whether the machine is out of memory",
             ) from error
 
-    def _turn_ends(self, turn: Turn) -> Callable[[object], None]:
-        """Return what ends a turn, to be called on any thread."""
-        loop = asyncio.get_running_loop()
-
-        def end(_done: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-                loop.call_soon_threadsafe(self._turns.end, turn)
-
-        return end
+    def _turns_here(self) -> Turns:
+        """Return the turns of this event loop: what a closed one gave up holds no place."""
+        if (loop := asyncio.get_running_loop()) is not self._loop:
+            self._loop, self._turns = loop, Turns(self.count)
+        return self._turns
 
     def _replace(self, broken: ProcessPoolExecutor) -> None:
         if self._pool is broken:  # else another call that failed with it was faster
@@ -99,11 +97,26 @@ class Workers:
 
             get_log().error("workers.replaced", count=self.count)
             self._pool = self._new_pool()
+            # A process begun while the pool broke is left out of its own clean-up, which would wait
+            # for it as long as this program runs (CPython 3.11, gh-94777).
+            for process in list(broken._processes.values()):  # noqa: SLF001  # nothing public
+                process.kill()
             broken.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """End the processes; batches under way are finished, waiting ones dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _turn_ends(turns: Turns, turn: Turn) -> Callable[[object], None]:
+    """Return what ends a turn, to be called on any thread."""
+    loop = asyncio.get_running_loop()
+
+    def end(_done: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(turns.end, turn)
+
+    return end
 
 
 def _begun(

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import ssl
 import subprocess
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,6 +24,7 @@ FEDERATION = "night.example"
 BANK = Authority.create(FEDERATION, "bank-a", NOW)
 CARRIER = Authority.create(FEDERATION, "carrier-b", NOW)
 LEAF = BANK.issue_leaf(FEDERATION, "bank-a", NOW)
+LEAF_SERIAL = x509.load_pem_x509_certificate(LEAF.certificate_pem).serial_number
 DER = ssl.PEM_cert_to_DER_cert(LEAF.certificate_pem.decode())
 
 
@@ -222,6 +224,18 @@ def test_reading_a_damaged_certificate_is_total(data):
     ):
         with contextlib.suppress(CertificateError):
             check()
+
+
+@pytest.mark.parametrize("sign", ["ignore", "error"])
+@pytest.mark.parametrize("first", [b"\x00", b"\x80"])
+def test_a_serial_number_that_is_not_positive_is_refused_also_where_warnings_are_none(first, sign):
+    serial = LEAF_SERIAL.to_bytes(20, "big")
+    shown = DER.replace(serial, first + (bytes(19) if first == b"\x00" else serial[1:]), 1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter(sign)
+        with pytest.raises(CertificateError, match=r"serial|not a cert"):
+            peer_identity(shown)
 
 
 def test_an_endless_certificate_is_refused_unread():

@@ -53,6 +53,26 @@ async def test_who_gives_its_calls_up_holds_no_worker_that_others_wait_for(tmp_p
         workers.close()
 
 
+def test_work_given_up_in_an_event_loop_that_is_closed_holds_no_place_in_the_next(tmp_path) -> None:
+    workers, ends = Workers(1), tmp_path / "ends"
+
+    async def give_up() -> None:
+        begun = tmp_path / "begun"
+        call = asyncio.create_task(workers.run_in(RIVAL, hold, begun, ends))
+        await until(begun.exists, 30)
+        call.cancel()
+
+    try:
+        asyncio.run(give_up())
+        ends.touch()
+        answered = asyncio.run(asyncio.wait_for(workers.run_in(RIVAL, os.getpid), 30))
+
+        assert answered != os.getpid()
+    finally:
+        ends.touch()
+        workers.close()
+
+
 async def until(holds: Callable[[], bool], seconds: float) -> None:
     for _ in range(int(seconds / 0.01)):
         if holds():
