@@ -216,14 +216,13 @@ def bearing(member: str, body: int, stated: int, detail: int, standing: Standing
     """Return what a row of evidence other than a designation bears; None if it has no say."""
     if not has_say(member, _FIELDS[body], standing):
         return None
-    share, fixed = _effect(body, detail)
-    effect, sign = share * (stated / 100) + fixed, share + fixed
+    effect, sign = _strength(body, detail, stated), sum(_effect(body, detail))
     return Bearing(
         amplitude=standing.reliability.get(member, NEWCOMER) * effect,
         is_dispute=effect < 0,
         weighs=bool(sign),
         supports=sign > 0,
-        withdraws=sign < 0 or (body, detail) == _SEEN_EXPIRED,
+        withdraws=_withdraws(body, detail),
         renews=(body, detail) == _SEEN,
     )
 
@@ -318,12 +317,11 @@ def _history(
     history = _History({}, {}, {})
     for row, code in zip(rows, refused, strict=True):
         _, member, _, _, body, _, detail, _, _, _, _, issued, seen, _, _, _ = row
-        sign = sum(_effect(body, detail))
         # A word that has expired still took back what came before it: nothing rises by waiting.
-        if sign < 0 or (body, detail) == _SEEN_EXPIRED:
+        if _withdraws(body, detail):
             if code in ("", "EXPIRED", "NO_WEIGHT"):
                 _raise(history.withdrawn, member, issued)
-        elif sign > 0 and not code and not cut.code(row, standing):
+        elif sum(_effect(body, detail)) > 0 and not code and not cut.code(row, standing):
             _raise(history.supported, member, issued)
             if (body, detail) == _SEEN:
                 _raise(history.sighted, member, seen)
@@ -335,6 +333,17 @@ def _effect(body: int, detail: int) -> tuple[float, float]:
     return _DESIGNATED if body == DESIGNATION else _EFFECTS[body, detail]
 
 
+def _strength(body: int, detail: int, stated: int) -> float:
+    """Return how confident a row is, below zero where it disputes."""
+    share, fixed = _effect(body, detail)
+    return share * (stated / 100) + fixed
+
+
+def _withdraws(body: int, detail: int) -> bool:
+    """Say whether it takes back what the member said before."""
+    return sum(_effect(body, detail)) < 0 or (body, detail) == _SEEN_EXPIRED
+
+
 def _raise(times: dict[str, int], member: str, time: int) -> None:
     times[member] = max(time, times.get(member, 0))
 
@@ -344,8 +353,7 @@ def _weigh_row(row: Row, history: _History, cut: _Cut, standing: Standing, now: 
     if body == DESIGNATION:  # no age and no later word takes it back: the police lift it
         code = "REASSIGNED" if seen < cut.reassigned else ""
         return Weighed(row, 1.0, 1.0, 1.0, 1.0, seen, code)
-    share, fixed = _effect(body, detail)
-    effect = share * (stated / 100) + fixed
+    effect = _strength(body, detail, stated)
     trust = standing.reliability.get(member, NEWCOMER)
     if effect < 0:
         code = "WITHDRAWN" if issued < history.supported.get(member, 0) else ""
