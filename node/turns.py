@@ -11,10 +11,8 @@ Source: Goyal, Vin and Cheng, Start-time fair queueing, SIGCOMM 1996.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import itertools
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -67,15 +65,6 @@ class Turns:
         self._short: list[_Waiting] = []
         self._long: list[_Waiting] = []
         self._numbers = itertools.count()
-
-    @contextlib.asynccontextmanager
-    async def take(self, turn: Turn) -> AsyncIterator[None]:
-        """Wait until it is this work's turn, and hold a place meanwhile."""
-        await self.begin(turn)
-        try:
-            yield
-        finally:
-            self.end(turn)
 
     async def begin(self, turn: Turn) -> None:
         """Wait until it is this work's turn; its place is held until ``end``."""

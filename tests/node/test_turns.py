@@ -23,10 +23,13 @@ class Line:
         await settle()
 
     async def _work(self, name: str, turn: Turn) -> None:
-        async with self.turns.take(turn):
-            self.begun.append(name)
-            self.running[name] = asyncio.Event()
+        await self.turns.begin(turn)
+        self.begun.append(name)
+        self.running[name] = asyncio.Event()
+        try:
             await self.running[name].wait()
+        finally:
+            self.turns.end(turn)
 
     async def end(self, name: str) -> None:
         self.running.pop(name).set()
